@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a network is laid out on an FPGA: the folding of every layer, chosen once and read by everyone.
 
 Names follow FINN (``pe`` neurons in parallel, ``simd`` inputs in parallel) and hls4ml (``reuse_factor``:
@@ -33,8 +34,7 @@ class Folding:
             if number < 1:
                 raise InputError(f"folding: got {name}={number}; expected a whole number >= 1; use 1 for no parallelism")
         if self.strategy not in STRATEGIES:
-            raise InputError(f"folding: got strategy {self.strategy!r}; expected one of "
-                             f"{', '.join(STRATEGIES)}{suggest(self.strategy, STRATEGIES)}")
+            raise InputError(f"folding: unknown strategy '{self.strategy}'; {suggest(self.strategy, STRATEGIES)}")
 
 
 @dataclass(frozen=True)
@@ -57,4 +57,4 @@ class Design:
             raise InputError(f"design: got clock_mhz={self.clock_mhz}; expected a number > 0; give the clock in MHz")
         for name, value, known in (("io_type", self.io_type, IO_TYPES), ("backend", self.backend, BACKENDS)):
             if value not in known:
-                raise InputError(f"design: got {name} {value!r}; expected one of {', '.join(known)}{suggest(value, known)}")
+                raise InputError(f"design: unknown {name} '{value}'; {suggest(value, known)}")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a network costs on one target: every figure with its error bar and where it comes from.
 
 Units and conventions, the same for every target:
@@ -45,8 +46,7 @@ class Figure:
             raise InputError(f"figure: got low, value, high = {self.low}, {self.value}, {self.high}; "
                              "expected low <= value <= high; widen the error bar")
         if self.source not in SOURCES:
-            raise InputError(f"figure: got source {self.source!r}; expected one of {', '.join(SOURCES)}"
-                             f"{suggest(self.source, SOURCES)}")
+            raise InputError(f"figure: unknown source '{self.source}'; {suggest(self.source, SOURCES)}")
 
     @classmethod
     def within(cls, value: float, factor: float, source: str = "analytic") -> Figure:
@@ -108,8 +108,8 @@ class LayerEstimate:
 
     def __post_init__(self) -> None:
         if self.bottleneck not in BOTTLENECKS:
-            raise InputError(f"{self.name}: got bottleneck {self.bottleneck!r}; "
-                             f"expected one of {', '.join(BOTTLENECKS)}{suggest(self.bottleneck, BOTTLENECKS)}")
+            raise InputError(f"{self.name}: unknown bottleneck '{self.bottleneck}'; "
+                             f"{suggest(self.bottleneck, BOTTLENECKS)}")
 
 
 @dataclass(frozen=True)
@@ -138,13 +138,12 @@ class Estimate:
         Raises UnknownNameError for a name no estimate has, InputError for one this target does not give.
         """
         if name not in FIGURE_NAMES:
-            raise UnknownNameError(f"{self.target}: got field {name!r}; expected one of "
-                                   f"{', '.join(FIGURE_NAMES)}{suggest(name, FIGURE_NAMES)}")
+            raise UnknownNameError(f"{self.target}: unknown field '{name}'; {suggest(name, FIGURE_NAMES)}")
         holder = self.resources if name in RESOURCE_NAMES else self
         found: Figure | None = getattr(holder, name, None)
         if found is None:
-            raise InputError(f"{self.target}: got field {name!r}, which this target does not have; "
-                             f"expected one of {', '.join(self._given())}; choose another field or target")
+            raise InputError(f"{self.target}: field '{name}' does not exist on this target; "
+                             f"available: {', '.join(self._given())}")
         return found
 
     def field(self, name: str) -> float:
