@@ -1,0 +1,64 @@
+# slimfab. Every target sets up what it needs by itself; `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install data lint test test-slow demo dist clean
+
+PYTHON ?= python3
+PIP_ARGS ?=
+PYTEST_ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+RECIPE ?= slimfab/recipes/fashion_resnet8.yaml
+
+export PYTHON
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Idle OpenMP threads sleep instead of spinning: on a busy machine spinning makes two threads slower than one.
+export OMP_WAIT_POLICY := PASSIVE
+unexport PYTHONPATH PYTHONHOME
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  variables: PYTHON=python3.12   PIP_ARGS='--index-url …'   PYTEST_ARGS='-n 2 -k fixed'   RECIPE=my.yaml"
+
+install: $(INSTALLED) ## create .venv with slimfab (editable), all extras and the development tools, at pinned versions
+
+# The stamp is older than these files: install again. pip keeps what already fits.
+$(INSTALLED): pyproject.toml constraints.txt
+	@.ci/system-packages python3-venv g++
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "$(PYTHON): expected Python 3.11 or newer; install it (Debian: apt-get install python3 python3-venv) or name one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --progress-bar off $(PIP_ARGS) -e '.[all,dev]' -c constraints.txt
+	@touch $@
+
+data: ## fetch Fashion-MNIST as a Debian package where that is possible
+	@.ci/system-packages --optional dataset-fashion-mnist
+
+lint: install ## ruff over everything, mypy --strict over hwsim and hls
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# Tests run on one thread: they are small, and several may run side by side.
+test test-slow: export OMP_NUM_THREADS := 1
+
+test: install data ## run the default test suite (PYTEST_ARGS adds options)
+	@.ci/system-packages --optional chromium
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-slow: install data ## run only the tests marked slow
+	@.ci/system-packages --optional chromium
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+demo: install data ## Fashion-MNIST end to end: train, prune, quantise, build with hls4ml, verify, compare, report
+	$(BIN)/slimfab run "$(RECIPE)" --output build/demo
+
+dist: install ## build the source archive and the wheel in dist/
+	$(BIN)/python -m build --no-isolation
+
+clean: ## remove build results and caches; .venv stays
+	rm -rf build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .coverage htmlcov
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
