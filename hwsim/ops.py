@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operators: one row each, with attributes, parameters, shape rule and work.
+
+Adding an operator is a row here and a function in :mod:`hwsim.reference`. Shapes are without batch and channels
+first. ``padding`` is (top, left, bottom, right); other pairs are (y, x).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from hwsim.errors import NetworkError, UnsupportedError
+from hwsim.registry import suggest
+
+if TYPE_CHECKING:
+    from hwsim.network import Layer, Network
+
+Shape = tuple[int, ...]
+Shapes = Sequence[Shape]
+REQUIRED = object()
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operator.
+
+    ``attrs`` maps attribute to default (or REQUIRED); ``roles`` maps parameter role to whether it must be there;
+    ``inputs`` is the smallest and largest number of activations; ``shape(layer, shapes, params)`` gives the output
+    shape; ``exact`` says whether the operator has an exact integer form.
+    """
+
+    shape: Callable[["Layer", Shapes, Mapping[str, Shape]], Shape]
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    roles: Mapping[str, bool] = field(default_factory=dict)
+    inputs: tuple[int, int] = (1, 1)
+    exact: bool = True
+
+
+# Shape rules. Each names the layer in its error.
+
+
+def _same(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shape:
+    return shapes[0]
+
+
+def _all_same(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shape:
+    if any(shape != shapes[0] for shape in shapes):
+        raise NetworkError(f"{layer.name}: got input shapes {list(shapes)}; {layer.op} needs equal shapes")
+    return shapes[0]
+
+
+def _dense(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shape:
+    out_features, in_features = params["weight"]
+    if shapes[0][-1] != in_features:
+        raise NetworkError(
+            f"{layer.name}: got {shapes[0][-1]} input features; the weight {params['weight']} expects {in_features}"
+        )
+    _expect_vector(layer, params, "bias", out_features)
+    return (*shapes[0][:-1], out_features)
+
+
+def _conv2d(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shape:
+    channels, height, width = _image(layer, shapes[0])
+    out_channels, group_channels, *kernel = params["weight"]
+    groups = layer.attrs["groups"]
+    if tuple(kernel) != tuple(layer.attrs["kernel"]):
+        raise NetworkError(f"{layer.name}: kernel={layer.attrs['kernel']} but the weight is {params['weight']}")
+    if group_channels * groups != channels or out_channels % groups:
+        raise NetworkError(
+            f"{layer.name}: got {channels} input channels; the weight {params['weight']} with "
+            f"groups={groups} expects {group_channels * groups}"
+        )
+    _expect_vector(layer, params, "bias", out_channels)
+    return (out_channels, *_window(layer, height, width, layer.attrs["dilation"]))
+
+
+def _pool2d(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shape:
+    channels, height, width = _image(layer, shapes[0])
+    return (channels, *_window(layer, height, width, (1, 1)))
+
+
+def _global_pool(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shape:
+    return (_image(layer, shapes[0])[0], 1, 1)
+
+
+def _concat(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shape:
+    if any(shape[1:] != shapes[0][1:] for shape in shapes):
+        raise NetworkError(f"{layer.name}: got input shapes {list(shapes)}; concat along channels needs the rest equal")
+    return (sum(shape[0] for shape in shapes), *shapes[0][1:])
+
+
+def _flatten(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shape:
+    size = 1
+    for extent in shapes[0]:
+        size *= extent
+    return (size,)
+
+
+def _batch_norm(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shape:
+    for role in ("scale", "shift"):
+        _expect_vector(layer, params, role, shapes[0][0])
+    return shapes[0]
+
+
+def _upsample2d(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shape:
+    channels, height, width = _image(layer, shapes[0])
+    return (channels, height * layer.attrs["factor"][0], width * layer.attrs["factor"][1])
+
+
+def _pad2d(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shape:
+    channels, height, width = _image(layer, shapes[0])
+    top, left, bottom, right = layer.attrs["padding"]
+    return (channels, height + top + bottom, width + left + right)
+
+
+def _image(layer: "Layer", shape: Shape) -> tuple[int, int, int]:
+    if len(shape) != 3:
+        raise NetworkError(f"{layer.name}: got an input of shape {shape}; {layer.op} needs (channels, height, width)")
+    return shape[0], shape[1], shape[2]
+
+
+def _expect_vector(layer: "Layer", params: Mapping[str, Shape], role: str, length: int) -> None:
+    if role in params and params[role] != (length,):
+        raise NetworkError(f"{layer.name}: {role} has shape {params[role]}; expected ({length},)")
+
+
+def _window(layer: "Layer", height: int, width: int, dilation: Sequence[int]) -> tuple[int, int]:
+    top, left, bottom, right = layer.attrs["padding"]
+    kernel, stride = layer.attrs["kernel"], layer.attrs["stride"]
+    rows = (height + top + bottom - dilation[0] * (kernel[0] - 1) - 1) // stride[0] + 1
+    columns = (width + left + right - dilation[1] * (kernel[1] - 1) - 1) // stride[1] + 1
+    if rows < 1 or columns < 1:
+        raise NetworkError(f"{layer.name}: a {tuple(kernel)} window does not fit the padded {height}x{width} input")
+    return rows, columns
+
+
+_NO_PADDING = (0, 0, 0, 0)
+_POOL = {"kernel": REQUIRED, "stride": REQUIRED, "padding": _NO_PADDING}
+_WEIGHTED = {"weight": True, "bias": False}
+_MANY = (2, 1024)
+
+OPS: Mapping[str, Op] = {
+    "input": Op(_same, inputs=(0, 0)),
+    "output": Op(_same),
+    "dense": Op(_dense, roles=_WEIGHTED),
+    "conv2d": Op(
+        _conv2d,
+        {"kernel": REQUIRED, "stride": (1, 1), "padding": _NO_PADDING, "dilation": (1, 1), "groups": 1},
+        _WEIGHTED,
+    ),
+    "max_pool2d": Op(_pool2d, _POOL),
+    "avg_pool2d": Op(_pool2d, {**_POOL, "count_include_pad": True}),
+    "global_avg_pool": Op(_global_pool),
+    "global_max_pool": Op(_global_pool),
+    "batch_norm": Op(_batch_norm, roles={"scale": True, "shift": True}),  # y = x * scale + shift per channel
+    "relu": Op(_same),
+    "clip": Op(_same, {"low": REQUIRED, "high": REQUIRED}),
+    "requantise": Op(_same),
+    "add": Op(_all_same, inputs=_MANY),
+    "concat": Op(_concat, inputs=_MANY),
+    "flatten": Op(_flatten),
+    "upsample2d": Op(_upsample2d, {"factor": REQUIRED}),  # nearest neighbour
+    "pad2d": Op(_pad2d, {"padding": REQUIRED}),  # with zeros
+    # Activations without an exact integer form: costed, executed in float, refused by the hardware paths.
+    "leaky_relu": Op(_same, {"alpha": REQUIRED}, exact=False),
+    "sigmoid": Op(_same, exact=False),
+    "tanh": Op(_same, exact=False),
+    "softmax": Op(_same, exact=False),
+    "gelu": Op(_same, exact=False),
+    "silu": Op(_same, exact=False),
+    "hard_sigmoid": Op(_same, exact=False),
+    "hard_swish": Op(_same, exact=False),
+}
+
+WEIGHTED = ("dense", "conv2d")
+
+
+def complete_attrs(layer: "Layer") -> dict[str, Any]:
+    """The layer's attributes with defaults filled in.
+
+    Raises:
+        UnsupportedError: the operator is unknown.
+        NetworkError: an attribute is unknown or missing, or inputs or parameters do not fit the operator.
+    """
+    if layer.op not in OPS:
+        raise UnsupportedError(f"{layer.name}: unknown operator '{layer.op}'; {suggest(layer.op, OPS)}")
+    op = OPS[layer.op]
+    for key in layer.attrs:
+        if key not in op.attrs:
+            raise NetworkError(f"{layer.name}: unknown attribute '{key}' of {layer.op}; {suggest(key, op.attrs)}")
+    attrs = {}
+    for key, default in op.attrs.items():
+        value = layer.attrs.get(key, default)
+        if value is REQUIRED:
+            raise NetworkError(f"{layer.name}: attribute '{key}' of {layer.op} is missing")
+        attrs[key] = tuple(value) if isinstance(value, list) else value
+    if not op.inputs[0] <= len(layer.inputs) <= op.inputs[1]:
+        raise NetworkError(
+            f"{layer.name}: got {len(layer.inputs)} inputs; {layer.op} takes {op.inputs[0]}"
+            + (f" to {op.inputs[1]}" if op.inputs[1] > op.inputs[0] else "")
+        )
+    for role in layer.params:
+        if role not in op.roles:
+            raise NetworkError(
+                f"{layer.name}: unknown parameter role '{role}' of {layer.op}; {suggest(role, op.roles)}"
+            )
+    for role, needed in op.roles.items():
+        if needed and role not in layer.params:
+            raise NetworkError(f"{layer.name}: parameter '{role}' of {layer.op} is missing")
+    return attrs
+
+
+def output_shapes(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> tuple[Shape, ...]:
+    """Shapes of the tensors a layer writes, from the shapes it reads."""
+    return tuple(OPS[layer.op].shape(layer, shapes, params) for _ in layer.outputs)
+
+
+def resize(network: "Network", layer: "Layer", shapes: Shapes, width: int | None) -> tuple["Layer", dict[str, Shape]]:
+    """The layer and its parameter shapes for other input shapes and, where given, another output width.
+
+    A depthwise convolution follows its input; a grouped one keeps its number of groups.
+    """
+    old = {role: network.tensors[t].shape for role, t in layer.params.items()}
+    if layer.op == "batch_norm":
+        return layer, {role: (shapes[0][0],) for role in old}
+    if layer.op not in WEIGHTED:
+        if width is not None:
+            raise NetworkError(f"{layer.name}: {layer.op} has no width of its own; name a convolution or dense layer")
+        return layer, {}
+    out_channels = old["weight"][0] if width is None else width
+    if out_channels < 1:
+        raise NetworkError(f"{layer.name}: got width {out_channels}; expected at least 1")
+    if layer.op == "dense":
+        new: dict[str, Shape] = {"weight": (out_channels, shapes[0][-1])}
+    else:
+        channels, groups = shapes[0][0], layer.attrs["groups"]
+        if is_depthwise(layer, old["weight"]):
+            if width is not None:
+                raise NetworkError(f"{layer.name}: a depthwise convolution follows its input; name the layer before it")
+            out_channels, groups = old["weight"][0] // groups * channels, channels
+        elif channels % groups:
+            raise NetworkError(f"{layer.name}: {channels} input channels do not divide into {groups} groups")
+        new = {"weight": (out_channels, channels // groups, *old["weight"][2:])}
+        layer = replace(layer, attrs={**layer.attrs, "groups": groups})
+    if "bias" in old:
+        new["bias"] = (out_channels,)
+    return layer, new
+
+
+def is_depthwise(layer: "Layer", weight_shape: Shape) -> bool:
+    """Whether a convolution treats every input channel alone."""
+    return layer.op == "conv2d" and layer.attrs["groups"] > 1 and weight_shape[1] == 1
+
+
+def loop_dims(network: "Network", layer: "Layer") -> dict[str, int]:
+    """Loop bounds of a convolution or dense layer: B K C OY OX FY FX, with C per group; other layers give {}."""
+    if layer.op not in WEIGHTED:
+        return {}
+    weight = network.tensors[layer.params["weight"]].shape
+    out = network.tensors[layer.output].shape
+    if layer.op == "dense":
+        rows = 1
+        for extent in out[:-1]:
+            rows *= extent
+        return {"B": 1, "K": weight[0], "C": weight[1], "OY": 1, "OX": rows, "FY": 1, "FX": 1}
+    return {
+        "B": 1,
+        "K": weight[0],
+        "C": weight[1],
+        "OY": out[1],
+        "OX": out[2],
+        "FY": weight[2],
+        "FX": weight[3],
+    }
+
+
+def macs(network: "Network", layer: "Layer") -> int:
+    """Multiply-accumulate operations of a layer for one input."""
+    product = 1 if layer.op in WEIGHTED else 0
+    for extent in loop_dims(network, layer).values():
+        product *= extent
+    return product

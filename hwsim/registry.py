@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plain name-to-object table whose misses say what was probably meant."""
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, TypeVar
+
+from hwsim.errors import UnknownNameError
+
+T = TypeVar("T")
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """The tail of an error message: the closest known name, or the list of all of them."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'? (available: {', '.join(names)})"
+    return f"available: {', '.join(names)}"
+
+
+class Registry(Generic[T]):
+    """Named objects of one kind, registered explicitly.
+
+    >>> criteria = Registry[Callable[..., float]]("pruning criterion")
+    >>> @criteria.register("l1")
+    ... def l1(weights): ...
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._entries: dict[str, T] = {}
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Decorator that files its argument under ``name``; a name can be taken only once."""
+        if name in self._entries:
+            raise UnknownNameError(f"{self.kind} '{name}' is registered twice; choose another name")
+
+        def add(entry: T) -> T:
+            self._entries[name] = entry
+            return entry
+
+        return add
+
+    def __getitem__(self, name: str) -> T:
+        try:
+            return self._entries[name]
+        except KeyError:
+            raise UnknownNameError(f"unknown {self.kind} '{name}'; {suggest(name, self._entries)}") from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._entries))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def names(self) -> list[str]:
+        """All registered names in alphabetical order."""
+        return sorted(self._entries)
