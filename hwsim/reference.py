@@ -7,7 +7,6 @@ formats runs in float64, where a tensor that has a format is rounded to its grid
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
