@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A float ``torch.nn.Module`` as a :class:`Network`, through ``torch.export``.
+
+torch.export runs the user's own ``forward`` with example data, so functional calls, Python control flow and
+sub-modules of any kind become one flat list of ATen calls that still know their module path and parameter names
+(docs/decisions/001-torch-export.md). Every ATen call has one row in ``aten.py``; what has none is refused by name.
+"""
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hwsim.errors import InputError, UnsupportedError
+from hwsim.importers.aten import ALIASES, ATEN, Call, Draft
+from hwsim.network import Layer, Network, Tensor, Weights, check_weights
+from hwsim.passes import fold_batch_norm
+from hwsim.registry import suggest
+
+if TYPE_CHECKING:
+    import torch
+
+_BATCH = 2  # more than one, so that a view that mixes images is noticed
+
+
+def import_torch(
+    module: "torch.nn.Module", example_shape: Sequence[int], *, fold: bool = True, name: str | None = None
+) -> tuple[Network, Weights]:
+    """Import a module in evaluation mode.
+
+    Args:
+        module: takes one float tensor (N, *example_shape) and returns one tensor (N, …).
+        example_shape: input shape without the batch, channels first.
+        fold: merge batch norms into the layers before them. Unfolded, a batch norm's scale and shift tensors carry
+            the torch names of its weight and bias, and hold the values with the running statistics applied.
+        name: name of the network; the module's class by default.
+
+    Returns:
+        The float network and its float32 weights, keyed by torch parameter names.
+
+    Raises:
+        UnsupportedError: torch.export refuses the module, or a call has no operator of ours; names the call.
+        WeightsError: a weight is NaN or infinite.
+    """
+    title = name or type(module).__name__
+    program = _export(module, tuple(example_shape), title)
+    draft = Draft(title, _parameters(program))
+    for node in program.graph.nodes:
+        _translate(draft, node, program)
+    network = Network(title, tuple(draft.layers), draft.used_tensors(), ("input",), ("output",))
+    weights = {n: draft.weights[n] for n in network.parameter_names}
+    check_weights(network, weights)
+    return fold_batch_norm(network, weights) if fold else (network, weights)
+
+
+def _export(module: "torch.nn.Module", shape: tuple[int, ...], title: str) -> Any:
+    import torch
+
+    if not shape or any(not isinstance(extent, int) or extent < 1 for extent in shape):
+        raise InputError(f"{title}: input shape {shape}; expected positive whole numbers such as (1, 28, 28)")
+    was_training = module.training
+    module.eval()
+    example = torch.zeros(_BATCH, *shape)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # torch's own deprecations, of no use to the caller
+            return torch.export.export(module, (example,), strict=False)
+    except Exception as error:  # torch.export raises dozens of types; all mean that it cannot follow the module
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UnsupportedError(
+            f"{title}: torch.export cannot follow it with input {(_BATCH, *shape)} ({reason}); check the input shape "
+            "and remove branches that depend on data"
+        ) from error
+    finally:
+        module.train(was_training)
+
+
+def _parameters(program: Any) -> dict[str, tuple[str, np.ndarray]]:
+    """Placeholder name → (torch name, array) of all parameters, buffers and constants."""
+    signature = program.graph_signature
+    found = {}
+    tables = (
+        (signature.inputs_to_parameters, program.state_dict),
+        (signature.inputs_to_buffers, {**program.constants, **program.state_dict}),
+        (signature.inputs_to_lifted_tensor_constants, program.constants),
+    )
+    for placeholders, values in tables:
+        for placeholder, torch_name in placeholders.items():
+            found[placeholder] = (torch_name, values[torch_name].detach().cpu().float().numpy())
+    return found
+
+
+def _translate(draft: Draft, node: Any, program: Any) -> None:
+    if node.op == "placeholder":
+        if node.name not in draft.parameters:
+            _add_input(draft, node)
+    elif node.op == "output":
+        _add_output(draft, node)
+    elif node.op == "call_function":
+        _call(draft, node)
+
+
+def _add_input(draft: Draft, node: Any) -> None:
+    if draft.layers:
+        raise UnsupportedError(f"{draft.title}: takes a second input '{node.name}'; expected one; split the network")
+    draft.tensors["input"] = Tensor(tuple(node.meta["val"].shape[1:]))
+    draft.layers.append(Layer("input", "input", (), ("input",)))
+    draft.env[node.name] = "input"
+
+
+def _add_output(draft: Draft, node: Any) -> None:
+    results = node.args[0]
+    if len(results) != 1 or getattr(results[0], "name", None) not in draft.env:
+        raise UnsupportedError(
+            f"{draft.title}: returns {len(results)} values; expected one tensor computed from the input"
+        )
+    source = draft.env[results[0].name]
+    draft.tensors["output"] = Tensor(draft.tensors[source].shape)
+    draft.layers.append(Layer("output", "output", (source,), ("output",)))
+
+
+def _call(draft: Draft, node: Any) -> None:
+    target = str(node.target)
+    in_place = target.split(".")[1].endswith("_") if target.startswith("aten.") else False
+    key = target.replace("_.", ".", 1) if in_place else target
+    call = Call(draft, node, _layer_name(draft, node))
+    if key in ALIASES:
+        draft.env[node.name] = call.tensor(0)
+        return
+    if key not in ATEN:
+        known = [name.split(".")[1] for name in ATEN]
+        short = key.split(".")[1] if "." in key else key
+        raise UnsupportedError(
+            f"{call.name}: torch operator {target} is not supported; replace it in the model; {suggest(short, known)}"
+        )
+    value = node.meta.get("val")
+    if not hasattr(value, "shape"):
+        raise UnsupportedError(f"{call.name}: {target} returns several values; use a form that returns one tensor")
+    if value.dim() < 2 or value.shape[0] != _BATCH:
+        raise UnsupportedError(
+            f"{call.name}: {target} gives shape {tuple(value.shape)} for a batch of {_BATCH}; it mixes images; keep "
+            "the batch as the first axis"
+        )
+    result = ATEN[key](call)
+    draft.env[node.name] = result
+    if in_place:
+        _write_in_place(draft, node, call, result)
+
+
+def _write_in_place(draft: Draft, node: Any, call: Call, result: str) -> None:
+    """Later readers of the argument see the result, as they do in torch; views of it are refused."""
+    old = call.tensor(0)
+    producer = next((layer for layer in draft.layers if old in layer.outputs), None)
+    aliased = producer is not None and producer.op == "flatten"
+    aliased |= any(layer.op == "flatten" and old in layer.inputs for layer in draft.layers)
+    if aliased:
+        raise UnsupportedError(f"{call.name}: writes in place into a tensor that was reshaped; use inplace=False")
+    for key, tensor in draft.env.items():
+        if tensor == old:
+            draft.env[key] = result
+    draft.env[node.name] = result
+
+
+def _layer_name(draft: Draft, node: Any) -> str:
+    """The module's path where a torch.nn module made the call, else path and operation; unique."""
+    stack = list((node.meta.get("nn_module_stack") or {}).values())
+    path, cls = stack[-1] if stack else ("", "")
+    cls = cls if isinstance(cls, str) else f"{cls.__module__}.{cls.__qualname__}"
+    operation = str(node.target).split(".")[1].strip("_") if "." in str(node.target) else node.name
+    leaf = cls.startswith("torch.nn.modules.") and not cls.endswith(("Sequential", "ModuleList"))
+    base = path if leaf and path else ".".join(part for part in (path, operation) if part)
+    return draft.unique(base)
