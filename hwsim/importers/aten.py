@@ -57,7 +57,7 @@ class Call:
 
     def activation(self, value: Any) -> str:
         """The tensor of an activation value; parameters and numbers are refused."""
-        name = getattr(value, "name", None)
+        name = str(getattr(value, "name", ""))
         if name not in self.draft.env:
             what = self.draft.parameters[name][0] if name in self.draft.parameters else repr(value)
             raise UnsupportedError(
@@ -68,7 +68,7 @@ class Call:
 
     def parameter(self, value: Any) -> tuple[str, Array]:
         """Torch name and array of a parameter argument."""
-        name = getattr(value, "name", None)
+        name = str(getattr(value, "name", ""))
         if name not in self.draft.parameters:
             raise UnsupportedError(
                 f"{self.name}: {self.node.target} with weights computed at run time; expected stored parameters"
@@ -197,7 +197,7 @@ def _avg_pool2d(call: Call) -> str:
 
 def _adaptive(op: str, pool: str) -> Row:
     def row(call: Call) -> str:
-        channels, height, width = call.input_shape()
+        _, height, width = call.input_shape()
         rows, columns = call.shape[1:]
         if (rows, columns) == (1, 1):
             return call.layer(op, [call.tensor(0)])
