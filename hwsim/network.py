@@ -195,6 +195,17 @@ class Network:
             tensors[name] = replace(tensors[name], format=fmt, storage_bits=None)
         return replace(self, tensors=tensors)
 
+    def with_bits(self, bits: int) -> "Network":
+        """The same network with every tensor stored in ``bits`` bits, for cost queries before anything is trained.
+
+        Raises:
+            NetworkError: bits outside 1..64.
+        """
+        if not 1 <= bits <= 64:
+            raise NetworkError(f"{self.name}: got {bits} bits per value; expected 1 to 64")
+        tensors = {name: Tensor(tensor.shape, None, bits) for name, tensor in self.tensors.items()}
+        return replace(self, tensors=tensors)
+
 
 def _with_defaults(layer: Layer) -> Layer:
     attrs = MappingProxyType(ops.complete_attrs(layer))

@@ -8,6 +8,7 @@ sub-modules of any kind become one flat list of ATen calls that still know their
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,11 +48,55 @@ def import_torch(
     program = _export(module, tuple(example_shape), title)
     draft = Draft(title, _parameters(program))
     for node in program.graph.nodes:
-        _translate(draft, node, program)
+        _translate(draft, node)
     network = Network(title, tuple(draft.layers), draft.used_tensors(), ("input",), ("output",))
     weights = {n: draft.weights[n] for n in network.parameter_names}
     check_weights(network, weights)
     return fold_batch_norm(network, weights) if fold else (network, weights)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A call that cannot be imported: the layer it would have become, the torch operator, and why."""
+
+    name: str
+    operator: str
+    shape: tuple[int, ...]
+    reason: str
+
+
+def survey_torch(
+    module: "torch.nn.Module", example_shape: Sequence[int]
+) -> tuple[tuple[Layer, ...], dict[str, Tensor], tuple[Refusal, ...]]:
+    """Everything :func:`import_torch` would say about a module, without stopping at the first refusal.
+
+    Returns:
+        The layers that can be imported (batch norms kept), all tensors, and the refused calls in order.
+
+    Raises:
+        UnsupportedError: torch.export itself refuses the module.
+    """
+    title = type(module).__name__
+    program = _export(module, tuple(example_shape), title)
+    draft = Draft(title, _parameters(program))
+    refusals = []
+    for node in program.graph.nodes:
+        try:
+            _translate(draft, node)
+        except UnsupportedError as error:
+            shape = _stand_in(draft, node)
+            if str(node.target) != "<built-in function getitem>":
+                refusals.append(Refusal(_layer_name(draft, node), str(node.target), shape, str(error)))
+    return tuple(draft.layers), dict(draft.tensors), tuple(refusals)
+
+
+def _stand_in(draft: Draft, node: Any) -> tuple[int, ...]:
+    """Let later calls read the result of a refused one."""
+    value = node.meta.get("val")
+    shape = tuple(int(extent) for extent in value.shape[1:]) if hasattr(value, "shape") else ()
+    draft.tensors[node.name] = Tensor(shape)
+    draft.env[node.name] = node.name
+    return shape
 
 
 def _export(module: "torch.nn.Module", shape: tuple[int, ...], title: str) -> Any:
@@ -91,7 +136,7 @@ def _parameters(program: Any) -> dict[str, tuple[str, np.ndarray]]:
     return found
 
 
-def _translate(draft: Draft, node: Any, program: Any) -> None:
+def _translate(draft: Draft, node: Any) -> None:
     if node.op == "placeholder":
         if node.name not in draft.parameters:
             _add_input(draft, node)
