@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from hwsim.errors import UnknownNameError
 
 T = TypeVar("T")
+_LISTABLE = 16  # more names than this would bury the suggestion
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -15,7 +16,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
-        return f"did you mean '{close[0]}'? (available: {', '.join(names)})"
+        rest = f" (available: {', '.join(names)})" if len(names) <= _LISTABLE else ""
+        return f"did you mean '{close[0]}'?{rest}"
     return f"available: {', '.join(names)}"
 
 

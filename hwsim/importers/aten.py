@@ -353,3 +353,26 @@ ATEN: Mapping[str, Row] = {
     "aten.constant_pad_nd.default": _pad,
     "aten.upsample_nearest2d.vec": _upsample,
 }
+
+#: What to write instead of operators that users often have.
+REMEDIES: Mapping[str, str] = {
+    "prelu": "use relu, or leaky_relu with a fixed slope",
+    "elu": "use relu",
+    "mish": "use relu or hardswish",
+    "softplus": "use relu",
+    "conv1d": "use conv2d with a height of 1",
+    "conv3d": "use conv2d",
+    "conv_transpose2d": "use nearest upsampling and a conv2d",
+    "lstm": "recurrent layers are not mapped; use convolutions or dense layers",
+    "gru": "recurrent layers are not mapped; use convolutions or dense layers",
+    "rnn_tanh": "recurrent layers are not mapped; use convolutions or dense layers",
+    "group_norm": "use batch norm, which folds away",
+    "layer_norm": "use batch norm, which folds away",
+    "instance_norm": "use batch norm, which folds away",
+    "upsample_bilinear2d": "use nearest upsampling",
+    "scaled_dot_product_attention": "attention is not mapped; use convolutions or dense layers",
+    "embedding": "look the embedding up on the host",
+    "mul": "scale inside a convolution, dense layer or batch norm",
+    "permute": "keep the layout (N, C, H, W)",
+    "transpose": "keep the layout (N, C, H, W)",
+}

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hwsim.errors import InputError, UnsupportedError
-from hwsim.importers.aten import ALIASES, ATEN, Call, Draft
+from hwsim.importers.aten import ALIASES, ATEN, REMEDIES, Call, Draft
 from hwsim.network import Layer, Network, Tensor, Weights, check_weights
 from hwsim.passes import fold_batch_norm
-from hwsim.registry import suggest
 
 if TYPE_CHECKING:
     import torch
@@ -173,12 +172,12 @@ def _call(draft: Draft, node: Any) -> None:
     if key in ALIASES:
         draft.env[node.name] = call.tensor(0)
         return
+    if not node.all_input_nodes:
+        return  # a constant, such as an LSTM's first state: whoever reads it decides
     if key not in ATEN:
-        known = [name.split(".")[1] for name in ATEN]
-        short = key.split(".")[1] if "." in key else key
-        raise UnsupportedError(
-            f"{call.name}: torch operator {target} is not supported; replace it in the model; {suggest(short, known)}"
-        )
+        operator = key.split(".")[1] if "." in key else key
+        remedy = REMEDIES.get(operator, "replace it in the model, or end the network before it")
+        raise UnsupportedError(f"{call.name}: torch operator '{operator}' is not supported; {remedy}")
     value = node.meta.get("val")
     if not hasattr(value, "shape"):
         raise UnsupportedError(f"{call.name}: {target} returns several values; use a form that returns one tensor")
