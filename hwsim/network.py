@@ -72,6 +72,9 @@ class Layer:
         """The single output tensor."""
         return self.outputs[0]
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Layer":
+        return self  # immutable; the read-only mappings inside cannot be copied
+
 
 @dataclass(frozen=True)
 class Network:
@@ -92,6 +95,9 @@ class Network:
         object.__setattr__(self, "layers", tuple(_with_defaults(layer) for layer in self.layers))
         object.__setattr__(self, "tensors", MappingProxyType(dict(self.tensors)))
         _check(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Network":
+        return self  # immutable, as its layers
 
     # Looking things up
 
