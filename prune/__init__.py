@@ -1,2 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decide which channels of a network to remove, remove them, and fine-tune what is left."""
+"""Decide which channels of a network to remove, remove them, and fine-tune what is left.
+
+>>> from prune import prune
+>>> small = prune(model, (1, 28, 28), budget={"macs": 0.5})
+>>> small.module            # the same class with fewer channels; train it with quant.train.fit
+>>> small.save("build/small")
+>>> rebuild(builder, "build/small/choice.json", "build/small/weights.safetensors")
+
+A method is a composition: a criterion scores channels (:data:`CRITERIA`), an allocator says in which order they go
+(:data:`ALLOCATORS`), a budget in any cost field says how many (:mod:`prune.budget`), a schedule in how many steps
+(:data:`SCHEDULES`), and surgery removes them (:mod:`prune.surgery`).
+"""
+
+from prune.allocate import ALLOCATORS
+from prune.api import Change, Pruned, prune
+from prune.budget import Bounds
+from prune.choice import Choice, load_choice, save_choice
+from prune.criteria import CRITERIA, Context
+from prune.groups import ChannelGroup, Member, all_groups, channel_groups
+from prune.recalibrate import recalibrate
+from prune.schedule import SCHEDULES
+from prune.store import rebuild, save
+from prune.surgery import mask, shrink
+
+__all__ = [
+    "ALLOCATORS",
+    "CRITERIA",
+    "SCHEDULES",
+    "Bounds",
+    "Change",
+    "ChannelGroup",
+    "Choice",
+    "Context",
+    "Member",
+    "Pruned",
+    "all_groups",
+    "channel_groups",
+    "load_choice",
+    "mask",
+    "prune",
+    "rebuild",
+    "recalibrate",
+    "save",
+    "save_choice",
+    "shrink",
+]

@@ -27,7 +27,6 @@ class Choice:
     network_hash: str
     example_shape: tuple[int, ...]
     kept: Mapping[str, tuple[int, ...]]
-    method: str = ""
     criterion: str = ""
     allocator: str = ""
     schedule: str = ""

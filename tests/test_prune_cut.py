@@ -63,7 +63,9 @@ def test_removal_past_a_sigmoid_is_exact_but_cannot_be_masked():
     curve = draft.layer("sigmoid")
     draft.head()
     network = draft.network()
-    with pytest.raises(InputError, match=rf"{curve}: sigmoid turns a masked zero into another number; .*shrink instead"):
+    with pytest.raises(
+        InputError, match=rf"{curve}: sigmoid turns a masked zero into another number; .*shrink instead"
+    ):
         mask_weights(network, random_weights(network), choice_for(network, {first: (0,)}))
 
 

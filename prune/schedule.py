@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In how many steps the budget is reached.
+
+A schedule is a function ``steps -> (progress after step 1, …, 1.0)`` under :data:`SCHEDULES`; at progress p every
+limit stands at ``before + p * (value - before)``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from hwsim.errors import InputError
+from hwsim.registry import Registry
+from prune.budget import Limit
+
+Schedule = Callable[[int], tuple[float, ...]]
+SCHEDULES: Registry[Schedule] = Registry("pruning schedule")
+
+
+@SCHEDULES.register("one_shot")
+def one_shot(steps: int = 1) -> tuple[float, ...]:
+    """Everything at once."""
+    if steps != 1:
+        raise InputError(f"one_shot: got steps={steps}; expected 1; choose schedule iterative or agp for more")
+    return (1.0,)
+
+
+@SCHEDULES.register("iterative")
+def iterative(steps: int) -> tuple[float, ...]:
+    """Equal steps."""
+    return tuple((i + 1) / _positive("iterative", steps) for i in range(steps))
+
+
+@SCHEDULES.register("agp")
+def agp(steps: int) -> tuple[float, ...]:
+    """Large steps first: 1 - (1 - t)^3 (Zhu and Gupta, To Prune or Not to Prune, 2017, eq. 1)."""
+    return tuple(1 - (1 - (i + 1) / _positive("agp", steps)) ** 3 for i in range(steps))
+
+
+def limits_at(limits: Sequence[Limit], progress: float) -> tuple[Limit, ...]:
+    """The limits on the way; one that already holds is not loosened."""
+    return tuple(
+        replace(limit, value=max(limit.value, limit.before + progress * (limit.value - limit.before)))
+        for limit in limits
+    )
+
+
+def _positive(schedule: str, steps: int) -> int:
+    if steps < 1:
+        raise InputError(f"{schedule}: got steps={steps}; expected at least 1")
+    return steps
