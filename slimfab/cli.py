@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ``slimfab`` command. Every command is a thin layer over a function that Python users can call too."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from hwsim import serial
+from hwsim.errors import InputError, SlimfabError
+from slimfab import console
+
+app = typer.Typer(
+    help="Prune and quantise neural networks and put them on FPGA fabric, with numbers that are never silently wrong.",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+)
+
+ModelArgument = Annotated[
+    str, typer.Argument(help="zoo name, module:function, file.py:function, .onnx file, or folder with network.json")
+]
+InputOption = Annotated[str | None, typer.Option("--input", help="input shape without batch, e.g. 1x28x28")]
+
+
+@app.command()
+def run(
+    recipe: Annotated[Path, typer.Argument(help="recipe file (see 'slimfab init')")],
+    output: Annotated[Path | None, typer.Option(help="folder of results; default build/<recipe name>")] = None,
+    until: Annotated[str | None, typer.Option(help="stop after this stage")] = None,
+) -> None:
+    """Run a recipe: train, prune, quantise, build with hls4ml, verify, compare, report. Resumes where it stopped."""
+    from slimfab.pipeline import run_recipe
+    from slimfab.recipe import load_recipe
+
+    parsed = load_recipe(recipe)
+    folder = output or Path("build") / parsed.name
+    with console.ProgressBars() as bars:
+        run_recipe(parsed, folder, listener=bars, until=until)
+    if (folder / "report.html").exists() and until is None:
+        console.out.print(f"report  {folder / 'report.html'}\nresult  {folder / 'result.json'}", highlight=False)
+
+
+@app.command()
+def check(
+    model: ModelArgument,
+    board: Annotated[str, typer.Option("--board", "-b", help="FPGA board; see 'slimfab targets'")] = "pynq-z2",
+    input_shape: InputOption = None,
+) -> None:
+    """Say layer by layer, before any training, what maps exactly, what is rewritten and what is refused, and if it fits."""
+    from slimfab.check import check_model
+
+    result = check_model(model, board, parse_shape(input_shape))
+    table = Table(title=f"{result.name} on {board}", title_justify="left")
+    for column in ("layer", "operator", "output", "MACs", "status", "remark"):
+        table.add_column(column, justify="right" if column == "MACs" else "left", overflow="fold")
+    colours = {"exact": "green", "rewritten": "yellow", "refused": "red"}
+    for row in result.rows:
+        status = f"[{colours[row.status]}]{row.status}[/]"
+        shape = "×".join(map(str, row.shape))
+        table.add_row(escape(row.layer), row.operator, shape, console.count_text(row.macs), status, escape(row.remark))
+    console.out.print(table)
+    for line in result.verdict:
+        console.out.print(line, highlight=False)
+    if not result.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def compare(
+    model: ModelArgument,
+    targets: Annotated[
+        str, typer.Option("--targets", "-t", help="comma-separated; see 'slimfab targets'")
+    ] = "cpu:cortex-a9,cpu:cortex-a53,cpu:cortex-a72,gpu:jetson-orin,fpga:pynq-z2",
+    input_shape: InputOption = None,
+    batch: Annotated[int, typer.Option(min=1, help="inputs per inference")] = 1,
+    width: Annotated[int | None, typer.Option(min=2, max=16, help="cost it with weights and activations of so many bits")] = None,
+    layers: Annotated[bool, typer.Option("--layers", help="also show every layer")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the estimates to this file")] = None,
+) -> None:
+    """Estimate latency, energy and occupation of a network on CPUs, GPUs and FPGAs, with error bars."""
+    from hwsim.targets import estimate
+    from slimfab.models import load_model
+
+    loaded = load_model(model, parse_shape(input_shape))
+    network = loaded.network.with_bits(width) if width else loaded.network
+    estimates = [estimate(network, target.strip(), batch=batch) for target in targets.split(",") if target.strip()]
+    macs, parameters = console.count_text(network.macs()), console.count_text(network.parameters())
+    title = f"{loaded.name}: {macs} MACs, {parameters} parameters, batch {batch}"
+    console.out.print(console.estimates_table(title, estimates))
+    for one in estimates:
+        for note in one.notes:
+            console.out.print(f"[dim]{one.target}: {escape(note)}[/dim]", highlight=False)
+        if layers:
+            console.out.print(console.layers_table(one))
+    if json_file is not None:
+        serial.write_json(json_file, [serial.to_json(one) for one in estimates])
+
+
+@app.command()
+def targets() -> None:
+    """List the targets that can be named, and the zoo."""
+    from hwsim.targets import target_names
+
+    for name in target_names():
+        console.out.print(name, highlight=False)
+
+
+@app.command()
+def zoo() -> None:
+    """List the networks of the zoo with their size at the default input."""
+    from slimfab.models import load_model, require_torch
+
+    require_torch()
+    from slimfab.zoo import ZOO
+
+    table = Table("network", "input", "MACs", "parameters", "what it is")
+    for name in ZOO.names():
+        network = load_model(name).network
+        entry = ZOO[name]
+        table.add_row(name, "x".join(map(str, entry.in_shape)), console.count_text(network.macs()),
+                      console.count_text(network.parameters()), entry.summary)
+    console.out.print(table)
+
+
+@app.command()
+def doctor() -> None:
+    """Show which tools and packages are here, in which version, and what each of them enables."""
+    from slimfab.doctor import examine
+
+    table = Table("", "tool", "version", "enables", "remark")
+    for finding in examine():
+        mark = "[green]✓[/green]" if finding.found else "[yellow]–[/yellow]"
+        table.add_row(mark, finding.name, finding.version, finding.enables, escape(finding.remark))
+    console.out.print(table)
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="folder of a finished run")]) -> None:
+    """Write report.html and result.json of a run again."""
+    from slimfab.pipeline import rewrite_report
+
+    rewrite_report(folder)
+    console.out.print(f"{folder / 'report.html'}", highlight=False)
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="recipe file to write")] = Path("recipe.yaml"),
+) -> None:
+    """Write a commented recipe to start from."""
+    from importlib.resources import files
+
+    if path.exists():
+        raise InputError(f"{path}: exists already; choose another name")
+    serial.atomic_write(path, (files("slimfab") / "recipes" / "digits_vgg_tiny.yaml").read_text())
+    console.out.print(f"{path}", highlight=False)
+
+
+def parse_shape(text: str | None) -> tuple[int, ...] | None:
+    """``1x28x28`` as (1, 28, 28); None stays None.
+
+    Raises:
+        InputError: it is not positive numbers joined by x.
+    """
+    if text is None:
+        return None
+    parts = text.replace(",", "x").split("x")
+    if not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise InputError(f"--input: got '{text}'; expected positive sizes joined by x, such as 1x28x28")
+    return tuple(int(part) for part in parts)
+
+
+def main() -> None:
+    """Entry point: errors of ours become one line on stderr and exit code 2."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        app()
+    except SlimfabError as error:
+        console.err.print(f"[red]error:[/red] {escape(str(error))}", highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        console.err.print("interrupted; run the same command again to go on from here")
+        sys.exit(130)
+
+
+
+
+if __name__ == "__main__":
+    main()

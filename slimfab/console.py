@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the command line shows: progress bars, tables, and numbers with units a person can read."""
+
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from hwsim.estimate import Estimate, Figure
+from slimfab.flow import Summary
+
+out = Console(soft_wrap=False)
+err = Console(stderr=True, soft_wrap=True)
+
+
+class ProgressBars:
+    """A listener that draws one bar per stage; use it as a context manager."""
+
+    def __init__(self, console: Console = out) -> None:
+        self._bars = Progress(
+            TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[text]}"),
+            TimeElapsedColumn(), console=console, transient=True,
+        )
+        self._console = console
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> "ProgressBars":
+        self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bars.stop()
+
+    def started(self, index: int, total: int, title: str) -> None:
+        """Open the bar of a stage."""
+        self._task = self._bars.add_task(f"{index + 1}/{total} {title}", total=1.0, text="")
+
+    def advanced(self, fraction: float, text: str) -> None:
+        """Move the bar."""
+        if self._task is not None:
+            self._bars.update(self._task, completed=min(fraction, 1.0), text=text)
+
+    def finished(self, title: str, summary: Summary, seconds: float, cached: bool) -> None:
+        """Replace the bar by one line."""
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+            self._task = None
+        facts = "  ".join(f"{key}={_short(value)}" for key, value in summary.items() if not isinstance(value, dict | list))
+        when = "[dim]cached[/dim]" if cached else f"{seconds:.1f} s"
+        self._console.print(f"[green]✓[/green] {title:<32} {when:>9}  {facts}", highlight=False)
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def time_text(microseconds: float) -> str:
+    """A duration with a fitting unit: ``850 ns``, ``12.3 µs``, ``4.56 ms``, ``7.89 s``."""
+    for scale, unit in ((1e6, "s"), (1e3, "ms"), (1.0, "µs")):
+        if microseconds >= scale:
+            return f"{microseconds / scale:.3g} {unit}"
+    return f"{microseconds * 1e3:.3g} ns"
+
+
+def energy_text(microjoules: float) -> str:
+    """An energy with a fitting unit: ``0.5 nJ`` to ``3 J``."""
+    for scale, unit in ((1e6, "J"), (1e3, "mJ"), (1.0, "µJ")):
+        if microjoules >= scale:
+            return f"{microjoules / scale:.3g} {unit}"
+    return f"{microjoules * 1e3:.3g} nJ"
+
+
+def count_text(number: float) -> str:
+    """A count with a decimal prefix: ``569M``, ``4.26k``, ``12``."""
+    for scale, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= scale:
+            return f"{number / scale:.3g}{prefix}"
+    return f"{number:.3g}"
+
+
+def bar_text(figure: Figure) -> str:
+    """The error bar as a factor or percentage: ``±12 %``, ``÷×2.5``, ``exact``."""
+    if figure.low == figure.high:
+        return "exact"
+    low = figure.value / figure.low if figure.low > 0 else float("inf")
+    spread = max(figure.high / figure.value, low) if figure.value > 0 else float("inf")
+    if spread == float("inf"):
+        return "unbounded"
+    return f"±{(spread - 1) * 100:.0f} %" if spread < 1.5 else f"÷×{spread:.2g}"
+
+
+def estimates_table(title: str, estimates: Sequence[Estimate]) -> Table:
+    """Targets side by side: latency, rate, energy, power, what limits, what it occupies."""
+    table = Table(title=title, title_justify="left")
+    for name, justify in (
+        ("target", "left"), ("latency", "right"), ("", "left"), ("per second", "right"), ("energy", "right"),
+        ("", "left"), ("power", "right"), ("limited by", "left"), ("occupies", "left"),
+    ):
+        table.add_column(name, justify="right" if justify == "right" else "left")
+    for one in estimates:
+        table.add_row(
+            one.target, time_text(one.latency_us.value), bar_text(one.latency_us),
+            count_text(1e6 * one.batch / one.interval_us.value), energy_text(one.energy_uj.value),
+            bar_text(one.energy_uj), f"{one.power_w.value:.3g} W", limits(one), occupation(one),
+        )
+    return table
+
+
+def limits(estimate: Estimate) -> str:
+    """Which bottleneck takes the largest share of the time, and on which layer it is worst."""
+    if not estimate.layers:
+        return ""
+    shares: dict[str, float] = {}
+    for layer in estimate.layers:
+        shares[layer.bottleneck] = shares.get(layer.bottleneck, 0.0) + layer.latency_us
+    worst = max(estimate.layers, key=lambda layer: layer.latency_us)
+    return f"{max(shares, key=lambda name: shares[name])} ({worst.name})"
+
+
+def occupation(estimate: Estimate) -> str:
+    """Share of each FPGA resource, with a warning where the design does not fit."""
+    shares = estimate.utilisation()
+    if not shares:
+        return ""
+    text = "  ".join(f"{name} {share:.0%}" for name, share in shares.items())
+    return text if estimate.fits() else f"[red]does not fit:[/red] {text}"

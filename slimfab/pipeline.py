@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The main job: which stages a recipe goes through, and what of the recipe each depends on."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from hwsim.errors import InputError
+from hwsim.registry import suggest
+from slimfab.flow import Listener, Run, Silent, Stage, execute, file_hash
+from slimfab.models import require_torch
+from slimfab.recipe import Recipe, Section, load_recipe
+from slimfab.stages.compress import export_stage, prune_stage, quantise_stage
+from slimfab.stages.hardware import compare_stage, evaluate_stage, hardware_stage, verify_stage
+from slimfab.stages.report import report_stage
+from slimfab.stages.train import data_stage, train_stage
+
+
+def _plain(section: Section | None) -> Any:
+    return None if section is None else section.model_dump(mode="json")
+
+
+def _data_config(recipe: Recipe) -> Any:
+    name = recipe.dataset.name
+    own = Path(recipe.dataset.folder or ".", name) if name.endswith(".npz") else None
+    return [_plain(recipe.dataset), recipe.seed, file_hash(own)]
+
+
+def _train_config(recipe: Recipe) -> Any:
+    place = Path(recipe.model.source.rpartition(":")[0])
+    code = place if place.suffix == ".py" else None
+    return [_plain(recipe.model), _plain(recipe.train), recipe.seed, file_hash(code), file_hash(recipe.model.weights)]
+
+
+STAGES = (
+    Stage("data", "load data", data_stage, _data_config),
+    Stage("train", "train float network", train_stage, _train_config, ("data",)),
+    Stage("prune", "prune and fine-tune", prune_stage, lambda r: [_plain(r.prune), r.quantise.weight_width], ("train",)),
+    Stage("quantise", "quantise and train", quantise_stage, lambda r: _plain(r.quantise), ("prune",)),
+    Stage("export", "export golden network, QONNX", export_stage, lambda r: r.name, ("quantise",)),
+    Stage("hardware", "build hls4ml project", hardware_stage, lambda r: _plain(r.hardware), ("export",)),
+    Stage("verify", "verify bit for bit", verify_stage, lambda r: _plain(r.verify), ("hardware",)),
+    Stage("evaluate", "test accuracy", evaluate_stage, lambda r: None, ("export",)),
+    Stage("compare", "compare targets", compare_stage, lambda r: _plain(r.compare), ("hardware",)),
+    Stage("report", "write report", report_stage, lambda r: None, ("verify", "evaluate", "compare")),
+)
+
+
+def run_recipe(recipe: Recipe, folder: Path | str, listener: Listener | None = None, until: str | None = None) -> Run:
+    """Run a recipe into a folder, resuming what is there.
+
+    Args:
+        until: name of the last stage to run; all by default.
+
+    Raises:
+        SlimfabError: with one line that says what to do; results of finished stages stay.
+    """
+    names = [stage.name for stage in STAGES]
+    if until is not None and until not in names:
+        raise InputError(f"--until: unknown stage '{until}'; {suggest(until, names)}")
+    _check_names(recipe)
+    use_threads(recipe.threads)
+    run = Run(recipe, Path(folder), listener or Silent(), STAGES)
+    execute(run, until)
+    return run
+
+
+def _check_names(recipe: Recipe) -> None:
+    """Look every name of the recipe up before the first minute of training."""
+    require_torch()
+    from hwsim.device import load_device
+    from hwsim.targets import parse_target
+    from prune.allocate import ALLOCATORS
+    from prune.criteria import CRITERIA
+    from quant.schedules import SCHEDULES
+
+    if recipe.prune is not None:
+        CRITERIA[recipe.prune.criterion]
+        ALLOCATORS[recipe.prune.allocator]
+        SCHEDULES[recipe.prune.finetune.schedule]
+    SCHEDULES[recipe.train.schedule]
+    SCHEDULES[recipe.quantise.finetune.schedule]
+    load_device(recipe.hardware.board)
+    for target in recipe.compare.targets:
+        parse_target(target)
+
+
+def use_threads(count: int | None) -> None:
+    """Set torch's threads: all cores by default, never more than there are."""
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(min(count or cores, cores))
+
+
+def rewrite_report(folder: Path) -> None:
+    """Write the report of a finished run again from its results.
+
+    Raises:
+        InputError: the folder holds no finished run.
+    """
+    copy = folder / "recipe.yaml"
+    if not copy.is_file():
+        raise InputError(f"{folder}: holds no run (no recipe.yaml); name the --output folder of 'slimfab run'")
+    run = Run(load_recipe(copy), folder, Silent(), STAGES)
+    report_stage(run)
