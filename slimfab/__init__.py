@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The front door: recipes, the run flow, checks, comparison, reports, model zoo and data sets."""
 
+from collections.abc import Sequence
 from importlib import metadata as _metadata
 from typing import TYPE_CHECKING, Any
 
 from hwsim.errors import SlimfabError
 
 if TYPE_CHECKING:
-    from slimfab.profile import Profile
+    from slimfab.profiling import Profile
 
 try:
     __version__ = _metadata.version("slimfab")
@@ -17,7 +18,7 @@ except _metadata.PackageNotFoundError:  # used from a checkout that is not insta
 __all__ = ["SlimfabError", "__version__", "profile"]
 
 
-def profile(model: Any, x: Any, targets: tuple[str, ...] | list[str] | None = None, bits: int | None = None) -> "Profile":
+def profile(model: Any, x: Any, targets: Sequence[str] | None = None, bits: int | None = None) -> "Profile":
     """What a torch module costs on several targets.
 
     >>> slimfab.profile(model, x, targets=["cpu:cortex-a9", "fpga:pynq-z2"])
@@ -32,6 +33,6 @@ def profile(model: Any, x: Any, targets: tuple[str, ...] | list[str] | None = No
         UnsupportedError: the module cannot be imported; the message names the layer.
         UnknownNameError: no such target.
     """
-    from slimfab.profile import profile_model
+    from slimfab.profiling import profile_model
 
     return profile_model(model, x, targets, bits)

@@ -70,7 +70,7 @@ def check_network(model: Model, board: str) -> Check:
 
 
 def _is_torch(source: str) -> bool:
-    return not source.lower().endswith(".onnx") and not Path(source).is_dir() and not Path(source).suffix == ".pt"
+    return not source.lower().endswith(".onnx") and not Path(source).is_dir() and Path(source).suffix != ".pt"
 
 
 def _count(rows: tuple[Row, ...], status: str) -> int:

@@ -49,7 +49,7 @@ def check(
     board: Annotated[str, typer.Option("--board", "-b", help="FPGA board; see 'slimfab targets'")] = "pynq-z2",
     input_shape: InputOption = None,
 ) -> None:
-    """Say layer by layer, before any training, what maps exactly, what is rewritten and what is refused, and if it fits."""
+    """Say layer by layer, before any training, what maps exactly, what is rewritten or refused, and whether it fits."""
     from slimfab.check import check_model
 
     result = check_model(model, board, parse_shape(input_shape))
@@ -76,7 +76,7 @@ def compare(
     ] = "cpu:cortex-a9,cpu:cortex-a53,cpu:cortex-a72,gpu:jetson-orin,fpga:pynq-z2",
     input_shape: InputOption = None,
     batch: Annotated[int, typer.Option(min=1, help="inputs per inference")] = 1,
-    width: Annotated[int | None, typer.Option(min=2, max=16, help="cost it with weights and activations of so many bits")] = None,
+    width: Annotated[int | None, typer.Option(min=2, max=16, help="cost it with so many bits per value")] = None,
     layers: Annotated[bool, typer.Option("--layers", help="also show every layer")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the estimates to this file")] = None,
 ) -> None:

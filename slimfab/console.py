@@ -47,7 +47,8 @@ class ProgressBars:
         if self._task is not None:
             self._bars.remove_task(self._task)
             self._task = None
-        facts = "  ".join(f"{key}={_short(value)}" for key, value in summary.items() if not isinstance(value, dict | list))
+        plain = {key: value for key, value in summary.items() if not isinstance(value, dict | list)}
+        facts = "  ".join(f"{key}={_short(value)}" for key, value in plain.items())
         when = "[dim]cached[/dim]" if cached else f"{seconds:.1f} s"
         self._console.print(f"[green]✓[/green] {title:<32} {when:>9}  {facts}", highlight=False)
 

@@ -32,10 +32,14 @@ def _train_config(recipe: Recipe) -> Any:
     return [_plain(recipe.model), _plain(recipe.train), recipe.seed, file_hash(code), file_hash(recipe.model.weights)]
 
 
+def _prune_config(recipe: Recipe) -> Any:
+    return [_plain(recipe.prune), recipe.quantise.weight_width]  # budgets are met at the width that is deployed
+
+
 STAGES = (
     Stage("data", "load data", data_stage, _data_config),
     Stage("train", "train float network", train_stage, _train_config, ("data",)),
-    Stage("prune", "prune and fine-tune", prune_stage, lambda r: [_plain(r.prune), r.quantise.weight_width], ("train",)),
+    Stage("prune", "prune and fine-tune", prune_stage, _prune_config, ("train",)),
     Stage("quantise", "quantise and train", quantise_stage, lambda r: _plain(r.quantise), ("prune",)),
     Stage("export", "export golden network, QONNX", export_stage, lambda r: r.name, ("quantise",)),
     Stage("hardware", "build hls4ml project", hardware_stage, lambda r: _plain(r.hardware), ("export",)),

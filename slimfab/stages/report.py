@@ -32,8 +32,8 @@ def collect(run: Run) -> dict[str, Any]:
     """The content of ``result.json``.
 
     ``accuracy`` is the share of right answers on the test split. ``verify.<executor>`` counts the integers that differ
-    from the golden executor. Every estimate gives ``latency_us`` and ``energy_uj`` with ``_low`` and ``_high``, the ends
-    of its error bar.
+    from the golden executor. Every estimate gives ``latency_us`` and ``energy_uj`` with ``_low`` and ``_high``, the
+    ends of its error bar.
     """
     summaries = {stage.name: _done(run, stage.name) for stage in run.stages if stage.name != "report"}
     return {

@@ -150,7 +150,9 @@ def load_weights(module: "nn.Module", path: Path) -> "nn.Module":
         module.load_state_dict(state)
     except RuntimeError as error:
         reason = [line.strip() for line in str(error).splitlines() if line.strip()][-1]
-        raise WeightsError(f"{path}: does not fit {type(module).__name__} ({reason}); use the weights of this network") from error
+        raise WeightsError(
+            f"{path}: does not fit {type(module).__name__} ({reason}); use the weights of this network"
+        ) from error
     for name, value in state.items():
         if value.is_floating_point() and not bool(value.isfinite().all()):
             raise WeightsError(f"{path}: '{name}' holds NaN or infinity; expected finite weights; retrain")
