@@ -6,7 +6,7 @@ as protobuf and nothing else: an archive or a pickle is recognised by its first 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,11 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """What an ONNX file says: ``inputs`` maps names to full shapes, the batch first (1 where it is symbolic)."""
+    """What an ONNX file says.
+
+    ``inputs`` maps names to full shapes, the batch first (1 where it is symbolic); ``datatypes`` holds the FINN
+    annotations of tensors that have one ("BIPOLAR", "INT4").
+    """
 
     name: str
     nodes: tuple[Node, ...]
@@ -54,6 +58,7 @@ class Graph:
     inputs: Mapping[str, tuple[int, ...]]
     outputs: tuple[str, ...]
     opset: int
+    datatypes: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_graph(path: Path | str) -> Graph:
@@ -73,12 +78,26 @@ def read_graph(path: Path | str) -> Graph:
     inputs = {v.name: _input_shape(v) for v in graph.input if v.name not in constants}
     outputs = tuple(v.name for v in graph.output)
     if not nodes or not inputs or not outputs:
-        raise ModelFileError(f"{path}: holds {len(nodes)} nodes, {len(inputs)} inputs and {len(outputs)} outputs; "
-                             "expected at least one of each; the file is truncated, export it again")
+        raise ModelFileError(
+            f"{path}: holds {len(nodes)} nodes, {len(inputs)} inputs and {len(outputs)} outputs; "
+            "expected at least one of each; the file is truncated, export it again"
+        )
     if graph.sparse_initializer:
-        raise UnsupportedError(f"{path}: sparse initialiser '{graph.sparse_initializer[0].values.name}'; expected "
-                               "dense ones; store the weights densely")
-    return Graph(graph.name or path.stem, nodes, constants, inputs, outputs, opsets.get("", opsets.get("ai.onnx", 1)))
+        raise UnsupportedError(
+            f"{path}: sparse initialiser '{graph.sparse_initializer[0].values.name}'; expected "
+            "dense ones; store the weights densely"
+        )
+    opset = opsets.get("", opsets.get("ai.onnx", 1))
+    return Graph(graph.name or path.stem, nodes, constants, inputs, outputs, opset, _datatypes(graph))
+
+
+def _datatypes(graph: "onnx.GraphProto") -> dict[str, str]:
+    return {
+        annotation.tensor_name: entry.value
+        for annotation in graph.quantization_annotation
+        for entry in annotation.quant_parameter_tensor_names
+        if entry.key == "finn_datatype"
+    }
 
 
 def _parse(path: Path) -> "onnx.ModelProto":
@@ -91,8 +110,10 @@ def _parse(path: Path) -> "onnx.ModelProto":
     try:
         model = onnx.ModelProto.FromString(data)
     except DecodeError:
-        raise ModelFileError(f"{path}: is not an ONNX file, or is truncated or corrupt ({len(data)} bytes); "
-                             "expected an ONNX protobuf; export or download it again") from None
+        raise ModelFileError(
+            f"{path}: is not an ONNX file, or is truncated or corrupt ({len(data)} bytes); "
+            "expected an ONNX protobuf; export or download it again"
+        ) from None
     _load_external_data(path, model)
     if model.functions:
         model = _inline(path, model)
@@ -120,8 +141,10 @@ def _load_external_data(path: Path, model: "onnx.ModelProto") -> None:
             continue
         location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
         if not (path.parent / location).is_file():
-            raise ModelFileError(f"{path}: weights of '{tensor.name}' are in '{location}', which is missing; expected "
-                                 "it beside the model; copy it there or export into a single file")
+            raise ModelFileError(
+                f"{path}: weights of '{tensor.name}' are in '{location}', which is missing; expected "
+                "it beside the model; copy it there or export into a single file"
+            )
     try:
         load_external_data_for_model(model, str(path.parent))
     except Exception as error:  # onnx raises several unrelated kinds for damaged or escaping paths
@@ -134,7 +157,9 @@ def _inline(path: Path, model: "onnx.ModelProto") -> "onnx.ModelProto":
     try:
         inlined: onnx.ModelProto = onnx.inliner.inline_local_functions(model)
     except Exception as error:  # raised by onnx's C++ side, without a common class
-        raise ModelFileError(f"{path}: its functions cannot be inlined ({_first_line(error)}); export it again") from None
+        raise ModelFileError(
+            f"{path}: its functions cannot be inlined ({_first_line(error)}); export it again"
+        ) from None
     return inlined
 
 
@@ -144,8 +169,10 @@ def _to_array(path: Path, tensor: "onnx.TensorProto") -> npt.NDArray[Any]:
     try:
         return np.asarray(numpy_helper.to_array(tensor))
     except Exception as error:  # a truncated payload surfaces as ValueError, TypeError or KeyError
-        raise ModelFileError(f"{path}: tensor '{tensor.name}' is damaged ({_first_line(error)}); the file is "
-                             "truncated or corrupt, export it again") from None
+        raise ModelFileError(
+            f"{path}: tensor '{tensor.name}' is damaged ({_first_line(error)}); the file is "
+            "truncated or corrupt, export it again"
+        ) from None
 
 
 def _node(path: Path, proto: "onnx.NodeProto") -> Node:
@@ -176,8 +203,9 @@ def _unique_names(nodes: list[Node]) -> tuple[Node, ...]:
 
 def _input_shape(info: "onnx.ValueInfoProto") -> tuple[int, ...]:
     if not info.type.HasField("tensor_type") or not info.type.tensor_type.HasField("shape"):
-        raise UnsupportedError(f"{info.name}: input has no shape; expected fixed dimensions; re-export with an example "
-                               "input")
+        raise UnsupportedError(
+            f"{info.name}: input has no shape; expected fixed dimensions; re-export with an example input"
+        )
     dims = info.type.tensor_type.shape.dim
     shape = [1] if dims else []
     for index, dim in enumerate(dims):
@@ -185,8 +213,10 @@ def _input_shape(info: "onnx.ValueInfoProto") -> tuple[int, ...]:
             shape[index:] = [dim.dim_value]
         elif index:
             label = dim.dim_param or f"#{index}"
-            raise UnsupportedError(f"{info.name}: input dimension '{label}' is symbolic; expected a number (only the "
-                                   f"batch may be open); re-export with fixed {_axis_names(len(dims))}")
+            raise UnsupportedError(
+                f"{info.name}: input dimension '{label}' is symbolic; expected a number (only the "
+                f"batch may be open); re-export with fixed {_axis_names(len(dims))}"
+            )
         shape += [1] if index + 1 < len(dims) else []
     return tuple(shape)
 
