@@ -106,9 +106,9 @@ class FixedPoint:
         """Convert integers with ``frac`` fractional bits to this format's integers.
 
         Raises:
-            FormatError: the conversion needs more than 63 bits.
+            FormatError: the values are not integers, or the conversion needs more than 63 bits.
         """
-        ints = np.asarray(values, dtype=np.int64)
+        ints = _integers(values)
         shift = frac - self.frac
         if shift > 0:
             ints = round_shift(ints, shift, self.rounding)
@@ -121,7 +121,7 @@ class FixedPoint:
 
         ``divisor`` is positive. This is how a mean over a pooling window is cast.
         """
-        ints = np.asarray(numerators, dtype=np.int64)
+        ints = _integers(numerators)
         shift = frac - self.frac
         if shift < 0:
             ints, shift = _shift_left(ints, -shift), 0
@@ -154,15 +154,21 @@ class FixedPoint:
             return np.where((ints < low) | (ints > high), 0, ints)
         if self.width == 64:
             return ints
-        mask = (1 << self.width) - 1
-        wrapped = np.bitwise_and(ints, np.int64(mask))
-        if self.signed:
-            wrapped = np.where(wrapped > high, wrapped - (1 << self.width), wrapped)
-        return wrapped.astype(np.int64)
+        if not self.signed:
+            return ints & np.int64(high)
+        unused = 64 - self.width  # the bits above the format, replaced by copies of its sign
+        return (ints << unused) >> unused
+
+
+def _integers(values: npt.ArrayLike) -> IntArray:
+    array = np.asarray(values)
+    if array.size and array.dtype.kind not in "biu":
+        raise FormatError(f"cast: got {array.dtype} values; expected integers; use quantise for real numbers")
+    return array.astype(np.int64, copy=False)
 
 
 def _shift_left(ints: IntArray, shift: int) -> IntArray:
-    if ints.size and (shift > 62 or np.max(np.abs(ints)) >= 1 << (62 - shift)):
+    if ints.size and (shift > 62 or max(int(ints.max()), -int(ints.min())) >= 1 << (62 - shift)):
         raise FormatError(f"a shift left by {shift} bits leaves 63 bits; narrow the formats")
     return ints << shift
 

@@ -226,26 +226,36 @@ def _with_defaults(layer: Layer) -> Layer:
 
 def _check(network: Network) -> None:
     layer_names: set[str] = set()
-    known = set(network.parameter_names)
-    for tensor in known - set(network.tensors):
-        raise NetworkError(f"{network.name}: parameter '{tensor}' has no shape; list it among the tensors")
+    written: set[str] = set()
+    parameters = set(network.parameter_names)
+    for name in sorted(parameters - set(network.tensors)):
+        raise NetworkError(f"{network.name}: parameter '{name}' has no shape; list it among the tensors")
+    for name, tensor in network.tensors.items():
+        if any(extent < 1 for extent in tensor.shape):
+            raise NetworkError(f"{network.name}: tensor '{name}' has shape {tensor.shape}; expected extents >= 1")
     for layer in network.layers:
         if layer.name in layer_names:
             raise NetworkError(f"{network.name}: two layers are called '{layer.name}'; rename one")
         layer_names.add(layer.name)
-        for tensor in layer.inputs:
-            if tensor not in known:
-                raise NetworkError(f"{layer.name}: reads '{tensor}' before any layer wrote it; order the layers")
-        for tensor in layer.outputs:
-            if tensor in known:
-                raise NetworkError(f"{layer.name}: writes '{tensor}', which exists already; rename the tensor")
-            if tensor not in network.tensors:
-                raise NetworkError(f"{layer.name}: writes '{tensor}', which has no shape; list it among the tensors")
-            known.add(tensor)
+        for name in layer.inputs:
+            if name not in written:
+                raise NetworkError(f"{layer.name}: reads '{name}' before any layer wrote it; order the layers")
+        if len(layer.outputs) != 1:
+            raise NetworkError(f"{layer.name}: writes {len(layer.outputs)} tensors; expected one")
+        if layer.output in written or layer.output in parameters:
+            raise NetworkError(f"{layer.name}: writes '{layer.output}', which exists already; rename the tensor")
+        if layer.output not in network.tensors:
+            raise NetworkError(f"{layer.name}: writes '{layer.output}', which has no shape; list it among the tensors")
+        written.add(layer.output)
         _check_shapes(network, layer)
-    for tensor in (*network.inputs, *network.outputs):
-        if tensor not in known:
-            raise NetworkError(f"{network.name}: input or output '{tensor}' is written by no layer")
+    entries = {layer.output for layer in network.layers if layer.op == "input"}
+    if set(network.inputs) != entries:
+        raise NetworkError(
+            f"{network.name}: inputs are {sorted(network.inputs)}, but its input layers write {sorted(entries)}"
+        )
+    for name in network.outputs:
+        if name not in written:
+            raise NetworkError(f"{network.name}: output '{name}' is written by no layer")
 
 
 def _check_shapes(network: Network, layer: Layer) -> None:

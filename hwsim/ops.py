@@ -5,8 +5,10 @@ Adding an operator is a row here and a function in :mod:`hwsim.reference`. Shape
 first. ``padding`` is (top, left, bottom, right); other pairs are (y, x).
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from hwsim.errors import NetworkError, UnsupportedError
@@ -50,6 +52,7 @@ def _all_same(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Sh
 
 
 def _dense(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shape:
+    _expect_rank(layer, params, 2)
     out_features, in_features = params["weight"]
     if shapes[0][-1] != in_features:
         raise NetworkError(
@@ -61,11 +64,14 @@ def _dense(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shape
 
 def _conv2d(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shape:
     channels, height, width = _image(layer, shapes[0])
+    _expect_rank(layer, params, 4)
     out_channels, group_channels, *kernel = params["weight"]
     groups = layer.attrs["groups"]
     if tuple(kernel) != tuple(layer.attrs["kernel"]):
         raise NetworkError(f"{layer.name}: kernel={layer.attrs['kernel']} but the weight is {params['weight']}")
-    if group_channels * groups != channels or out_channels % groups:
+    if out_channels % groups:
+        raise NetworkError(f"{layer.name}: groups={groups} must divide {out_channels} output channels")
+    if group_channels * groups != channels:
         raise NetworkError(
             f"{layer.name}: got {channels} input channels; the weight {params['weight']} with "
             f"groups={groups} expects {group_channels * groups}"
@@ -76,6 +82,9 @@ def _conv2d(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shap
 
 def _pool2d(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shape:
     channels, height, width = _image(layer, shapes[0])
+    kernel, padding = layer.attrs["kernel"], layer.attrs["padding"]
+    if any(side >= extent for side, extent in zip(padding, (*kernel, *kernel), strict=True)):
+        raise NetworkError(f"{layer.name}: padding={padding} leaves windows of {kernel} without any input; pad less")
     return (channels, *_window(layer, height, width, (1, 1)))
 
 
@@ -117,6 +126,11 @@ def _image(layer: "Layer", shape: Shape) -> tuple[int, int, int]:
     if len(shape) != 3:
         raise NetworkError(f"{layer.name}: got an input of shape {shape}; {layer.op} needs (channels, height, width)")
     return shape[0], shape[1], shape[2]
+
+
+def _expect_rank(layer: "Layer", params: Mapping[str, Shape], rank: int) -> None:
+    if len(params["weight"]) != rank:
+        raise NetworkError(f"{layer.name}: weight has shape {params['weight']}; {layer.op} needs {rank} axes")
 
 
 def _expect_vector(layer: "Layer", params: Mapping[str, Shape], role: str, length: int) -> None:
@@ -175,12 +189,40 @@ OPS: Mapping[str, Op] = {
 WEIGHTED = ("dense", "conv2d")
 
 
+def _are_counts(value: Any, length: int, smallest: int) -> bool:
+    if not isinstance(value, tuple) or len(value) != length:
+        return False
+    return all(isinstance(v, Integral) and not isinstance(v, bool) and int(v) >= smallest for v in value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+_NUMBER = ("a finite number", _is_number)
+_PAIR = ("two positive whole numbers (y, x)", lambda value: _are_counts(value, 2, 1))
+
+#: What an attribute must be: in words, and as a test.
+_ATTRS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "kernel": _PAIR,
+    "stride": _PAIR,
+    "dilation": _PAIR,
+    "factor": _PAIR,
+    "padding": ("four whole numbers >= 0 (top, left, bottom, right)", lambda value: _are_counts(value, 4, 0)),
+    "groups": ("a positive whole number", lambda value: _are_counts((value,), 1, 1)),
+    "count_include_pad": ("true or false", lambda value: isinstance(value, bool)),
+    "low": _NUMBER,
+    "high": _NUMBER,
+    "alpha": _NUMBER,
+}
+
+
 def complete_attrs(layer: "Layer") -> dict[str, Any]:
     """The layer's attributes with defaults filled in.
 
     Raises:
         UnsupportedError: the operator is unknown.
-        NetworkError: an attribute is unknown or missing, or inputs or parameters do not fit the operator.
+        NetworkError: an attribute is unknown, missing or impossible, or inputs or parameters do not fit the operator.
     """
     if layer.op not in OPS:
         raise UnsupportedError(f"{layer.name}: unknown operator '{layer.op}'; {suggest(layer.op, OPS)}")
@@ -194,6 +236,11 @@ def complete_attrs(layer: "Layer") -> dict[str, Any]:
         if value is REQUIRED:
             raise NetworkError(f"{layer.name}: attribute '{key}' of {layer.op} is missing")
         attrs[key] = tuple(value) if isinstance(value, list) else value
+        expected, is_valid = _ATTRS[key]
+        if not is_valid(attrs[key]):
+            raise NetworkError(f"{layer.name}: {key}={attrs[key]!r}; expected {expected}")
+    if layer.op == "clip" and attrs["low"] > attrs["high"]:
+        raise NetworkError(f"{layer.name}: low={attrs['low']} exceeds high={attrs['high']}; exchange them")
     if not op.inputs[0] <= len(layer.inputs) <= op.inputs[1]:
         raise NetworkError(
             f"{layer.name}: got {len(layer.inputs)} inputs; {layer.op} takes {op.inputs[0]}"
@@ -221,12 +268,10 @@ def resize(network: "Network", layer: "Layer", shapes: Shapes, width: int | None
     A depthwise convolution follows its input; a grouped one keeps its number of groups.
     """
     old = {role: network.tensors[t].shape for role, t in layer.params.items()}
-    if layer.op == "batch_norm":
-        return layer, {role: (shapes[0][0],) for role in old}
     if layer.op not in WEIGHTED:
         if width is not None:
             raise NetworkError(f"{layer.name}: {layer.op} has no width of its own; name a convolution or dense layer")
-        return layer, {}
+        return layer, {role: (shapes[0][0],) for role in old}  # batch norm follows its input
     out_channels = old["weight"][0] if width is None else width
     if out_channels < 1:
         raise NetworkError(f"{layer.name}: got width {out_channels}; expected at least 1")

@@ -14,11 +14,11 @@ _LISTABLE = 16  # more names than this would bury the suggestion
 def suggest(name: str, known: Iterable[str]) -> str:
     """The tail of an error message: the closest known name, or the list of all of them."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     if close:
         rest = f" (available: {', '.join(names)})" if len(names) <= _LISTABLE else ""
         return f"did you mean '{close[0]}'?{rest}"
-    return f"available: {', '.join(names)}"
+    return f"available: {', '.join(names) or 'none'}"
 
 
 class Registry(Generic[T]):

@@ -13,6 +13,7 @@ import tempfile
 import types
 import typing
 import zipfile
+import zlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -114,13 +115,22 @@ def _build_record(cls: type, data: Json, where: str) -> Any:
 
 def _build_scalar(hint: Any, data: Json, where: str) -> Any:
     if hint is Any or not isinstance(hint, type):
-        return tuple(data) if isinstance(data, list) else data
+        return _without_lists(data)
     if hint is float and isinstance(data, int) and not isinstance(data, bool):
         return float(data)
     if hint is Path and isinstance(data, str):
         return Path(data)
     matches = isinstance(data, hint) and not (isinstance(data, bool) and hint is not bool)
     _expect(matches, where, data, f"a {hint.__name__}")
+    return data
+
+
+def _without_lists(data: Json) -> Any:
+    """Untyped data as records hold it: sequences are tuples, at every depth."""
+    if isinstance(data, list | tuple):
+        return tuple(_without_lists(v) for v in data)
+    if isinstance(data, Mapping):
+        return {k: _without_lists(v) for k, v in data.items()}
     return data
 
 
@@ -149,10 +159,11 @@ def atomic_write(path: Path | str, data: bytes | str) -> None:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         reason = error.strerror or str(error)
         raise OutputError(f"{target}: cannot write ({reason}); choose a writable folder with free space") from error
+    finally:  # also when interrupted; after the rename there is nothing left to remove
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 @cache
@@ -175,10 +186,10 @@ def read_json(path: Path | str) -> Json:
         ModelFileError: the file is missing or not JSON.
     """
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelFileError(f"{path}: cannot read ({error.strerror}); check the path") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{path}: not valid JSON ({error}); the file is damaged or of another kind") from error
 
 
@@ -188,12 +199,21 @@ def save_arrays(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(arrays):
             data = io.BytesIO()
-            np.lib.format.write_array(data, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            np.lib.format.write_array(data, np.asarray(arrays[name], order="C"), allow_pickle=False)
             # A fixed time stamp keeps the bytes, and so every hash over them, reproducible.
             archive.writestr(
                 zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), data.getvalue(), zipfile.ZIP_DEFLATED
             )
     atomic_write(path, buffer.getvalue())
+
+
+#: What a damaged or foreign archive makes zipfile, zlib and numpy raise.
+_UNREADABLE = (ValueError, zipfile.BadZipFile, zlib.error, EOFError, MemoryError, RuntimeError)
+
+
+def _read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    with archive.open(name) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def load_arrays(path: Path | str) -> dict[str, np.ndarray]:
@@ -203,9 +223,11 @@ def load_arrays(path: Path | str) -> dict[str, np.ndarray]:
         ModelFileError: the file is missing, damaged, or holds pickled objects.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        with zipfile.ZipFile(path) as archive:
+            return {name.removesuffix(".npy"): _read_array(archive, name) for name in archive.namelist()}
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot read ({error.strerror}); check the path") from error
+    except _UNREADABLE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelFileError(
             f"{path}: not a readable npz of plain arrays ({reason}); write it with numpy.savez without object arrays"
