@@ -26,17 +26,20 @@ help: ## list the targets
 
 install: $(INSTALLED) ## create .venv with slimfab (editable), all extras and the development tools, at pinned versions
 
-# The stamp is older than these files: install again. pip keeps what already fits.
+# Again whenever one of the two files changes; pip keeps what already fits.
 $(INSTALLED): pyproject.toml constraints.txt
 	@.ci/system-packages python3-venv g++
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "$(PYTHON): expected Python 3.11 or newer; install it (Debian: apt-get install python3 python3-venv) or name one: make PYTHON=python3.12" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --progress-bar off $(PIP_ARGS) -e '.[all,dev]' -c constraints.txt
+	$(BIN)/python -m pip install --progress-bar off $(PIP_ARGS) -e '.[all,dev]' -c constraints.txt \
+	    | { grep -v '^Requirement already satisfied' || true; }
 	@touch $@
 
-data: ## fetch Fashion-MNIST as a Debian package where that is possible
-	@.ci/system-packages --optional dataset-fashion-mnist
+data: install ## fetch Fashion-MNIST: as a Debian package where that is possible, else from its official source
+	@$(BIN)/python -c 'from slimfab import datasets; datasets.load("fashion_mnist")' 2>/dev/null || { \
+	    .ci/system-packages --optional dataset-fashion-mnist; \
+	    $(BIN)/python -c 'from slimfab import datasets; datasets.load("fashion_mnist", download=True)' 2>&1 | tail -n 1; }
 
 lint: install ## ruff over everything, mypy --strict over hwsim and hls
 	$(BIN)/ruff check .
@@ -45,12 +48,12 @@ lint: install ## ruff over everything, mypy --strict over hwsim and hls
 # Tests run on one thread: they are small, and several may run side by side.
 test test-slow: export OMP_NUM_THREADS := 1
 
-test: install data ## run the default test suite (PYTEST_ARGS adds options)
-	@.ci/system-packages --optional chromium
+test: install ## run the default test suite (PYTEST_ARGS adds options)
+	@.ci/system-packages --optional dataset-fashion-mnist chromium
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-slow: install data ## run only the tests marked slow
-	@.ci/system-packages --optional chromium
+test-slow: install ## run only the tests marked slow
+	@.ci/system-packages --optional dataset-fashion-mnist chromium
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 demo: install data ## Fashion-MNIST end to end: train, prune, quantise, build with hls4ml, verify, compare, report
