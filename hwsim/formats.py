@@ -27,7 +27,7 @@ def smallest_format(low: int, high: int, frac: int) -> FixedPoint:
         FormatError: more than 63 bits would be needed.
     """
     signed = low < 0
-    width = max(high.bit_length(), (~low if signed else low).bit_length()) + signed
+    width = max(max(high, 0).bit_length(), (~low if signed else low).bit_length()) + signed
     if width > 63:
         raise FormatError(f"an exact result needs {width} bits; expected at most 63; narrow weights or activations")
     return FixedPoint(max(width, 1), frac, signed)

@@ -32,56 +32,73 @@ class Value(NamedTuple):
 Params = Mapping[str, Value]
 Kernel = Callable[[Layer, Sequence[Value], Params], Value]
 
+_LIMIT = 1 << 62  # exact integers stay below this magnitude
+
 
 # Exact products
 
 
-def _product_dtype(x: Array, weight: Array) -> Any:
+def _largest(array: Array) -> int:
+    """The largest magnitude among integers."""
+    return max(int(array.max(initial=0)), -int(array.min(initial=0)))
+
+
+def _expect_room(layer: Layer, bound: int) -> None:
+    """Refuse what int64 might not hold, so that no result ever wraps unnoticed."""
+    if bound >= _LIMIT:
+        raise NetworkError(
+            f"{layer.name}: an exact result may reach {bound}, beyond 62 bits; narrow weights or activations"
+        )
+
+
+def _product_dtype(layer: Layer, x: Array, weight: Array) -> Any:
     """The fastest type in which sums of ``x * weight`` over all but the first weight axis are exact."""
     if x.dtype.kind == "f":
         return np.float64
-    largest = int(np.abs(x).max(initial=0))
-    bound = largest * int(np.abs(weight).reshape(len(weight), -1).sum(axis=1).max(initial=0))
+    # Summed in float64: exact where the comparison needs it (below 2**53), and it cannot wrap.
+    rows = np.abs(weight.astype(np.float64)).reshape(len(weight), -1).sum(axis=1)
+    bound = _largest(x) * int(rows.max(initial=0))
     if bound < 1 << 24:
         return np.float32
     if bound < 1 << 53:
         return np.float64
-    if bound < 1 << 63:
-        return np.int64
-    raise NetworkError(f"an accumulator may reach {bound}, beyond 63 bits; narrow weights or activations")
+    _expect_room(layer, bound)
+    return np.int64
 
 
-def _with_bias(products: Array, frac: int, params: Params, axis: int) -> Value:
+def _with_bias(layer: Layer, products: Array, frac: int, params: Params, axis: int) -> Value:
     if "bias" not in params:
         return Value(products, frac)
     bias = params["bias"]
-    array, aligned = _align([Value(products, frac), bias])
+    array, aligned = _align(layer, [Value(products, frac), bias])
     shape = [1] * products.ndim
     shape[axis] = -1
     return Value(array[0] + array[1].reshape(shape), aligned)
 
 
-def _align(values: Sequence[Value]) -> tuple[list[Array], int]:
-    """Bring integers with different fractional bits to the finest of them, exactly."""
+def _align(layer: Layer, values: Sequence[Value]) -> tuple[list[Array], int]:
+    """Bring integers with different fractional bits to the finest of them, exactly; their sum fits too."""
     frac = max(value.frac for value in values)
+    if values[0].array.dtype.kind == "i":
+        _expect_room(layer, sum(_largest(v.array) << (frac - v.frac) for v in values))
     return [v.array << (frac - v.frac) if frac != v.frac else v.array for v in values], frac
 
 
 def _dense(layer: Layer, inputs: Sequence[Value], params: Params) -> Value:
     x, weight = inputs[0], params["weight"]
-    dtype = _product_dtype(x.array, weight.array)
+    dtype = _product_dtype(layer, x.array, weight.array)
     products = x.array.astype(dtype) @ weight.array.astype(dtype).T
-    return _with_bias(products.astype(x.array.dtype), x.frac + weight.frac, params, axis=-1)
+    return _with_bias(layer, products.astype(x.array.dtype), x.frac + weight.frac, params, axis=-1)
 
 
 def _conv2d(layer: Layer, inputs: Sequence[Value], params: Params) -> Value:
     x, weight = inputs[0], params["weight"]
-    dtype = _product_dtype(x.array, weight.array)
+    dtype = _product_dtype(layer, x.array, weight.array)
     padded = _pad(x.array.astype(dtype), layer.attrs["padding"], 0)
     kernels = weight.array.astype(dtype)
     convolve = _depthwise if ops.is_depthwise(layer, kernels.shape) else _grouped
     products = convolve(layer, padded, kernels)
-    return _with_bias(products.astype(x.array.dtype), x.frac + weight.frac, params, axis=1)
+    return _with_bias(layer, products.astype(x.array.dtype), x.frac + weight.frac, params, axis=1)
 
 
 def _grouped(layer: Layer, padded: Array, kernels: Array) -> Array:
@@ -142,13 +159,17 @@ def _max_pool2d(layer: Layer, inputs: Sequence[Value], params: Params) -> Value:
 
 def _avg_pool2d(layer: Layer, inputs: Sequence[Value], params: Params) -> Value:
     x, padding = inputs[0].array, layer.attrs["padding"]
-    sums = _over_windows(np.add, _windows(_pad(x, padding, 0), layer, axes=(2, 3)))
     size = math.prod(layer.attrs["kernel"])
+    if x.dtype.kind == "i":
+        _expect_room(layer, _largest(x) * size)
+    sums = _over_windows(np.add, _windows(_pad(x, padding, 0), layer, axes=(2, 3)))
     if layer.attrs["count_include_pad"] or not any(padding):
         return Value(sums, inputs[0].frac, size)
     inside = _pad(np.ones((1, 1, *x.shape[2:]), dtype=np.int64), padding, 0)
     counts = _over_windows(np.add, _windows(inside, layer, axes=(2, 3)))
     common = math.lcm(*map(int, np.unique(counts)))  # one divisor for all windows keeps the mean exact
+    if x.dtype.kind == "i":
+        _expect_room(layer, _largest(x) * size * common)
     return Value(sums * (common // counts), inputs[0].frac, common)
 
 
@@ -162,7 +183,10 @@ def _over_windows(combine: np.ufunc, windows: Array) -> Array:
 
 def _global_avg_pool(layer: Layer, inputs: Sequence[Value], params: Params) -> Value:
     x = inputs[0].array
-    return Value(x.sum(axis=(2, 3), keepdims=True), inputs[0].frac, x.shape[2] * x.shape[3])
+    size = x.shape[2] * x.shape[3]
+    if x.dtype.kind == "i":
+        _expect_room(layer, _largest(x) * size)
+    return Value(x.sum(axis=(2, 3), keepdims=True), inputs[0].frac, size)
 
 
 def _global_max_pool(layer: Layer, inputs: Sequence[Value], params: Params) -> Value:
@@ -186,7 +210,9 @@ def _clip(layer: Layer, inputs: Sequence[Value], params: Params) -> Value:
     if x.array.dtype.kind == "f":
         return Value(np.clip(x.array, low, high))
     frac = max(x.frac, _frac_of(layer, low), _frac_of(layer, high))
-    return Value(np.clip(x.array << (frac - x.frac), round(low * 2.0**frac), round(high * 2.0**frac)), frac)
+    _expect_room(layer, _largest(x.array) << (frac - x.frac))
+    lowest, highest = (max(-_LIMIT, min(_LIMIT, round(bound * 2.0**frac))) for bound in (low, high))
+    return Value(np.clip(x.array << (frac - x.frac), lowest, highest), frac)
 
 
 def _frac_of(layer: Layer, bound: float) -> int:
@@ -199,7 +225,7 @@ def _frac_of(layer: Layer, bound: float) -> int:
 
 
 def _add(layer: Layer, inputs: Sequence[Value], params: Params) -> Value:
-    arrays, frac = _align(inputs)
+    arrays, frac = _align(layer, inputs)
     total = arrays[0]
     for array in arrays[1:]:
         total = total + array
@@ -207,7 +233,7 @@ def _add(layer: Layer, inputs: Sequence[Value], params: Params) -> Value:
 
 
 def _concat(layer: Layer, inputs: Sequence[Value], params: Params) -> Value:
-    arrays, frac = _align(inputs)
+    arrays, frac = _align(layer, inputs)
     return Value(np.concatenate(arrays, axis=1), frac)
 
 
@@ -219,11 +245,10 @@ def _flatten(layer: Layer, inputs: Sequence[Value], params: Params) -> Value:
 def _batch_norm(layer: Layer, inputs: Sequence[Value], params: Params) -> Value:
     x, scale = inputs[0], params["scale"]
     shape = (1, -1) + (1,) * (x.array.ndim - 2)
-    bound = int(np.abs(x.array).max(initial=0)) * int(np.abs(scale.array).max(initial=0))
-    if x.array.dtype.kind == "i" and bound >= 1 << 62:
-        raise NetworkError(f"{layer.name}: a product may reach {bound}, beyond 62 bits; narrow the formats")
+    if x.array.dtype.kind == "i":
+        _expect_room(layer, _largest(x.array) * _largest(scale.array))
     product = Value(x.array * scale.array.reshape(shape), x.frac + scale.frac)
-    arrays, frac = _align([product, params["shift"]])
+    arrays, frac = _align(layer, [product, params["shift"]])
     return Value(arrays[0] + arrays[1].reshape(shape), frac)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim import ops
-from hwsim.errors import UnsupportedError
+from hwsim.errors import FormatError, UnsupportedError
 from hwsim.formats import exact_format
 from hwsim.network import Layer, Network, Tensor, Weights
 
@@ -29,8 +29,10 @@ def fold_batch_norm(network: Network, weights: Mapping[str, Array]) -> tuple[Net
         source = network.producer(layer.inputs[0])
         if source is None or source.op not in ops.WEIGHTED or len(network.consumers(layer.inputs[0])) != 1:
             continue
-        if _is_shared(network, source):
+        if layer.inputs[0] in network.outputs or _is_shared(network, source):
             continue
+        if source.op == "dense" and len(network.tensors[source.output].shape) != 1:
+            continue  # its outputs lie along the last axis, the norm's channels along the first
         network = _fold_one(network, source, layer, folded)
     used = {name: folded[name] for name in network.parameter_names}
     return network, used
@@ -42,10 +44,10 @@ def _is_shared(network: Network, source: Layer) -> bool:
 
 
 def _fold_one(network: Network, source: Layer, norm: Layer, weights: Weights) -> Network:
-    names = (*source.params.values(), *norm.params.values())
+    names = (source.output, *source.params.values(), *norm.params.values())
     if any(network.tensors[name].format is not None for name in names):
         raise UnsupportedError(
-            f"{norm.name}: batch norm over quantised weights cannot be folded; fold before quantising"
+            f"{norm.name}: batch norm over quantised tensors cannot be folded; fold before quantising"
         )
     scale = weights[norm.params["scale"]].astype(np.float64)
     shift = weights[norm.params["shift"]].astype(np.float64)
@@ -85,7 +87,7 @@ def _is_lossless(network: Network, layer: Layer, weights: Mapping[str, Array] | 
         return True  # no format: the exact result is meant
     try:
         return fmt.holds(exact_format(network, layer, weights))
-    except UnsupportedError:
+    except (UnsupportedError, FormatError):
         return False
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim import ops
-from hwsim.errors import NetworkError, UnsupportedError
+from hwsim.errors import InputError, NetworkError, UnsupportedError
 from hwsim.kernels import KERNELS, Array, Kernel, Value
 from hwsim.network import Layer, Network, Tensor, check_weights
 
@@ -58,6 +58,8 @@ def _expect_single(network: Network) -> None:
 def _batches(
     network: Network, weights: Mapping[str, Array], x: npt.ArrayLike, batch: int, keep: set[str]
 ) -> Iterator[dict[str, Array]]:
+    if batch < 1:
+        raise InputError(f"batch: got {batch}; expected at least 1")
     check_weights(network, weights)
     data = _checked_input(network, np.asarray(x))
     params = {name: _parameter(network, name, weights[name]) for name in network.parameter_names}
