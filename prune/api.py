@@ -215,6 +215,7 @@ def _try_forward(model: nn.Module, network: Network) -> None:
     modes = {module: module.training for module in model.modules()}
     parameter = next(model.parameters())
     x = torch.zeros(2, *network.tensors[network.inputs[0]].shape, device=parameter.device, dtype=parameter.dtype)
+    got: object
     try:
         got = tuple(model.eval()(x).shape)
     except RuntimeError as error:

@@ -90,7 +90,7 @@ def bn_gamma(group: ChannelGroup, context: Context) -> Array:
     missing = [m.layer for m in members if m.tensor not in context.gammas]
     if missing:
         raise InputError(f"{missing[0]}: batch norm has no trained scale (affine=False); choose l1 or l2")
-    return np.mean([_per_unit(m, np.abs(context.gammas[m.tensor]), group.width) for m in members], axis=0)
+    return _mean([_per_unit(m, np.abs(context.gammas[m.tensor]), group.width) for m in members])
 
 
 @CRITERIA.register("random")
@@ -118,4 +118,8 @@ def _per_unit(member: Member, values: Array, width: int) -> Array:
 
 
 def _mean_of_normalised(contributions: Sequence[Array]) -> Array:
-    return np.mean([values / (values.mean() or 1.0) for values in contributions], axis=0)
+    return _mean([values / (values.mean() or 1.0) for values in contributions])
+
+
+def _mean(contributions: Sequence[Array]) -> Array:
+    return np.asarray(np.stack(contributions).mean(axis=0))

@@ -173,8 +173,8 @@ class _Walk:
             first = makers[0][0]
             names[first] += 1
             name = first if names[first] == 1 else f"{first}#{names[first]}"
-            kinds = (tuple(found) for found in members[number].values())
-            groups.append(ChannelGroup(name, widths[number], *kinds, dict(makers), frozen))
+            producers, followers, consumers = (tuple(found) for found in members[number].values())
+            groups.append(ChannelGroup(name, widths[number], producers, followers, consumers, dict(makers), frozen))
         return tuple(groups)
 
     def _partition(self) -> tuple[dict[int, int], dict[int, int], list["_Key"]]:

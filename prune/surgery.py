@@ -75,22 +75,31 @@ def check_surgery(model: nn.Module, network: Network, groups: Sequence[ChannelGr
         for tensor in layer.params.values():
             if uses.setdefault(tensor, layer.name) != layer.name:
                 uses[tensor] = f"{uses[tensor]}, {layer.name}"
-    names_of: dict[int, list[str]] = {}
-    for name, parameter in model.named_parameters(remove_duplicate=False):
-        names_of.setdefault(id(parameter), []).append(name)
-    shared = {name: names for names in names_of.values() if len(names) > 1 for name in names}
+    names = _names_by_parameter(model)
     for tensor in dict.fromkeys(m.tensor for g in groups for m in g.members if m.role):
         if ", " in uses[tensor]:
             raise UnsupportedError(
                 f"{tensor}: used by several layers ({uses[tensor]}); channels of shared weights cannot be removed; "
                 "give each layer its own module"
             )
-        if tensor in shared:
+        if len(names.get(tensor, ())) > 1:
             raise UnsupportedError(
-                f"{tensor}: one parameter under {len(shared[tensor])} names ({', '.join(shared[tensor])}); channels of "
-                "shared weights cannot be removed; give each layer its own module"
+                f"{tensor}: one parameter held by {len(names[tensor])} modules ({', '.join(names[tensor])}); channels "
+                "of shared weights cannot be removed; give each layer its own module"
             )
         _check_holder(model, tensor)
+
+
+def _names_by_parameter(model: nn.Module) -> dict[str, list[str]]:
+    """For every parameter name: one name per module object that holds the same parameter."""
+    holders: dict[int, dict[int, str]] = {}  # parameter -> holder -> name
+    owner = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        for leaf, parameter in module.named_parameters(recurse=False):
+            name = f"{path}.{leaf}" if path else leaf
+            owner[name] = id(parameter)
+            holders.setdefault(id(parameter), {}).setdefault(id(module), name)
+    return {name: list(holders[parameter].values()) for name, parameter in owner.items()}
 
 
 def _check_holder(model: nn.Module, tensor: str) -> None:

@@ -2,10 +2,14 @@
 """Small random networks for the pruning tests: every kind of coupling, in any order."""
 
 import numpy as np
+import torch
 from hypothesis import strategies as st
+from torch import nn
 
 from hwsim import ops
 from hwsim.network import Layer, Network, Tensor, Weights
+
+TORCH_NAME = {"scale": "weight", "shift": "bias"}
 
 
 class Draft:
@@ -21,7 +25,7 @@ class Draft:
 
     def layer(self, op, *inputs, attrs=None, **params):
         name = f"{op}{len(self.layers)}"
-        roles = {role: f"{name}.{role}" for role in params}
+        roles = {role: f"{name}.{TORCH_NAME.get(role, role)}" for role in params}
         for role, shape in params.items():
             self.tensors[roles[role]] = Tensor(shape)
         layer = Layer(name, op, inputs or (self.last,), (name,), attrs or {}, roles)
@@ -70,6 +74,60 @@ class Draft:
 def random_weights(network: Network, seed: int = 0) -> Weights:
     rng = np.random.default_rng(seed)
     return {t: rng.normal(size=network.tensors[t].shape) for t in network.parameter_names}
+
+
+class AsModule(nn.Module):
+    """A network of :class:`Draft` as torch modules: parameter ``conv2d1.weight`` is that of module ``conv2d1``."""
+
+    def __init__(self, network: Network, seed: int = 0) -> None:
+        super().__init__()
+        self.network = lambda: network  # a function is copied as it is
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            for layer in network.layers:
+                module = _module(network, layer)
+                if module is not None:
+                    self.add_module(layer.name, module)
+            randomise(self)
+        self.eval()
+
+    def forward(self, x):
+        values = {"x": x}
+        for layer in self.network().layers[1:]:
+            inputs = [values[t] for t in layer.inputs]
+            if layer.op == "add":
+                values[layer.output] = inputs[0] + inputs[1]
+            elif layer.op == "concat":
+                values[layer.output] = torch.cat(inputs, dim=1)
+            else:
+                values[layer.output] = getattr(self, layer.name)(*inputs)
+        return values[self.network().outputs[0]]
+
+
+def randomise(model: nn.Module) -> None:
+    """Batch norms as training leaves them: every number away from its default."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+            if module.affine:
+                nn.init.normal_(module.weight)
+                nn.init.normal_(module.bias)
+
+
+def _module(network: Network, layer: Layer) -> nn.Module | None:
+    channels = network.tensors[layer.output].shape[0]
+    if layer.op == "conv2d":
+        source = network.tensors[layer.inputs[0]].shape[0]
+        kernel, padding = layer.attrs["kernel"], layer.attrs["padding"][:2]
+        bias = "bias" in layer.params
+        return nn.Conv2d(source, channels, kernel, padding=padding, groups=layer.attrs["groups"], bias=bias)
+    if layer.op == "dense":
+        return nn.Linear(network.tensors[layer.inputs[0]].shape[0], channels)
+    if layer.op == "batch_norm":
+        return nn.BatchNorm2d(channels)
+    simple = {"relu": nn.ReLU(), "max_pool2d": nn.MaxPool2d(2), "global_avg_pool": nn.AdaptiveAvgPool2d(1)}
+    return {**simple, "flatten": nn.Flatten()}.get(layer.op)
 
 
 def residual(draft: Draft, width: int) -> None:
