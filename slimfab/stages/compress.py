@@ -22,7 +22,6 @@ QONNX_FILE = "model.onnx"
 def prune_stage(run: Run) -> Summary:
     """Remove channels until the budget holds, then fine-tune."""
     from prune import prune
-    from prune.budget import Bounds
     from quant.train import evaluate
 
     section = run.recipe.prune
@@ -38,7 +37,7 @@ def prune_stage(run: Run) -> Summary:
     result = prune(
         float_module(run), dataset(run).shape, budget=section.budget, criterion=section.criterion,
         allocator=section.allocator, schedule=section.schedule, steps=section.steps, tune=tune, skip=section.skip,
-        bounds=Bounds(align=section.align), bits=run.recipe.quantise.weight_width, seed=run.recipe.seed,
+        align=section.align, bits=run.recipe.quantise.weight_width, seed=run.recipe.seed,
     )
     result.save(folder)
     run.memory["pruned"] = result.module
