@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CPUs: a two-level roofline per fused kernel, with what the runtime spends around it.
+
+    t = overhead + max(macs / (cores * clock * macs_per_cycle * efficiency), bytes / bandwidth)
+
+``efficiency`` is a constant per number type and kind of kernel, fitted to published measurements; small layers are
+slower because output channels come in register tiles and because every output pays for ``channel_overhead``
+channels of loading and storing its sum on top of its own.
+"""
+
+import numpy as np
+
+from hwsim.design import Design
+from hwsim.device import Device
+from hwsim.errors import InputError
+from hwsim.estimate import Estimate
+from hwsim.network import Network
+from hwsim.processor import assemble, execution, traffic
+from hwsim.roofline import roofline
+from hwsim.workload import KINDS, workload
+
+GB_S = 1e3  # bytes per us
+
+
+def estimate(network: Network, device: Device, batch: int = 1, design: Design | None = None) -> Estimate:
+    """Latency, energy and memory traffic of a network on a CPU, all cores working on one batch.
+
+    Raises:
+        InputError: a design was given; only FPGAs take one.
+    """
+    if design is not None:
+        raise InputError(f"cpu:{device.name}: got a design; expected none; designs are for fpga targets")
+    work = workload(network)
+    run = execution(device, work)
+    moved = traffic(device, work, run, batch)
+    channels = work.column("channels")
+    # Depthwise kernels have one channel per output and an efficiency of their own.
+    gathers = work.kind_index <= KINDS.index("pointwise")
+    loading = np.where(gathers, 1 + device["channel_overhead"] / channels, 1.0)
+    times = roofline(
+        work.column("padded_macs") * loading * batch, run.rate,
+        [(moved.cache, device["bandwidth_gb_s.cache"] * GB_S), (moved.dram, device["bandwidth_gb_s.dram"] * GB_S)],
+        device["overhead_us.op"],
+    )  # fmt: skip
+    return assemble(network, device, batch, work, run, times, moved)

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks as streaming pipelines on FPGAs: cycles and resources by formula, and the choice of the folding.
+
+    stages.py     the pipeline of a network: one record per hardware stage
+    resources.py  what multipliers, adders, memories and FIFOs occupy, as functions of arrays
+    hls4ml.py     cycles and resources of hls4ml's stages           (target fpga:NAME)
+    folded.py     cycles and resources of PE x SIMD stages          (target fpga:NAME/folded)
+    pipeline.py   latency and interval of the stages together
+    folding.py    how parallel each stage should be within a device
+    assemble.py   from stages to an Estimate
+
+All formulas take arrays, so that thousands of design points are one call.
+"""

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a pipeline and a design to an Estimate: time, resources with the board's shell, energy, error bars, notes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwsim.design import Design, Folding
+from hwsim.device import Device
+from hwsim.energy import breakdown
+from hwsim.errors import InputError
+from hwsim.estimate import RESOURCE_NAMES, Estimate, Figure, LayerEstimate, Resources
+from hwsim.fpga import pipeline as timing
+from hwsim.fpga.folding import choose_design, cost_of
+from hwsim.fpga.hls4ml import Cost, legal_reuse_factors
+from hwsim.fpga.resources import SHELL
+from hwsim.fpga.stages import Pipeline, Stage, pipeline
+from hwsim.network import Network
+
+DMA_START_CYCLES = 44.0  # AMD PG021: 10 + 28 + 6 clocks from the tail descriptor to the first word
+DMA_STOP_CYCLES = 39.0  # AMD PG021: S2MM
+FPGA_OVER_ASIC = 14.0  # dynamic power of logic against an ASIC of the same node: Kuon, Rose, IEEE TCAD 26(2), 2007
+ON_CHIP_BITS = 18 * 1024.0  # energy of on-chip accesses is that of one block RAM
+
+# Error bars as factors.  LUT and FF: spread of the fit in resources.py over held-out sweeps, widened because hls4ml's
+# control logic is not in it (two place-and-route totals of hls4ml-tutorial part 6 lie within 1.5).  BRAM: 85 % of
+# 717 weight memories are exact.  Time: measured against the MLPerf Tiny v0.5 and v0.7 boards of RN06, RN07 and AD08.
+ERROR = {"lut": 2.0, "ff": 2.0, "bram18": 1.3, "interval": 1.25, "latency": 1.5, "energy": 3.0}
+
+
+@dataclass(frozen=True, eq=False)
+class Mapping:
+    """A way to build the stages: its name in targets, and the columns of the folding it reads."""
+
+    name: str
+    suffix: str
+    label: str
+
+
+HLS4ML = Mapping("hls4ml", "", "hls4ml stages")
+FOLDED = Mapping("folded", "/folded", "PE x SIMD stages")
+
+
+def estimate_hls4ml(network: Network, device: Device, batch: int = 1, design: Design | None = None) -> Estimate:
+    """Estimate of a network mapped by hls4ml; without a design the folding is chosen to fit the board."""
+    return _estimate(network, device, batch, design, HLS4ML)
+
+
+def estimate_folded(network: Network, device: Device, batch: int = 1, design: Design | None = None) -> Estimate:
+    """Estimate of a network mapped to PE x SIMD stages; without a design the folding is chosen to fit the board."""
+    return _estimate(network, device, batch, design, FOLDED)
+
+
+def _estimate(network: Network, device: Device, batch: int, design: Design | None, mapping: Mapping) -> Estimate:
+    stages = pipeline(network)
+    chosen = design or choose_design(network, device, mapping.name)
+    cost = _stage_costs(stages, chosen, mapping)
+    clock = chosen.clock_mhz
+    interval, latency = _cycles(stages, cost, chosen, device)
+    total = latency + (batch - 1) * interval
+    driver_us = device.get("overhead_us.inference", 0.0)
+    latency_us = Figure.within(total / clock, ERROR["latency"])
+    if driver_us:
+        driver = device.quantity("overhead_us.inference")
+        latency_us = Figure(latency_us.value + driver.value, latency_us.low + driver.low, latency_us.high + driver.high)
+    resources = _resources(cost)
+    energy, power, power_note = _energy(network, device, latency_us, batch)
+    capacity = {name: device[name] for name in RESOURCE_NAMES}
+    moved = (stages.input_bits + stages.output_bits) / 8
+    return Estimate(
+        target=f"fpga:{device.name}{mapping.suffix}", network_hash=network.hash, batch=batch, clock_mhz=clock,
+        latency_us=latency_us, interval_us=Figure.within(interval / clock, ERROR["interval"]),
+        cycles=Figure.within(total, ERROR["latency"]), ii=Figure.within(interval, ERROR["interval"]),
+        energy_uj=energy, power_w=power, bytes_moved=Figure.exact(moved),
+        resources=resources, capacity=capacity,
+        layers=_layers(stages, cost, clock, energy),
+        notes=(*_notes(stages, chosen, design, mapping, resources, capacity), power_note),
+    )  # fmt: skip
+
+
+def _stage_costs(stages: Pipeline, design: Design, mapping: Mapping) -> Cost:
+    foldings = tuple(_folding(stage, design, mapping) for stage in stages.stages)
+    return cost_of(stages, np.arange(len(foldings)), foldings, mapping.name, design.io_type,
+                   design.fifo_depths)  # fmt: skip
+
+
+def _folding(stage: Stage, design: Design, mapping: Mapping) -> Folding:
+    folding = design.folding.get(stage.name)
+    if folding is None:
+        return Folding(strategy="latency" if stage.kind not in ("matrix", "depthwise") else "resource",
+                       reuse_factor=legal_reuse_factors(stage)[-1] if mapping is HLS4ML else 1)  # fmt: skip
+    # Only the resource strategy restricts the reuse factor (hls4ml, VivadoBackend.init_dense).
+    if mapping is HLS4ML and stage.kind in ("matrix", "depthwise") and folding.strategy == "resource":
+        _check_divides(stage, "reuse_factor", folding.reuse_factor, legal_reuse_factors(stage))
+    elif mapping is FOLDED:
+        rows = stage.mh * stage.groups if stage.kind in ("matrix", "depthwise") else stage.channels_in
+        _check_divides(stage, "pe", folding.pe, [d for d in range(1, rows + 1) if rows % d == 0])
+        columns = max(stage.mw, 1)
+        _check_divides(stage, "simd", folding.simd, [d for d in range(1, columns + 1) if columns % d == 0])
+    return folding
+
+
+def _check_divides(stage: Stage, name: str, value: int, legal: list[int]) -> None:
+    if value in legal:
+        return
+    below = max((number for number in legal if number < value), default=legal[0])
+    above = min((number for number in legal if number > value), default=legal[-1])
+    nearest = f"{below}, {above}" if below != above else f"{below}"
+    raise InputError(f"{stage.name}: {name}={value} must divide the layer's {stage.mw * stage.groups} inputs or "
+                     f"{stage.mh * stage.groups} outputs; nearest: {nearest}")
+
+
+def _cycles(stages: Pipeline, cost: Cost, design: Design, device: Device) -> tuple[float, float]:
+    """Interval and latency of one inference, DMA included."""
+    times = timing.Timing(cost.busy, cost.depth)
+    bytes_per_cycle = min(device["axi_bits"] / 8, device["bandwidth_gb_s.dram"] * 1e3 / design.clock_mhz)
+    reads = stages.input_bits / 8 / bytes_per_cycle
+    writes = stages.output_bits / 8 / bytes_per_cycle
+    interval = max(timing.interval(times), reads, writes)
+    if design.io_type == "io_parallel":
+        inside = reads + float((cost.busy + cost.depth).sum())
+    else:
+        inside = timing.latency(stages, times, reads)
+    return interval, DMA_START_CYCLES + inside + writes + DMA_STOP_CYCLES
+
+
+def _resources(cost: Cost) -> Resources:
+    """All stages together, with the DMA and interconnect around them."""
+    sums = {name: float(getattr(cost, name).sum()) + SHELL[name] for name in SHELL}
+    dsp_high = max(float(cost.dsp_high.sum()), sums["dsp"])
+    return Resources(
+        lut=Figure.within(sums["lut"], ERROR["lut"]).rounded(), ff=Figure.within(sums["ff"], ERROR["ff"]).rounded(),
+        dsp=Figure(sums["dsp"], 0.0 if dsp_high > sums["dsp"] else sums["dsp"], dsp_high).rounded(),
+        bram18=Figure.within(sums["bram18"], ERROR["bram18"]).rounded(), uram=Figure.exact(0.0),
+    )  # fmt: skip
+
+
+def _energy(network: Network, device: Device, latency_us: Figure, batch: int) -> tuple[Figure, Figure, str]:
+    """Energy per inference, mean power, and how they were found."""
+    per_inference = latency_us.scaled(1 / batch)
+    if "power_w" in device:
+        power = device.quantity("power_w")
+        energy = Figure(per_inference.value * power.value, per_inference.low * power.low,
+                        per_inference.high * power.high)  # fmt: skip
+        return energy, Figure(power.value, power.low, power.high), f"energy: board power x time; {power.source}"
+    static = device.quantity("power_static_w")
+    parts = breakdown(network, ON_CHIP_BITS)
+    # Weights stay on chip, so the DRAM part of the table does not apply; inputs and outputs are small beside it.
+    dynamic = Figure.within(FPGA_OVER_ASIC * float((parts.mac_uj + parts.on_chip_uj).sum()), ERROR["energy"])
+    energy = Figure(
+        per_inference.value * static.value + dynamic.value,
+        per_inference.low * static.low + dynamic.low,
+        per_inference.high * static.high + dynamic.high,
+    )
+    mean_power = Figure(
+        energy.value / per_inference.value,
+        min(energy.low / per_inference.high, energy.value / per_inference.value),
+        max(energy.high / per_inference.low, energy.value / per_inference.value),
+    )
+    note = f"energy: operation table (45 nm) plus static power x time; no measured power: {static.source}"
+    return energy, mean_power, note
+
+
+def _layers(
+    stages: Pipeline, cost: Cost, clock: float, energy: Figure
+) -> tuple[LayerEstimate, ...]:  # fmt: skip
+    busy_share = cost.busy / max(float(cost.busy.sum()), 1.0)
+    layers = []
+    for index, stage in enumerate(stages.stages):
+        figures = {name: Figure.within(float(getattr(cost, name)[index]), ERROR.get(name, 1.0)) for name in SHELL}
+        busy = float(cost.busy[index])
+        limit = "compute" if stage.kind in ("matrix", "depthwise") else "stream"
+        layers.append(LayerEstimate(
+            stage.name, stage.op, stage.macs, busy / clock, busy, energy.value * float(busy_share[index]), 0.0, limit,
+            Resources(**figures, uram=None),
+        ))  # fmt: skip
+    return tuple(layers)
+
+
+def _notes(
+    stages: Pipeline, design: Design, given: Design | None, mapping: Mapping, resources: Resources,
+    capacity: dict[str, float],
+) -> list[str]:  # fmt: skip
+    notes = [f"{mapping.label}, {design.io_type}, {design.clock_mhz:g} MHz; resources are after synthesis, DMA and "
+             "interconnect included; an HLS report shows 2 to 11 times the LUTs"]
+    if given is None:
+        notes.append("folding chosen for the shortest interval within the board's resources")
+    if stages.has_float:
+        notes.append("the network is not quantised: costed as 16-bit fixed point, hls4ml's default")
+    missing = [f"{name.upper()} {100 * figure.value / capacity[name]:.0f} %" for name, figure in resources.items()
+               if figure.value > capacity[name]]  # fmt: skip
+    if missing:
+        notes.append(f"does not fit: {', '.join(missing)}")
+    unsure = resources.dsp is not None and resources.dsp.high > resources.dsp.value
+    if unsure:
+        notes.append("products of these widths may go to LUTs or DSP blocks; the tool decides, the DSP bar covers both")
+    return notes
+
+

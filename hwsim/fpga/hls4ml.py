@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cycles and resources of the stages that hls4ml generates, as functions of the reuse factor.
+
+Cycles follow the loops of hls4ml 1.3 (nnet_utils/nnet_conv2d_stream.h, nnet_dense_resource.h) and were checked
+against synthesis reports:
+
+* io_stream, resource: the pixel loop is not pipelined; a pixel that completes a window costs rf + 4, another one 2.
+  (github:fastmachinelearning/hls4ml-live-demo, pynqz2_rn06_v8: 100 pixels x (9216 + 4) = 922,000 cycles.)
+* io_stream, latency: pipelined over input pixels with II = rf.  (hls4ml-tutorial part 6: 32 x 32 pixels, II 1028.)
+* io_parallel, resource, dense: II = rf, latency = rf + 2 (871 designs of github:Dendendelen/wa-hls4ml-search).
+* activations, additions and poolings: one pixel per cycle and 3 to 4 cycles of depth (ALVEO-PYNQ_ML reports).
+
+A matrix of mw x mh with reuse factor rf has mw * mh / rf multipliers; rf must divide mw, or be mw times a divisor
+of mh (hls4ml, FPGABackend._validate_reuse_factor), and at most 4096 multipliers can be unrolled (Vitis HLS limit).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hwsim.fpga import resources as r
+from hwsim.fpga.resources import Array
+from hwsim.fpga.stages import Stage
+
+MAX_UNROLL = 4096
+PIXEL_OVERHEAD = 4.0  # cycles around the reuse loop of a pixel that completes a window
+PIXEL_SKIP = 2.0  # cycles of a pixel that does not
+CONSTANT_PRODUCT = 0.25  # LUTs of a product by a constant, relative to a variable one
+UNROLLED_FF = 0.3  # FF per operand bit of an unrolled product
+Columns = Callable[[str], Array]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Cost:
+    """What design points cost; all arrays have the shape of the points."""
+
+    busy: Array
+    depth: Array
+    lut: Array
+    ff: Array
+    dsp: Array
+    dsp_high: Array
+    bram18: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Masks:
+    """What kind of stage a design point belongs to, shape (points,): with a matrix, a dense layer, pipelined."""
+
+    folds: Mask
+    dense: Mask
+    pipelined: Mask
+
+
+def divisors(number: int) -> list[int]:
+    """All divisors in ascending order."""
+    small = [d for d in range(1, int(number**0.5) + 1) if number % d == 0]
+    return sorted({*small, *(number // d for d in small)})
+
+
+def legal_reuse_factors(stage: Stage) -> list[int]:
+    """Reuse factors that hls4ml accepts for a stage; [1] where there is nothing to fold."""
+    if stage.kind == "depthwise":
+        return divisors(stage.mw * stage.groups * stage.mh)
+    if stage.kind != "matrix":
+        return [1]
+    # hls4ml builds one matrix per layer; a grouped one is as large as its non-zero blocks.
+    columns = stage.mw * stage.groups
+    return sorted({*divisors(columns), *(columns * d for d in divisors(stage.mh))})
+
+
+def multipliers(column: Columns, reuse: Array) -> Array:
+    """Multipliers that work at the same time."""
+    return np.ceil(column("mw") * column("mh") * column("groups") / reuse)
+
+
+def stream_cycles(column: Columns, masks: Masks, reuse: Array) -> Array:
+    """Busy cycles per inference with io_stream.
+
+    Args:
+        column: one number of every point's stage.
+        masks: what kind of stage every point is.
+        reuse: reuse factor of every point.
+    """
+    pixels_in = column("padded_rows") * column("padded_columns")
+    pixels_out = column("rows_out") * column("columns_out")
+    skipped = np.maximum(pixels_in - pixels_out, 0.0)
+    sequential = pixels_out * (reuse + PIXEL_OVERHEAD) + skipped * PIXEL_SKIP
+    pipelined = pixels_in * reuse + PIXEL_OVERHEAD
+    matrix = np.where(masks.pipelined, pipelined, sequential)
+    # A dense layer on a flattened image first collects its pixels; one on rows of a matrix is a 1x1 convolution.
+    collected = np.where(pixels_out > 1, matrix, pixels_in + reuse + np.where(masks.pipelined, 0.0, PIXEL_OVERHEAD))
+    moved = np.maximum(pixels_in, pixels_out) + 3.0
+    return np.where(masks.folds, np.where(masks.dense, collected, matrix), moved)
+
+
+def parallel_cycles(column: Columns, masks: Masks, reuse: Array) -> Array:
+    """Initiation interval of the stages with io_parallel: positions one after another, rf cycles each."""
+    return np.where(masks.folds, column("rows_out") * column("columns_out") * reuse, 1.0)
+
+
+def cost(column: Columns, masks: Masks, reuse: Array, fifo_depth: Array, io_type: str) -> Cost:
+    """Cycles and resources of design points with the FIFOs behind them; see `stream_cycles` for the arguments."""
+    streams = io_type == "io_stream"
+    busy = stream_cycles(column, masks, reuse) if streams else parallel_cycles(column, masks, reuse)
+    count = np.where(masks.folds, multipliers(column, reuse), 0.0)
+    unrolled = masks.folds & masks.pipelined & (reuse == 1)
+    lut, ff, dsp, dsp_high = _arithmetic(column, count, unrolled, reuse)
+    moved_lut, moved_ff = _element_wise(column)
+    lut = np.where(masks.folds, lut, moved_lut)
+    ff = np.where(masks.folds, ff, moved_ff)
+    if streams:
+        lut = lut + _line_buffer_lut(column)
+    else:
+        ff = ff + column("rows_in") * column("columns_in") * column("channels_in") * column("input_bits")
+    memory_lut, memory_bram = _weight_memory(column, count, unrolled, reuse)
+    fifos = r.fifo(column("channels_out") * column("output_bits"), fifo_depth)
+    readers = column("readers") * streams
+    tree = np.ceil(np.log2(np.maximum(column("mw"), 1))) + 3.0
+    depth = np.where(masks.folds, np.where(masks.pipelined, tree, 2.0), 1.0 + 2.0 * streams)
+    return Cost(
+        busy, depth, lut + memory_lut + readers * fifos[0], ff + readers * fifos[1], dsp, dsp_high,
+        memory_bram + readers * fifos[2],
+    )  # fmt: skip
+
+
+def _arithmetic(column: Columns, count: Array, unrolled: Mask, reuse: Array) -> tuple[Array, Array, Array, Array]:
+    """LUT, FF, DSP and the largest plausible DSP count of the matrix stages."""
+    w, a, mh = column("weight_bits"), column("input_bits"), column("mh") * column("groups")
+    columns = column("mw") * column("groups")
+    acc = r.accumulator_bits(w, a, column("mw"))
+    sums = np.minimum(mh, count)
+    product = r.product_lut(w, a)
+    folded_mux = r.mux_lut(a, columns) + np.where(reuse > columns, r.mux_lut(acc, mh), 0.0)
+    lut_folded = count * (product + r.ADD_LUT * (w + a)) + sums * acc * r.ACCUMULATE_LUT + folded_mux
+    lut_unrolled = count * (CONSTANT_PRODUCT * product + r.ADD_LUT * (w + a)) + mh * acc * r.ACCUMULATE_LUT
+    ff_folded = r.MULTIPLY_FF * count * (w + a) + r.ACCUMULATE_FF * acc * sums + acc * np.maximum(mh - sums, 0.0)
+    ff_unrolled = UNROLLED_FF * count * (w + a) + acc * mh
+    blocks = r.dsp_blocks(w, a)
+    # Products by constants need a DSP block only where the constant has many digits: shares 0.22, 0.60, 0.82, 0.93
+    # at 8, 10, 12, 14 weight bits (latency strategy, rf = 1, github:Dendendelen/wa-hls4ml-search).
+    share = np.where(unrolled, np.clip(1 - np.exp(-0.32 * (w - 7)), 0.0, 1.0), 1.0)
+    possible = np.where(r.dsp_unsure(w, a) | (blocks > 0), count * np.maximum(blocks, 1.0), 0.0)
+    return (
+        r.UNIT_LUT + np.where(unrolled, lut_unrolled, lut_folded),
+        r.UNIT_FF + np.where(unrolled, ff_unrolled, ff_folded) + columns * a,
+        np.round(count * blocks * share),
+        possible,
+    )
+
+
+def _weight_memory(column: Columns, count: Array, unrolled: Mask, reuse: Array) -> tuple[Array, Array]:
+    """LUT and BRAM18 of the weight ROM (multipliers * bits wide, rf deep) and of hls4ml's output index table.
+
+    The ROM rule gives the block RAMs of 717 synthesised dense layers (github:Dendendelen/wa-hls4ml-search) exactly
+    in 85 % of them; the table exists when a multiplier serves more than two outputs.
+    """
+    width = count * column("weight_bits")
+    stored = (reuse > 1) & ~unrolled & (count > 0)
+    outputs = reuse / np.maximum(column("mw") * column("groups"), 1.0)
+    index_bits = np.ceil(np.log2(np.maximum(outputs, 1.0)))
+    blocks = r.bram18(width, reuse) + np.where(outputs > 2, r.bram18(index_bits, reuse), 0.0)
+    return np.where(stored, r.lutram(width, reuse), 0.0), np.where(stored, blocks, 0.0)
+
+
+def _line_buffer_lut(column: Columns) -> Array:
+    """Rows a window must remember, as shift registers (nnet_utils/nnet_conv_stream.h, ap_shift_reg)."""
+    lines = np.maximum(column("kernel_rows") - 1, 0.0)
+    return lines * r.shift_lut(column("channels_in") * column("input_bits"), column("padded_columns"))
+
+
+def _element_wise(column: Columns) -> tuple[Array, Array]:
+    """LUT and FF of stages without a matrix: all channels of a pixel (or of its window) in one cycle."""
+    taps = column("kernel_rows") * column("kernel_columns")
+    channels = np.maximum(column("channels_in"), column("channels_out"))
+    scales = np.where(column("weight_bits") > 0, r.MULTIPLY_LUT * column("weight_bits") * column("input_bits"), 0.0)
+    lut = channels * (r.ADD_LUT * column("input_bits") * taps + scales)
+    ff = channels * (column("input_bits") * (taps - 1) + column("output_bits"))
+    return r.UNIT_LUT / 2 + lut, r.UNIT_FF / 2 + ff

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GPUs: matrix tiles dealt to the cores in waves, against L2 and DRAM bandwidth, plus a launch per kernel.
+
+A layer is a matrix product of ``rows * batch`` by ``columns``; it is cut into tiles of ``tile.m * tile.n`` outputs,
+and long reductions are split into chunks, so a kernel takes whole waves of tiles over the cores (NVIDIA, "Matrix
+Multiplication Background User's Guide", sections tile and wave quantisation).  Depthwise layers do not use the
+matrix units: their efficiency is relative to them and therefore small.
+"""
+
+import numpy as np
+
+from hwsim.design import Design
+from hwsim.device import Device
+from hwsim.errors import InputError
+from hwsim.estimate import Estimate
+from hwsim.network import Network
+from hwsim.processor import assemble, execution, traffic
+from hwsim.roofline import roofline
+from hwsim.workload import KINDS, Column, Workload, workload
+
+GB_S = 1e3  # bytes per us
+CHUNK = 256  # longest reduction one core does alone before it is shared (CUTLASS split-K and stream-K)
+
+
+def estimate(network: Network, device: Device, batch: int = 1, design: Design | None = None) -> Estimate:
+    """Latency, energy and memory traffic of a network on a GPU.
+
+    Raises:
+        InputError: a design was given; only FPGAs take one.
+    """
+    if design is not None:
+        raise InputError(f"gpu:{device.name}: got a design; expected none; designs are for fpga targets")
+    work = workload(network)
+    run = execution(device, work)
+    moved = traffic(device, work, run, batch)
+    times = roofline(
+        executed_macs(device, work, batch), run.rate,
+        [(moved.cache, device["bandwidth_gb_s.cache"] * GB_S), (moved.dram, device["bandwidth_gb_s.dram"] * GB_S)],
+        device["overhead_us.op"],
+    )  # fmt: skip
+    return assemble(network, device, batch, work, run, times, moved)
+
+
+def executed_macs(device: Device, work: Workload, batch: int) -> Column:
+    """MACs of every kernel as if all cores were busy during all waves, shape (kernels,)."""
+    cores = device["cores"]
+    reduction = work.column("channels") * work.column("taps")
+    tiles = (np.ceil(work.column("rows") * batch / device["tile.m"])
+             * np.ceil(work.column("columns") / device["tile.n"]) * work.column("groups"))  # fmt: skip
+    chunks = tiles * np.maximum(1.0, reduction / CHUNK)
+    per_chunk = device["tile.m"] * device["tile.n"] * np.minimum(reduction, CHUNK)
+    tiled = np.ceil(chunks / cores) * cores * per_chunk
+    depthwise = work.kind_index == KINDS.index("depthwise")
+    moves = work.kind_index == KINDS.index("move")
+    return np.where(moves, 0.0, np.where(depthwise, work.column("macs") * batch, tiled))
