@@ -5,11 +5,11 @@ Adding an operator is a row here and a function in :mod:`hwsim.reference`. Shape
 first. ``padding`` is (top, left, bottom, right); other pairs are (y, x).
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from hwsim.errors import NetworkError, UnsupportedError
 from hwsim.registry import suggest
@@ -192,11 +192,11 @@ WEIGHTED = ("dense", "conv2d")
 def _are_counts(value: Any, length: int, smallest: int) -> bool:
     if not isinstance(value, tuple) or len(value) != length:
         return False
-    return all(isinstance(v, Integral) and not isinstance(v, bool) and int(v) >= smallest for v in value)
+    return all(isinstance(v, int | np.integer) and not isinstance(v, bool) and v >= smallest for v in value)
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
 _NUMBER = ("a finite number", _is_number)

@@ -23,6 +23,12 @@ class Draft:
         self.tensors: dict[str, Tensor] = {}
         self.weights: dict[str, Array] = {}
         self.env: dict[str, str] = {}  # torch value → tensor name
+        self.memory: dict[str, str] = {}  # torch value → the value whose memory it lives in
+
+    def bind(self, value: str, tensor: str, view_of: str | None = None) -> None:
+        """Say which tensor a torch value is, and which earlier value it shares its memory with."""
+        self.env[value] = tensor
+        self.memory[value] = value if view_of is None else self.memory[view_of]
 
     def unique(self, base: str) -> str:
         """``base``, or ``base_2``, ``base_3`` … where it is taken."""
@@ -76,9 +82,15 @@ class Call:
         return self.draft.parameters[name]
 
     @property
+    def value(self) -> Any:
+        """Example of the call's result; of the first where it has several."""
+        value = self.node.meta["val"]
+        return value[0] if isinstance(value, tuple | list) else value
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Output shape without the batch."""
-        return tuple(int(extent) for extent in self.node.meta["val"].shape[1:])
+        return tuple(int(extent) for extent in self.value.shape[1:])
 
     def input_shape(self, position: int = 0) -> tuple[int, ...]:
         """Shape of an activation argument without the batch."""
@@ -100,7 +112,10 @@ class Call:
         """Append a layer and return its output tensor."""
         name = self.draft.unique(self.name + suffix)
         roles = {}
-        for role, (tensor, array) in (params or {}).items():
+        for role, (torch_name, array) in (params or {}).items():
+            # One torch parameter with two meanings: two batch norms that share it, with statistics of their own.
+            clash = not np.array_equal(self.draft.weights.get(torch_name, array), array)
+            tensor = f"{name}.{role}" if clash else torch_name
             self.draft.weights[tensor] = array
             self.draft.tensors[tensor] = Tensor(tuple(array.shape))
             roles[role] = tensor
@@ -272,7 +287,7 @@ def _leaky_relu(call: Call) -> str:
 
 
 def _softmax(call: Call) -> str:
-    if len(call.shape) != 1:
+    if len(call.shape) != 1 or call.arg(1, keyword="dim") % 2 == 0:
         raise call.refuse(f"a softmax over axis {call.arg(1)} of {call.shape}", "expected (N, classes)")
     return call.layer("softmax", [call.tensor(0)])
 
@@ -290,9 +305,16 @@ def _pad(call: Call) -> str:
 
 def _upsample(call: Call) -> str:
     (_, height, width), (_, rows, columns) = call.input_shape(), call.shape
-    if rows % height or columns % width:
-        raise call.refuse(f"upsampling from {height}x{width} to {rows}x{columns}", "expected a whole factor")
+    scales = call.arg(2, keyword="scale_factors") or (rows / height, columns / width)
+    if any(scale % 1 for scale in scales) or rows % height or columns % width:
+        raise call.refuse(f"upsampling {height}x{width} to {rows}x{columns} by {scales}", "expected whole factors")
     return call.layer("upsample2d", [call.tensor(0)], {"factor": (rows // height, columns // width)})
+
+
+def _dropout(call: Call) -> str:
+    if call.arg(2, keyword="train"):
+        raise call.refuse("a dropout that stays active in evaluation", "use nn.Dropout, or pass training=self.training")
+    return call.tensor(0)
 
 
 def _gelu(call: Call) -> str:
@@ -305,18 +327,9 @@ def _plain(op: str) -> Row:
     return lambda call: call.layer(op, [call.tensor(0)])
 
 
-#: Calls that return their argument in evaluation mode.
-ALIASES = frozenset(
-    {
-        "aten.dropout.default",
-        "aten.feature_dropout.default",
-        "aten.alias.default",
-        "aten.detach.default",
-        "aten.clone.default",
-        "aten.contiguous.default",
-        "aten.lift_fresh_copy.default",
-    }
-)
+#: Calls that return their argument, and calls that return a copy of it.
+ALIASES = frozenset({"aten.alias.default", "aten.detach.default", "aten.contiguous.default"})
+COPIES = frozenset({"aten.clone.default", "aten.lift_fresh_copy.default"})
 
 ATEN: Mapping[str, Row] = {
     "aten.linear.default": _linear,
@@ -336,6 +349,10 @@ ATEN: Mapping[str, Row] = {
     "aten.squeeze.default": _reshape,
     "aten.add.Tensor": _add,
     "aten.cat.default": _cat,
+    "aten.dropout.default": _dropout,
+    "aten.feature_dropout.default": _dropout,
+    "aten.alpha_dropout.default": _dropout,
+    "aten.feature_alpha_dropout.default": _dropout,
     "aten.relu.default": _plain("relu"),
     "aten.relu6.default": _relu6,
     "aten.hardtanh.default": _hardtanh,

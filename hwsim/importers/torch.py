@@ -6,22 +6,26 @@ sub-modules of any kind become one flat list of ATen calls that still know their
 (docs/decisions/001-torch-export.md). Every ATen call has one row in ``aten.py``; what has none is refused by name.
 """
 
+import contextlib
+import io
+import logging
+import operator
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hwsim.errors import InputError, UnsupportedError
-from hwsim.importers.aten import ALIASES, ATEN, REMEDIES, Call, Draft
+from hwsim.importers.aten import ALIASES, ATEN, COPIES, REMEDIES, Call, Draft
 from hwsim.network import Layer, Network, Tensor, Weights, check_weights
 from hwsim.passes import fold_batch_norm
 
 if TYPE_CHECKING:
     import torch
 
-_BATCH = 2  # more than one, so that a view that mixes images is noticed
+_BATCH = 7  # a number nobody writes into a view, so that a view that mixes images is noticed
 
 
 def import_torch(
@@ -94,7 +98,7 @@ def _stand_in(draft: Draft, node: Any) -> tuple[int, ...]:
     value = node.meta.get("val")
     shape = tuple(int(extent) for extent in value.shape[1:]) if hasattr(value, "shape") else ()
     draft.tensors[node.name] = Tensor(shape)
-    draft.env[node.name] = node.name
+    draft.bind(node.name, node.name)
     return shape
 
 
@@ -103,12 +107,11 @@ def _export(module: "torch.nn.Module", shape: tuple[int, ...], title: str) -> An
 
     if not shape or any(not isinstance(extent, int) or extent < 1 for extent in shape):
         raise InputError(f"{title}: input shape {shape}; expected positive whole numbers such as (1, 28, 28)")
-    was_training = module.training
+    was_training = {part: part.training for part in module.modules()}
     module.eval()
     example = torch.zeros(_BATCH, *shape)
     try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # torch's own deprecations, of no use to the caller
+        with _quiet(), torch.no_grad():
             return torch.export.export(module, (example,), strict=False)
     except Exception as error:  # torch.export raises dozens of types; all mean that it cannot follow the module
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -117,7 +120,21 @@ def _export(module: "torch.nn.Module", shape: tuple[int, ...], title: str) -> An
             "and remove branches that depend on data"
         ) from error
     finally:
-        module.train(was_training)
+        for part, flag in was_training.items():  # each by itself: a user may have frozen some
+            part.training = flag
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Torch warns, logs and prints whole graphs when it refuses a module; the caller gets one line instead."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
 
 
 def _parameters(program: Any) -> dict[str, tuple[str, np.ndarray]]:
@@ -150,7 +167,7 @@ def _add_input(draft: Draft, node: Any) -> None:
         raise UnsupportedError(f"{draft.title}: takes a second input '{node.name}'; expected one; split the network")
     draft.tensors["input"] = Tensor(tuple(node.meta["val"].shape[1:]))
     draft.layers.append(Layer("input", "input", (), ("input",)))
-    draft.env[node.name] = "input"
+    draft.bind(node.name, "input")
 
 
 def _add_output(draft: Draft, node: Any) -> None:
@@ -168,9 +185,11 @@ def _call(draft: Draft, node: Any) -> None:
     target = str(node.target)
     in_place = target.split(".")[1].endswith("_") if target.startswith("aten.") else False
     key = target.replace("_.", ".", 1) if in_place else target
+    if not node.users and not in_place:
+        return  # an assertion, or a result that nobody reads
     call = Call(draft, node, _layer_name(draft, node))
-    if key in ALIASES:
-        draft.env[node.name] = call.tensor(0)
+    if key in ALIASES or key in COPIES or _is_first_result(node):
+        draft.bind(node.name, call.tensor(0), None if key in COPIES else node.args[0].name)
         return
     if not node.all_input_nodes:
         return  # a constant, such as an LSTM's first state: whoever reads it decides
@@ -178,21 +197,25 @@ def _call(draft: Draft, node: Any) -> None:
         operator = key.split(".")[1] if "." in key else key
         remedy = REMEDIES.get(operator, "replace it in the model, or end the network before it")
         raise UnsupportedError(f"{call.name}: torch operator '{operator}' is not supported; {remedy}")
-    value = node.meta.get("val")
-    if not hasattr(value, "shape"):
-        raise UnsupportedError(f"{call.name}: {target} returns several values; use a form that returns one tensor")
+    value = call.value
     if value.dim() < 2 or value.shape[0] != _BATCH:
         raise UnsupportedError(
             f"{call.name}: {target} gives shape {tuple(value.shape)} for a batch of {_BATCH}; it mixes images; keep "
             "the batch as the first axis"
         )
     result = ATEN[key](call)
-    draft.env[node.name] = result
+    is_view = in_place or result in draft.env.values()
     if in_place:
-        _write_in_place(draft, node, call, result)
+        _write_in_place(draft, call, result)
+    draft.bind(node.name, result, node.args[0].name if is_view else None)
 
 
-def _write_in_place(draft: Draft, node: Any, call: Call, result: str) -> None:
+def _is_first_result(node: Any) -> bool:
+    """Whether a call takes the values, not the indices, of a max pool that returns both."""
+    return node.target is operator.getitem and str(node.args[0].target) in ATEN and node.args[1] == 0
+
+
+def _write_in_place(draft: Draft, call: Call, result: str) -> None:
     """Later readers of the argument see the result, as they do in torch; views of it are refused."""
     old = call.tensor(0)
     producer = next((layer for layer in draft.layers if old in layer.outputs), None)
@@ -200,10 +223,10 @@ def _write_in_place(draft: Draft, node: Any, call: Call, result: str) -> None:
     aliased |= any(layer.op == "flatten" and old in layer.inputs for layer in draft.layers)
     if aliased:
         raise UnsupportedError(f"{call.name}: writes in place into a tensor that was reshaped; use inplace=False")
-    for key, tensor in draft.env.items():
-        if tensor == old:
-            draft.env[key] = result
-    draft.env[node.name] = result
+    written = draft.memory[call.node.args[0].name]
+    for value, memory in draft.memory.items():
+        if memory == written:
+            draft.env[value] = result
 
 
 def _layer_name(draft: Draft, node: Any) -> str:
