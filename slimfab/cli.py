@@ -16,7 +16,9 @@ from slimfab import console
 
 app = typer.Typer(
     help="Prune and quantise neural networks and put them on FPGA fabric, with numbers that are never silently wrong.",
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
 ModelArgument = Annotated[
@@ -102,9 +104,9 @@ def compare(
 @app.command()
 def targets() -> None:
     """List the targets that can be named, and the zoo."""
-    from hwsim.targets import target_names
+    from hwsim.targets import names
 
-    for name in target_names():
+    for name in names():
         console.out.print(name, highlight=False)
 
 
@@ -120,8 +122,13 @@ def zoo() -> None:
     for name in ZOO.names():
         network = load_model(name).network
         entry = ZOO[name]
-        table.add_row(name, "x".join(map(str, entry.in_shape)), console.count_text(network.macs()),
-                      console.count_text(network.parameters()), entry.summary)
+        table.add_row(
+            name,
+            "x".join(map(str, entry.in_shape)),
+            console.count_text(network.macs()),
+            console.count_text(network.parameters()),
+            entry.summary,
+        )
     console.out.print(table)
 
 
@@ -184,8 +191,6 @@ def main() -> None:
     except KeyboardInterrupt:
         console.err.print("interrupted; run the same command again to go on from here")
         sys.exit(130)
-
-
 
 
 if __name__ == "__main__":

@@ -72,8 +72,8 @@ def run_recipe(recipe: Recipe, folder: Path | str, listener: Listener | None = N
 def _check_names(recipe: Recipe) -> None:
     """Look every name of the recipe up before the first minute of training."""
     require_torch()
-    from hwsim.device import load_device
-    from hwsim.targets import parse_target
+    from hwsim import device
+    from hwsim.targets import parse
     from prune.allocate import ALLOCATORS
     from prune.criteria import CRITERIA
     from quant.schedules import SCHEDULES
@@ -84,9 +84,9 @@ def _check_names(recipe: Recipe) -> None:
         SCHEDULES[recipe.prune.finetune.schedule]
     SCHEDULES[recipe.train.schedule]
     SCHEDULES[recipe.quantise.finetune.schedule]
-    load_device(recipe.hardware.board)
+    device.load(recipe.hardware.board)
     for target in recipe.compare.targets:
-        parse_target(target)
+        parse(target)
 
 
 def use_threads(count: int | None) -> None:

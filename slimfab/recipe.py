@@ -104,7 +104,6 @@ class HardwareSection(Section):
     backend: Literal["Vitis", "Vivado"] = "Vitis"
     io_type: Literal["io_stream", "io_parallel"] = "io_stream"
     clock_mhz: float | None = Field(default=None, gt=0)  # the board's usual clock by default
-    utilisation: float = Field(default=0.7, gt=0, le=1)  # share of each resource the folding may plan with
 
 
 class VerifySection(Section):

@@ -35,9 +35,18 @@ def prune_stage(run: Run) -> Summary:
         fit_section(run, module, section.finetune, folder / f"step-{step + 1}", teacher)
 
     result = prune(
-        float_module(run), dataset(run).shape, budget=section.budget, criterion=section.criterion,
-        allocator=section.allocator, schedule=section.schedule, steps=section.steps, tune=tune, skip=section.skip,
-        align=section.align, bits=run.recipe.quantise.weight_width, seed=run.recipe.seed,
+        float_module(run),
+        dataset(run).shape,
+        budget=section.budget,
+        criterion=section.criterion,
+        allocator=section.allocator,
+        schedule=section.schedule,
+        steps=section.steps,
+        tune=tune,
+        skip=section.skip,
+        align=section.align,
+        bits=run.recipe.quantise.weight_width,
+        seed=run.recipe.seed,
     )
     result.save(folder)
     run.memory["pruned"] = result.module
@@ -80,8 +89,13 @@ def _spec(run: Run) -> "QuantSpec":
     section = run.recipe.quantise
     source = dataset(run).input_format or FixedPoint(16, 10)
     return QuantSpec(
-        section.weight_width, section.activation_width, section.operand_width, section.bias_width,
-        section.first_width, section.last_width, source,
+        section.weight_width,
+        section.activation_width,
+        section.operand_width,
+        section.bias_width,
+        section.first_width,
+        section.last_width,
+        source,
         overrides={k: LayerWidths(v.weight_width, v.activation_width) for k, v in section.overrides.items()},
     )
 
@@ -130,7 +144,9 @@ def export_stage(run: Run) -> Summary:
     networks.save(network, weights, folder / "golden")
     run.memory["golden"] = network, weights
     return {
-        "layers": len(network.layers), "macs": network.macs(), "parameters": network.parameters(),
+        "layers": len(network.layers),
+        "macs": network.macs(),
+        "parameters": network.parameters(),
         "weight_kib": round(network.weight_bits() / 8192, 2),
     }
 

@@ -45,9 +45,7 @@ def collect(run: Run) -> dict[str, Any]:
         "network": serial.read_json(run.folder("compare") / "networks.json"),
         "verify": serial.read_json(run.folder("verify") / "verify.json"),
         "hardware": {**summaries["hardware"]["summary"], "project": f"{run.folder('hardware').name}/project"},
-        "estimates": [
-            {"variant": variant, **_flat(one)} for variant, found in estimates(run).items() for one in found
-        ],
+        "estimates": [{"variant": variant, **_flat(one)} for variant, found in estimates(run).items() for one in found],
         "stages": [
             {"name": name, "seconds": done["seconds"], "summary": done["summary"]} for name, done in summaries.items()
         ],
@@ -60,8 +58,14 @@ def _done(run: Run, stage: str) -> dict[str, Any]:
 
 
 def _flat(one: Estimate) -> dict[str, Any]:
-    flat: dict[str, Any] = {"target": one.target, "source": one.latency_us.source, "batch": one.batch,
-                            "clock_mhz": one.clock_mhz, "fits": one.fits(), "notes": list(one.notes)}
+    flat: dict[str, Any] = {
+        "target": one.target,
+        "source": one.latency_us.source,
+        "batch": one.batch,
+        "clock_mhz": one.clock_mhz,
+        "fits": one.fits(),
+        "notes": list(one.notes),
+    }
     figures: dict[str, Figure | None] = {
         name: getattr(one, name)
         for name in ("latency_us", "interval_us", "energy_uj", "power_w", "bytes_moved", "cycles", "ii")

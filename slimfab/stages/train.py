@@ -38,8 +38,12 @@ def data_stage(run: Run) -> Summary:
     """Load the data set, which checks it."""
     data = dataset(run)
     return {
-        "dataset": data.name, "train": len(data.train), "val": len(data.val), "test": len(data.test),
-        "shape": "x".join(map(str, data.shape)), "classes": data.classes,
+        "dataset": data.name,
+        "train": len(data.train),
+        "val": len(data.val),
+        "test": len(data.test),
+        "shape": "x".join(map(str, data.shape)),
+        "classes": data.classes,
     }
 
 
@@ -94,10 +98,20 @@ def fit_section(
     if isinstance(section, FinetuneSection) and section.distil > 0 and teacher is not None:
         loss = Distillation(teacher, weight=section.distil, hard=loss)
     history = fit(
-        module, dataset(run).as_float("train"), epochs=section.epochs, batch_size=section.batch_size, lr=section.lr,
-        schedule=section.schedule, optimiser=section.optimiser, momentum=section.momentum,
-        weight_decay=section.weight_decay, loss=loss, augment=_augment(section.augment), seed=run.recipe.seed,
-        progress=_steps(run), checkpoint=folder / "checkpoint.safetensors",
+        module,
+        dataset(run).as_float("train"),
+        epochs=section.epochs,
+        batch_size=section.batch_size,
+        lr=section.lr,
+        schedule=section.schedule,
+        optimiser=section.optimiser,
+        momentum=section.momentum,
+        weight_decay=section.weight_decay,
+        loss=loss,
+        augment=_augment(section.augment),
+        seed=run.recipe.seed,
+        progress=_steps(run),
+        checkpoint=folder / "checkpoint.safetensors",
     )
     last = history.epochs[-1]
     return {"epochs": last.epoch, "loss": round(last.loss, 4)}
@@ -157,5 +171,3 @@ def load_weights(module: "nn.Module", path: Path) -> "nn.Module":
         if value.is_floating_point() and not bool(value.isfinite().all()):
             raise WeightsError(f"{path}: '{name}' holds NaN or infinity; expected finite weights; retrain")
     return module
-
-
