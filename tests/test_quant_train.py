@@ -235,6 +235,36 @@ def test_quantisation_aware_training_resumes_too(tmp_path: Path) -> None:
     assert same(whole, resumed)
 
 
+@pytest.mark.needs("brevitas")
+def test_training_on_fixed_point_grids_resumes_too(tmp_path: Path) -> None:
+    from hwsim.importers.torch import import_torch
+    from quant.calibrate import calibrate
+    from quant.module import QuantModule
+    from quant.spec import QuantSpec
+
+    x, y = bars()
+    x = np.floor(x * 256) / np.float32(256)
+    trained = network()
+    fit(trained, (x, y), epochs=5, batch_size=15, lr=0.1)
+
+    def quantised() -> nn.Module:
+        spec = QuantSpec(weight_width=4, activation_width=4)
+        return calibrate(QuantModule(*import_torch(trained, (1, 8, 8)), spec), torch.from_numpy(x))
+
+    def train(model: nn.Module, stop: int | None, checkpoint: Path | None) -> nn.Module:
+        fit(model, (x, y), epochs=3, batch_size=16, lr=0.02, hooks=[StopAfter(stop)], checkpoint=checkpoint)
+        return model
+
+    path = tmp_path / "qat.safetensors"
+    whole = train(quantised(), None, None)
+    with pytest.raises(KeyboardInterrupt):
+        train(quantised(), 2, path)
+    resumed = train(quantised(), None, path)
+    assert same(whole, resumed)
+    assert not same(whole, quantised())
+    assert np.array_equal(predict(whole, x), predict(resumed, x))
+
+
 @pytest.mark.parametrize("change", ["seed", "lr", "data", "weights", "hooks", "loss"])
 def test_a_checkpoint_of_another_training_is_not_used(
     tmp_path: Path, change: str, caplog: pytest.LogCaptureFixture
