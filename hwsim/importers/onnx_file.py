@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     import onnx
 
 _EXPORT = "export the model with torch.onnx.export or brevitas.export.export_qonnx"
-# First bytes of files that are given by mistake.
+# First bytes of files that are given by mistake: offset, bytes, what they are, what to do instead.
 _FOREIGN = (
-    (0, b"PK\x03\x04", f"a zip archive (torch.save writes these; what it holds is not opened); {_EXPORT}"),
-    (0, b"\x80", f"a pickle, which is never opened because that runs its code; {_EXPORT}"),
-    (0, b"\x89HDF", "an HDF5 file; convert a Keras model with tf2onnx"),
-    (4, b"TFL3", "a TensorFlow Lite file; convert it with tf2onnx --tflite"),
+    (0, b"PK\x03\x04", "a zip archive (torch.save writes these; what it holds is not opened)", _EXPORT),
+    (0, b"\x80", "a pickle, which is never opened because that runs its code", _EXPORT),
+    (0, b"\x89HDF", "an HDF5 file", "convert a Keras model with tf2onnx"),
+    (4, b"TFL3", "a TensorFlow Lite file", "convert it with tf2onnx --tflite"),
 )
 
 
@@ -125,9 +125,9 @@ def _read_bytes(path: Path) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read ({error.strerror}); expected an ONNX file") from None
-    for offset, magic, remedy in _FOREIGN:
+    for offset, magic, kind, remedy in _FOREIGN:
         if data[offset:].startswith(magic):
-            raise ModelFileError(f"{path}: is {remedy.split(';')[0]}; expected an ONNX file;{remedy.split(';', 1)[1]}")
+            raise ModelFileError(f"{path}: is {kind}; expected an ONNX file; {remedy}")
     if not data:
         raise ModelFileError(f"{path}: is empty; expected an ONNX file; export or download it again")
     return data

@@ -58,7 +58,8 @@ def _reshape(low: Lowering, node: Node) -> None:
 def _flatten(low: Lowering, node: Node) -> None:
     value = low.value(node)
     full = (low.batch, *value.shape)
-    axis = node.attrs.get("axis", 1) % (len(full) + 1)
+    axis = node.attrs.get("axis", 1)
+    axis += len(full) if axis < 0 else 0
     _view_as(low, node, value, [math.prod(full[:axis]), math.prod(full[axis:])])
 
 
