@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pruning in one call: groups, scores, a budget, and a smaller plain module."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
+from hwsim.design import Design
 from hwsim.errors import InputError, UnsupportedError
 from hwsim.importers.torch import import_torch
 from hwsim.network import Network, Weights
@@ -19,6 +20,7 @@ from prune.choice import Choice, compose
 from prune.criteria import Context, score
 from prune.cut import shrink_network
 from prune.groups import ChannelGroup, channel_groups, find_group
+from prune.hardware import carried_designs, hardware_cost
 from prune.schedule import SCHEDULES, limits_at
 from prune.store import save
 from prune.surgery import NORMS, check_surgery, shrink
@@ -26,13 +28,6 @@ from prune.surgery import NORMS, check_surgery, shrink
 Tune = Callable[[nn.Module, int], None]
 
 REPORTED = ("macs", "params")  # in every result, beside the fields of the budget
-
-
-def target_cost(network: Network, field: str) -> float:
-    """:func:`hwsim.targets.cost`, imported when it is first needed."""
-    from hwsim import targets
-
-    return targets.cost(network, field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +46,7 @@ class Pruned:
 
     ``network`` is the small network with batch norm kept. ``costs`` are those of the network as deployed: batch norm
     folded, at the asked number of bits. ``used`` is the share of the tightest limit that the module uses, None without
-    a budget.
+    a budget. ``designs`` holds, by FPGA target, the design at which a budgeted area holds.
     """
 
     module: nn.Module
@@ -59,6 +54,7 @@ class Pruned:
     choice: Choice
     costs: tuple[Change, ...]
     used: float | None
+    designs: Mapping[str, Design] = field(default_factory=dict)
 
     def save(self, folder: Path | str) -> None:
         """Write ``choice.json`` and ``weights.safetensors``; :func:`prune.store.rebuild` reads them."""
@@ -82,7 +78,7 @@ def prune(
     align: int = 1,
     bits: int | None = None,
     seed: int = 0,
-    cost: Cost = target_cost,
+    cost: Cost | None = None,
 ) -> Pruned:
     """Remove channels from a copy of ``model`` until it meets the budget.
 
@@ -91,8 +87,8 @@ def prune(
         example_shape: input shape without the batch, channels first.
         budget: per cost field the largest share (up to 1, or "50%") or amount (above 1, or "=0.8"), all of which hold
             for the result: ``{"macs": 0.5}``, ``{"fpga:pynq-z2.dsp": 120, "params": "40%"}``. Besides the fields of
-            ``cost`` there is ``channels``, the number of prunable channels. None: allocator ``per_layer`` with its
-            ratios as given.
+            :func:`hwsim.targets.cost` there is ``channels``, the number of prunable channels. None: allocator
+            ``per_layer`` with its ratios as given.
         criterion, allocator, schedule: names in :data:`prune.criteria.CRITERIA`, :data:`prune.allocate.ALLOCATORS`,
             :data:`prune.schedule.SCHEDULES`.
         ratios: for allocator ``per_layer``, the share to keep by layer name.
@@ -102,7 +98,7 @@ def prune(
         floor, cap, align: smallest widths and the alignment of widths (:class:`prune.budget.Bounds`).
         bits: width of all tensors when the network is costed; None costs it in float32.
         seed: of the random criterion.
-        cost: ``(network, field) -> cost``.
+        cost: ``(network, field) -> cost``; :func:`prune.hardware.hardware_cost` by default.
 
     Raises:
         BudgetError: no allowed widths meet the budget; says what the smallest reach.
@@ -115,9 +111,11 @@ def prune(
     shape, bounds = tuple(example_shape), Bounds(floor, cap, align)
     progress = SCHEDULES[schedule](steps)
     first = view = _look(model, shape, skip)
+    deployed = first.deployed(bits)
+    cost = cost or hardware_cost(deployed)
     levels = {group.name: bounds.levels(group) for group in first.groups}
-    ledger = first.ledger(bits, cost)
-    limits = read_budget(budget or {}, lambda field: ledger.cost(ledger.whole(), field))
+    ledger = Ledger(deployed, first.groups, cost)
+    limits = read_budget(budget or {}, lambda name: ledger.cost(ledger.whole(), name))
     choice = Choice(
         first.network.hash, shape, {}, criterion, allocator, schedule, dict(budget or {}), align=align, seed=seed
     )
@@ -129,7 +127,7 @@ def prune(
         if limits:
             order = _cut_to(counts, ALLOCATORS[allocator](first.groups, scores, ratios or {}))
             allowed = {name: [level for level in levels[name] if level <= count] for name, count in counts.items()}
-            fitted = fit(view.ledger(bits, cost), order, limits_at(limits, part), allowed)
+            fitted = fit(Ledger(view.deployed(bits), view.groups, cost), order, limits_at(limits, part), allowed)
             counts, used = fitted.counts, fitted.used
         else:
             counts = _as_given(first.groups, ratios or {}, part, levels)
@@ -139,7 +137,8 @@ def prune(
         choice = compose(choice, taken)
         if tune:
             tune(view.model, step)
-    return Pruned(view.model, view.network, choice, _changes(ledger, counts, limits), used)
+    designs = carried_designs(deployed, ledger.network_of(counts), budget or {})
+    return Pruned(view.model, view.network, choice, _changes(ledger, counts, limits), used, designs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +151,10 @@ class _View:
     groups: tuple[ChannelGroup, ...]
     context: Context
 
-    def ledger(self, bits: int | None, cost: Cost) -> Ledger:
-        deployed, _ = fold_batch_norm(self.network, self.weights)
-        return Ledger(deployed.with_bits(bits) if bits else deployed, self.groups, cost)
+    def deployed(self, bits: int | None) -> Network:
+        """The network to be costed: batch norm folded, at the asked number of bits."""
+        folded, _ = fold_batch_norm(self.network, self.weights)
+        return folded if bits is None else folded.with_bits(bits)
 
 
 def _look(model: nn.Module, shape: tuple[int, ...], skip: Sequence[str]) -> _View:
@@ -204,8 +204,8 @@ def _best(groups: Sequence[ChannelGroup], scores: Scores, counts: Counts) -> dic
 def _changes(ledger: Ledger, counts: Counts, limits: Sequence[Limit]) -> tuple[Change, ...]:
     values = {limit.field: limit.value for limit in limits}
     return tuple(
-        Change(field, ledger.cost(ledger.whole(), field), ledger.cost(counts, field), values.get(field))
-        for field in dict.fromkeys((*values, *REPORTED))
+        Change(name, ledger.cost(ledger.whole(), name), ledger.cost(counts, name), values.get(name))
+        for name in dict.fromkeys((*values, *REPORTED))
     )
 
 

@@ -134,10 +134,14 @@ class Ledger:
             self._known[key] = self._ask(counts, field)
         return self._known[key]
 
+    def network_of(self, counts: Counts) -> Network:
+        """The network with these counts."""
+        return self.network.with_widths(widths(self.groups, counts))
+
     def _ask(self, counts: Counts, field: str) -> float:
         if field == CHANNELS:
             return float(sum(counts[g.name] * times for g in self.groups for times in g.multiplicity.values()))
-        value = float(self._cost(self.network.with_widths(widths(self.groups, counts)), field))
+        value = float(self._cost(self.network_of(counts), field))
         if not math.isfinite(value):
             raise BudgetError(f"{field}: the cost model gives {value} for widths {counts}; choose another cost field")
         return value

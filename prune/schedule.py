@@ -27,13 +27,15 @@ def one_shot(steps: int = 1) -> tuple[float, ...]:
 @SCHEDULES.register("iterative")
 def iterative(steps: int) -> tuple[float, ...]:
     """Equal steps."""
-    return tuple((i + 1) / _positive("iterative", steps) for i in range(steps))
+    _check_steps("iterative", steps)
+    return tuple((i + 1) / steps for i in range(steps))
 
 
 @SCHEDULES.register("agp")
 def agp(steps: int) -> tuple[float, ...]:
     """Large steps first: 1 - (1 - t)^3 (Zhu and Gupta, To Prune or Not to Prune, 2017, eq. 1)."""
-    return tuple(1 - (1 - (i + 1) / _positive("agp", steps)) ** 3 for i in range(steps))
+    _check_steps("agp", steps)
+    return tuple(1 - (1 - (i + 1) / steps) ** 3 for i in range(steps))
 
 
 def limits_at(limits: Sequence[Limit], progress: float) -> tuple[Limit, ...]:
@@ -44,7 +46,6 @@ def limits_at(limits: Sequence[Limit], progress: float) -> tuple[Limit, ...]:
     )
 
 
-def _positive(schedule: str, steps: int) -> int:
+def _check_steps(schedule: str, steps: int) -> None:
     if steps < 1:
         raise InputError(f"{schedule}: got steps={steps}; expected at least 1")
-    return steps

@@ -5,12 +5,15 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from prune_networks import Draft, networks
+from prune_networks import Draft, networks, random_weights
 
+from hwsim import targets
 from hwsim.errors import BudgetError, InputError
-from prune.allocate import ALLOCATORS
-from prune.budget import Bounds, Ledger, Limit, exact_counts, fit, read_budget
-from prune.choice import widths
+from prune.allocate import ALLOCATORS, best_units
+from prune.budget import GOOD_USE, Bounds, Ledger, Limit, exact_counts, fit, read_budget
+from prune.choice import Choice, widths
+from prune.criteria import CRITERIA, Context, score
+from prune.cut import shrink_network
 from prune.groups import channel_groups
 
 
@@ -66,6 +69,41 @@ def test_the_budget_holds_or_the_smallest_widths_break_it(network, budget, alloc
         after = ledger.cost(result.counts, "channels") if limit.field == "channels" else cost(small, limit.field)
         assert after == result.costs[limit.field] <= limit.value
     assert all(result.counts[g.name] in bounds.levels(g) for g in groups)
+    assert result.used >= GOOD_USE or not wider_that_fits(ledger, result.counts, limits, bounds)
+
+
+def wider_that_fits(ledger, counts, limits, bounds):
+    """Groups that could have kept one level more."""
+    found = []
+    for group in ledger.groups:
+        levels = bounds.levels(group)
+        for level in levels[levels.index(counts[group.name]) + 1 :][:1]:
+            wider = {**counts, group.name: level}
+            if all(ledger.cost(wider, limit.field) <= limit.value for limit in limits):
+                found.append(group.name)
+    return found
+
+
+@pytest.mark.parametrize("field", ["macs", "params", "weight_bits", "channels", "cpu:cortex-a53.latency_us"])
+@pytest.mark.parametrize("criterion", CRITERIA.names())
+@pytest.mark.parametrize("allocator", ALLOCATORS.names())
+def test_every_criterion_and_allocator_keeps_every_budget(criterion, allocator, field):
+    network = chain(12, 16, 20)
+    groups = channel_groups(network)
+    weights = random_weights(network)
+    scores = score(groups, criterion, Context(weights, weights))
+    ledger = Ledger(network, groups, targets.cost)
+    levels = {g.name: Bounds().levels(g) for g in groups}
+    before, least = ledger.whole(), {g: counts[0] for g, counts in levels.items()}
+    # Half of what pruning can save: a processor spends its overhead whatever the widths.
+    limit = Limit(field, (ledger.cost(before, field) + ledger.cost(least, field)) / 2, ledger.cost(before, field))
+    ratios = {"conv2d1": 0.5, "conv2d4": 0.75, "conv2d7": 0.5} if allocator == "per_layer" else {}
+    priorities = ALLOCATORS[allocator](groups, scores, ratios)
+    result = fit(ledger, priorities, [limit], levels)
+    small = shrink_network(network, Choice("", (), {g: best_units(scores[g], k) for g, k in result.counts.items()}))
+    found = ledger.cost(result.counts, field) if field == "channels" else targets.cost(small, field)
+    assert found == result.costs[field] <= limit.value
+    assert result.used >= GOOD_USE or not wider_that_fits(ledger, result.counts, [limit], Bounds())
 
 
 @pytest.mark.parametrize("allocator", ["uniform", "global", "global_raw"])
