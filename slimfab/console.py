@@ -20,8 +20,12 @@ class ProgressBars:
 
     def __init__(self, console: Console = out) -> None:
         self._bars = Progress(
-            TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[text]}"),
-            TimeElapsedColumn(), console=console, transient=True,
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[text]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
         )
         self._console = console
         self._task: TaskID | None = None
@@ -96,15 +100,28 @@ def estimates_table(title: str, estimates: Sequence[Estimate]) -> Table:
     """Targets side by side: latency, rate, energy, power, what limits, what it occupies."""
     table = Table(title=title, title_justify="left")
     for name, justify in (
-        ("target", "left"), ("latency", "right"), ("", "left"), ("per second", "right"), ("energy", "right"),
-        ("", "left"), ("power", "right"), ("limited by", "left"), ("occupies", "left"),
+        ("target", "left"),
+        ("latency", "right"),
+        ("", "left"),
+        ("per second", "right"),
+        ("energy", "right"),
+        ("", "left"),
+        ("power", "right"),
+        ("limited by", "left"),
+        ("occupies", "left"),
     ):
         table.add_column(name, justify="right" if justify == "right" else "left")
     for one in estimates:
         table.add_row(
-            one.target, time_text(one.latency_us.value), bar_text(one.latency_us),
-            count_text(1e6 * one.batch / one.interval_us.value), energy_text(one.energy_uj.value),
-            bar_text(one.energy_uj), f"{one.power_w.value:.3g} W", limits(one), occupation(one),
+            one.target,
+            time_text(one.latency_us.value),
+            bar_text(one.latency_us),
+            count_text(1e6 * one.batch / one.interval_us.value),
+            energy_text(one.energy_uj.value),
+            bar_text(one.energy_uj),
+            f"{one.power_w.value:.3g} W",
+            limits(one),
+            occupation(one),
         )
     return table
 

@@ -47,5 +47,6 @@ def _tools() -> list[Finding]:
     from hls.tools import find_tools
 
     return [
-        Finding(tool.name, tool.path is not None, tool.version or "", tool.enables, tool.remedy) for tool in find_tools()
+        Finding(tool.name, tool.path is not None, tool.version or "", tool.enables, tool.remedy)
+        for tool in find_tools()
     ]

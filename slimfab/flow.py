@@ -172,7 +172,9 @@ def _locked(root: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise OutputError(f"{root}: another run uses this folder; wait for it or choose another --output") from error
+            raise OutputError(
+                f"{root}: another run uses this folder; wait for it or choose another --output"
+            ) from error
         yield
 
 

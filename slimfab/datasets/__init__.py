@@ -21,8 +21,9 @@ from slimfab.datasets.record import Dataset, Split
 __all__ = ["DATASETS", "Dataset", "Progress", "Split", "cifar10", "digits", "load", "mnist", "npz"]
 
 
-def load(name: str, folder: Path | str | None = None, *, download: bool = False,
-         progress: Progress | None = None) -> Dataset:
+def load(
+    name: str, folder: Path | str | None = None, *, download: bool = False, progress: Progress | None = None
+) -> Dataset:
     """Load a data set by name, or the user's own arrays from a file ``….npz``.
 
     ``folder`` is where the files are (and where a download goes; the user's cache by default). ``progress(file,
@@ -36,8 +37,10 @@ def load(name: str, folder: Path | str | None = None, *, download: bool = False,
     """
     place = Path(folder) if folder is not None else None
     if place is not None and not place.is_dir() and not download:
-        raise DatasetError(f"{name}: folder {place} does not exist; expected the folder with the data files; "
-                           "correct the path, or allow the download")
+        raise DatasetError(
+            f"{name}: folder {place} does not exist; expected the folder with the data files; "
+            "correct the path, or allow the download"
+        )
     if name.endswith(".npz"):
         return npz.load_npz(place / name if place is not None else Path(name))
     return DATASETS[name](place, download, progress)

@@ -73,8 +73,9 @@ def read_archive(path: Path, sha256: str) -> dict[str, bytes]:
                 if member is not None:
                     batches[name] = member.read()
     except (tarfile.TarError, KeyError, OSError, EOFError, zlib.error) as error:
-        raise DatasetError(f"{path}: not a readable archive ({error}); expected the official {ARCHIVE}; "
-                           "replace it") from error
+        raise DatasetError(
+            f"{path}: not a readable archive ({error}); expected the official {ARCHIVE}; replace it"
+        ) from error
     return batches
 
 
@@ -88,8 +89,10 @@ def from_batches(batches: dict[str, bytes], checksums: dict[str, str]) -> Datase
     for name, sha256 in checksums.items():
         content = batches[name]
         if len(content) == 0 or len(content) % RECORD_BYTES:
-            raise DatasetError(f"{name}: holds {len(content)} bytes; expected a multiple of {RECORD_BYTES}; "
-                               "the file is truncated; replace it")
+            raise DatasetError(
+                f"{name}: holds {len(content)} bytes; expected a multiple of {RECORD_BYTES}; "
+                "the file is truncated; replace it"
+            )
         check_sha256(Path(name), content, sha256)
         records = np.frombuffer(content, dtype=np.uint8).reshape(-1, RECORD_BYTES)
         splits.append(Split(records[:, 1:].reshape(-1, *IMAGE_SHAPE), records[:, 0].astype(np.int64)))
@@ -97,10 +100,14 @@ def from_batches(batches: dict[str, bytes], checksums: dict[str, str]) -> Datase
     x, y = np.concatenate([split.x for split in training]), np.concatenate([split.y for split in training])
     cut = len(x) - VALIDATION_IMAGES
     return Dataset(
-        name="cifar10", train=Split(x[:cut], y[:cut]), val=Split(x[cut:], y[cut:]), test=test,
-        class_names=CLASS_NAMES, input_format=PIXEL,
+        name="cifar10",
+        train=Split(x[:cut], y[:cut]),
+        val=Split(x[cut:], y[cut:]),
+        test=test,
+        class_names=CLASS_NAMES,
+        input_format=PIXEL,
         source="Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images; "
-               "https://www.cs.toronto.edu/~kriz/cifar.html",
+        "https://www.cs.toronto.edu/~kriz/cifar.html",
     )
 
 
@@ -108,6 +115,8 @@ def _pickled_version(folders: list[Path]) -> DatasetError | None:
     for folder in folders:
         for name in ("cifar-10-python.tar.gz", "cifar-10-batches-py"):
             if (folder / name).exists():
-                return DatasetError(f"cifar10: {folder / name} is the Python version, which is made of pickles and is "
-                                    f"never opened; expected the binary version; {REMEDY}")
+                return DatasetError(
+                    f"cifar10: {folder / name} is the Python version, which is made of pickles and is "
+                    f"never opened; expected the binary version; {REMEDY}"
+                )
     return None

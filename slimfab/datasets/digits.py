@@ -28,8 +28,10 @@ def load_digits(folder: Path | None, download: bool, progress: Progress | None) 
     try:
         from sklearn import datasets
     except ImportError as error:
-        raise DatasetError("digits: scikit-learn is not installed; expected the package that holds the images; "
-                           "pip install 'slimfab[data]'") from error
+        raise DatasetError(
+            "digits: scikit-learn is not installed; expected the package that holds the images; "
+            "pip install 'slimfab[data]'"
+        ) from error
     bunch = datasets.load_digits()
     x = bunch.images.astype(np.uint8)[:, None]
     y = bunch.target.astype(np.int64)

@@ -20,8 +20,15 @@ class _TooSlow(Exception):
     """The time for the whole download is over."""
 
 
-def download(urls: Sequence[str], target: Path, sha256: str, progress: Progress | None = None, *,
-             stall_s: float = 30.0, limit_s: float = 3600.0) -> None:
+def download(
+    urls: Sequence[str],
+    target: Path,
+    sha256: str,
+    progress: Progress | None = None,
+    *,
+    stall_s: float = 30.0,
+    limit_s: float = 3600.0,
+) -> None:
     """Fetch ``target`` from the first of ``urls`` that works, and check its SHA-256 before it gets its name.
 
     Bytes collect in ``target.part``; a later call continues where an interrupted one stopped, if the server can.
@@ -38,14 +45,18 @@ def download(urls: Sequence[str], target: Path, sha256: str, progress: Progress 
         try:
             _fetch(url, part, target.name, progress, stall_s, deadline)
         except _TooSlow:
-            raise DatasetError(f"{target.name}: download exceeds {limit_s:g} s; run again to continue it, "
-                               f"or put the file into {target.parent} by hand") from None
+            raise DatasetError(
+                f"{target.name}: download exceeds {limit_s:g} s; run again to continue it, "
+                f"or put the file into {target.parent} by hand"
+            ) from None
         except (OSError, http.client.HTTPException) as error:
             failures.append(f"{url}: {_reason(error)}")
             continue
         return _install(part, target, sha256)
-    raise DatasetError(f"{target.name}: download failed ({'; '.join(failures)}); expected a network connection; "
-                       f"run again, or put the file into {target.parent} by hand")
+    raise DatasetError(
+        f"{target.name}: download failed ({'; '.join(failures)}); expected a network connection; "
+        f"run again, or put the file into {target.parent} by hand"
+    )
 
 
 def _fetch(url: str, part: Path, name: str, progress: Progress | None, stall_s: float, deadline: float) -> None:
@@ -83,8 +94,10 @@ def _install(part: Path, target: Path, sha256: str) -> None:
         got = hashlib.file_digest(file, "sha256").hexdigest()
     if got != sha256:
         part.unlink()
-        raise DatasetError(f"{target.name}: downloaded bytes have SHA-256 {got[:12]}…; expected {sha256[:12]}…; "
-                           "nothing was kept; run again, or put the right file in place by hand")
+        raise DatasetError(
+            f"{target.name}: downloaded bytes have SHA-256 {got[:12]}…; expected {sha256[:12]}…; "
+            "nothing was kept; run again, or put the right file in place by hand"
+        )
     part.replace(target)
 
 
@@ -100,7 +113,7 @@ def _write(file: io.FileIO, chunk: bytes, part: Path) -> None:
     rest = memoryview(chunk)
     try:
         while rest:
-            rest = rest[file.write(rest):]
+            rest = rest[file.write(rest) :]
     except OSError as error:
         raise _cannot_write(part, error) from error
 

@@ -27,6 +27,7 @@ def search_folders(name: str, folder: Path | None, system: Sequence[Path] = ()) 
     A given ``folder`` is the only place (or a subfolder of it named after the data set). Without one: the same under
     ``$SLIMFAB_DATA``, then the ``system`` folders, then the user's cache.
     """
+
     def under(root: Path) -> list[Path]:
         return [root / name.replace("_", "-"), root / name, root]
 
@@ -55,8 +56,9 @@ def missing(name: str, folders: Sequence[Path], files: Sequence[str], remedy: st
     for folder in folders:
         absent = [file for file in files if _either(folder, file) is None]
         if len(absent) < len(files):
-            return DatasetError(f"{name}: {folder} lacks {', '.join(absent)}; "
-                                f"expected all of {', '.join(files)}; {remedy}")
+            return DatasetError(
+                f"{name}: {folder} lacks {', '.join(absent)}; expected all of {', '.join(files)}; {remedy}"
+            )
     return DatasetError(f"{name}: not found in {', '.join(map(str, folders))}; expected {', '.join(files)}; {remedy}")
 
 
@@ -80,5 +82,7 @@ def check_sha256(path: Path, content: bytes, expected: str, what: str = "content
     """
     got = hashlib.sha256(content).hexdigest()
     if got != expected:
-        raise DatasetError(f"{path}: SHA-256 of its {what} is {got[:12]}…; expected {expected[:12]}…; "
-                           "the file is damaged or of another data set; replace it")
+        raise DatasetError(
+            f"{path}: SHA-256 of its {what} is {got[:12]}…; expected {expected[:12]}…; "
+            "the file is damaged or of another data set; replace it"
+        )

@@ -84,29 +84,55 @@ def _download(spec: IdxSet, folder: Path, progress: Progress | None) -> list[Pat
 
 
 def _files(*checksums: tuple[str, str]) -> tuple[IdxFile, IdxFile, IdxFile, IdxFile]:
-    names = (("train-images-idx3-ubyte", (60000, 28, 28)), ("train-labels-idx1-ubyte", (60000,)),
-             ("t10k-images-idx3-ubyte", (10000, 28, 28)), ("t10k-labels-idx1-ubyte", (10000,)))
-    first, second, third, fourth = (IdxFile(name, shape, content, compressed) for (name, shape), (content, compressed)
-                                    in zip(names, checksums, strict=True))
+    names = (
+        ("train-images-idx3-ubyte", (60000, 28, 28)),
+        ("train-labels-idx1-ubyte", (60000,)),
+        ("t10k-images-idx3-ubyte", (10000, 28, 28)),
+        ("t10k-labels-idx1-ubyte", (10000,)),
+    )
+    first, second, third, fourth = (
+        IdxFile(name, shape, content, compressed)
+        for (name, shape), (content, compressed) in zip(names, checksums, strict=True)
+    )
     return first, second, third, fourth
 
 
 FASHION_MNIST = IdxSet(
     name="fashion_mnist",
     files=_files(
-        ("c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-         "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
-        ("bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-         "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
-        ("5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-         "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
-        ("0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-         "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+        (
+            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+        ),
+        (
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+        ),
+        (
+            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+        ),
+        (
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+        ),
     ),
-    class_names=("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
-                 "Ankle boot"),
-    urls=("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
-          "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion"),
+    class_names=(
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ),
+    urls=(
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+        "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion",
+    ),
     system_folders=(Path("/usr/share/datasets/fashion-mnist"),),
     remedy="install the Debian package dataset-fashion-mnist, give the folder with the files, or allow the download",
     source="Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747; MIT licence; github.com/zalandoresearch/fashion-mnist",
@@ -115,14 +141,22 @@ FASHION_MNIST = IdxSet(
 MNIST = IdxSet(
     name="mnist",
     files=_files(
-        ("ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-         "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
-        ("65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-         "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
-        ("0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-         "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
-        ("ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-         "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+        (
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        ),
+        (
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        ),
+        (
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        ),
+        (
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+        ),
     ),
     class_names=tuple("0123456789"),
     # The original server of LeCun, Cortes & Burges answers no more; these two mirrors hold its files.

@@ -44,8 +44,15 @@ def load_npz(path: Path) -> Dataset:
     if names is None:
         names = np.arange(1 + max(int(split.y.max(initial=0)) for split in splits.values()))
     pixels = splits["train"].x.dtype == np.uint8
-    return Dataset(path.stem, splits["train"], splits["val"], splits["test"], tuple(str(name) for name in names),
-                   PIXEL if pixels else None, f"file {path}")
+    return Dataset(
+        path.stem,
+        splits["train"],
+        splits["val"],
+        splits["test"],
+        tuple(str(name) for name in names),
+        PIXEL if pixels else None,
+        f"file {path}",
+    )
 
 
 def _split(path: Path, part: str, arrays: dict[str, np.ndarray]) -> Split:

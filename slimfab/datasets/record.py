@@ -51,11 +51,14 @@ class Dataset:
     def _check(self, split: str, data: Split) -> None:
         where = f"{self.name}, {split}"
         if len(data.x) != len(data.y) or len(data.y) == 0:
-            raise DatasetError(f"{where}: got {len(data.x)} examples and {len(data.y)} labels; "
-                               "expected as many labels as examples, and at least one")
+            raise DatasetError(
+                f"{where}: got {len(data.x)} examples and {len(data.y)} labels; "
+                "expected as many labels as examples, and at least one"
+            )
         if data.x.ndim not in (2, 4) or data.x.shape[1:] != self.train.x.shape[1:]:
-            raise DatasetError(f"{where}: got examples of shape {data.x.shape[1:]}; expected (F,) or (C, H, W), "
-                               "the same in all splits")
+            raise DatasetError(
+                f"{where}: got examples of shape {data.x.shape[1:]}; expected (F,) or (C, H, W), the same in all splits"
+            )
         expected = np.uint8 if self.input_format is not None else np.float32
         if data.x.dtype != expected:
             raise DatasetError(f"{where}: got {data.x.dtype} examples; expected {np.dtype(expected)}")
@@ -131,8 +134,10 @@ class Dataset:
         """
         data = self.split(split)
         if self.input_format is None:
-            raise DatasetError(f"{self.name}: inputs are real numbers without a fixed-point format; "
-                               "expected raw integers; quantise as_float() with the network's input format")
+            raise DatasetError(
+                f"{self.name}: inputs are real numbers without a fixed-point format; "
+                "expected raw integers; quantise as_float() with the network's input format"
+            )
         return data.x.astype(np.int64), data.y
 
     def subset(self, n_train: int, seed: int) -> "Dataset":

@@ -7,6 +7,7 @@ import slimfab
 from hwsim import serial
 from hwsim.estimate import Estimate, Figure
 from slimfab.flow import Run, Summary
+from slimfab.stages.compress import golden
 
 
 def report_stage(run: Run) -> Summary:
@@ -15,7 +16,7 @@ def report_stage(run: Run) -> Summary:
 
     result = collect(run)
     serial.write_json(run.root / "result.json", result)
-    serial.atomic_write(run.root / "report.html", render(result, estimates(run)))
+    serial.atomic_write(run.root / "report.html", render(result, estimates(run), golden(run)[0]))
     return {"report": "report.html", "result": "result.json"}
 
 

@@ -36,8 +36,13 @@ def ds_cnn(in_shape: tuple[int, ...] = (1, 49, 10), classes: int = 12, width: in
     return DsCnn(in_shape[0], classes, width, blocks)
 
 
-ZOO.register("ds_cnn")(ZooNetwork(
-    ds_cnn, (1, 49, 10), 12, "MLPerf Tiny keyword spotting",
-    "Zhang et al. 2017, arXiv:1711.07128, DS-CNN small; Banbury et al., NeurIPS 2021, arXiv:2106.07597",
-    (Published("macs", 2_700_000, 0.02, "Zhang et al., DS-CNN small: 5.4 M operations, 2 a MAC (rounded)"),),
-))
+ZOO.register("ds_cnn")(
+    ZooNetwork(
+        ds_cnn,
+        (1, 49, 10),
+        12,
+        "MLPerf Tiny keyword spotting",
+        "Zhang et al. 2017, arXiv:1711.07128, DS-CNN small; Banbury et al., NeurIPS 2021, arXiv:2106.07597",
+        (Published("macs", 2_700_000, 0.02, "Zhang et al., DS-CNN small: 5.4 M operations, 2 a MAC (rounded)"),),
+    )
+)

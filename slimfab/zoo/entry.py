@@ -49,8 +49,14 @@ class ZooNetwork:
 ZOO: Registry[ZooNetwork] = Registry("network")
 
 
-def build(name: str, in_shape: tuple[int, ...] | None = None, classes: int | None = None, *, seed: int = 0,
-          options: Mapping[str, object] | None = None) -> nn.Module:
+def build(
+    name: str,
+    in_shape: tuple[int, ...] | None = None,
+    classes: int | None = None,
+    *,
+    seed: int = 0,
+    options: Mapping[str, object] | None = None,
+) -> nn.Module:
     """Build a network of the zoo with random weights drawn from ``seed``.
 
     ``in_shape`` is (C, H, W) or (F,), without the batch; ``options`` go to the builder (``widths``, ``width``, …).
@@ -78,8 +84,9 @@ def build(name: str, in_shape: tuple[int, ...] | None = None, classes: int | Non
         return entry.builder(in_shape=shape, classes=outputs, **arguments)
 
 
-def _try_shapes(name: str, entry: ZooNetwork, shape: tuple[int, ...], classes: int,
-                arguments: dict[str, object]) -> None:
+def _try_shapes(
+    name: str, entry: ZooNetwork, shape: tuple[int, ...], classes: int, arguments: dict[str, object]
+) -> None:
     """Run the network once without memory or arithmetic, so that an impossible shape fails here with its name."""
     try:
         with torch.device("meta"):
@@ -88,7 +95,9 @@ def _try_shapes(name: str, entry: ZooNetwork, shape: tuple[int, ...], classes: i
     except (RuntimeError, ValueError, TypeError, ZeroDivisionError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         settings = "".join(f", {key}={value}" for key, value in arguments.items())
-        raise NetworkError(f"{name}: cannot be built for in_shape={shape}, classes={classes}{settings} ({reason}); "
-                           f"the default is in_shape={entry.in_shape}, classes={entry.classes}") from error
+        raise NetworkError(
+            f"{name}: cannot be built for in_shape={shape}, classes={classes}{settings} ({reason}); "
+            f"the default is in_shape={entry.in_shape}, classes={entry.classes}"
+        ) from error
     if tuple(result.shape) != (2, classes):
         raise NetworkError(f"{name}: gives {tuple(result.shape[1:])} outputs; expected {classes}")

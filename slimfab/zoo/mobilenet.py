@@ -42,8 +42,9 @@ class MobileNetV1(nn.Module):
     Input (N, C, H, W), output logits (N, classes).
     """
 
-    def __init__(self, in_channels: int, classes: int, stem: tuple[int, int],
-                 blocks: Sequence[tuple[int, int]]) -> None:
+    def __init__(
+        self, in_channels: int, classes: int, stem: tuple[int, int], blocks: Sequence[tuple[int, int]]
+    ) -> None:
         super().__init__()
         channels, stride = stem
         self.conv = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
@@ -66,8 +67,9 @@ class InvertedResidual(nn.Module):
     """Expand by 1×1, filter depthwise by 3×3, project by 1×1 without activation; added to the input where the
     sizes allow (V2, table 1)."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int, expansion: int,
-                 activation: type[nn.Module]) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, expansion: int, activation: type[nn.Module]
+    ) -> None:
         super().__init__()
         hidden = in_channels * expansion
         layers: OrderedDict[str, nn.Module] = OrderedDict()
@@ -94,8 +96,9 @@ class MobileNetV2(nn.Module):
     Input (N, C, H, W), output logits (N, classes).
     """
 
-    def __init__(self, in_channels: int, classes: int, width: float, stem_stride: int,
-                 activation: type[nn.Module]) -> None:
+    def __init__(
+        self, in_channels: int, classes: int, width: float, stem_stride: int, activation: type[nn.Module]
+    ) -> None:
         super().__init__()
         channels = multiple_of_8(32 * width)
         self.conv = nn.Conv2d(in_channels, channels, 3, stem_stride, 1, bias=False)
@@ -134,8 +137,9 @@ def multiple_of_8(channels: float) -> int:
     return rounded if rounded >= 0.9 * channels else rounded + 8
 
 
-def mobilenet_v1(in_shape: tuple[int, ...] = (3, 224, 224), classes: int = 1000, width: float = 1.0,
-                 stem_stride: int = 2) -> nn.Module:
+def mobilenet_v1(
+    in_shape: tuple[int, ...] = (3, 224, 224), classes: int = 1000, width: float = 1.0, stem_stride: int = 2
+) -> nn.Module:
     """MobileNetV1; ``width`` multiplies all channels. ``stem_stride=1`` suits images of 32×32."""
     blocks = [(int(channels * width), stride) for channels, stride in V1_BLOCKS]
     return MobileNetV1(in_shape[0], classes, (int(32 * width), stem_stride), blocks)
@@ -147,8 +151,13 @@ def mobilenet_tiny(in_shape: tuple[int, ...] = (1, 28, 28), classes: int = 10, w
     return MobileNetV1(in_shape[0], classes, (int(16 * width), 1), blocks)
 
 
-def mobilenet_v2(in_shape: tuple[int, ...] = (3, 224, 224), classes: int = 1000, width: float = 1.0,
-                 stem_stride: int = 2, activation: str = "relu6") -> nn.Module:
+def mobilenet_v2(
+    in_shape: tuple[int, ...] = (3, 224, 224),
+    classes: int = 1000,
+    width: float = 1.0,
+    stem_stride: int = 2,
+    activation: str = "relu6",
+) -> nn.Module:
     """MobileNetV2; ``activation`` is "relu6" as in the paper or "relu"."""
     if activation not in ACTIVATIONS:
         raise NetworkError(f"mobilenet_v2: unknown activation '{activation}'; {suggest(activation, ACTIVATIONS)}")
@@ -158,15 +167,32 @@ def mobilenet_v2(in_shape: tuple[int, ...] = (3, 224, 224), classes: int = 1000,
 _V1 = "Howard et al. 2017, arXiv:1704.04861"
 _V2 = "Sandler et al., CVPR 2018, arXiv:1801.04381"
 
-ZOO.register("mobilenet_v1")(ZooNetwork(
-    mobilenet_v1, (3, 224, 224), 1000, "MobileNetV1 1.0", _V1,
-    (Published("macs", 569_000_000, 0.001, f"{_V1}, table 4 (569 million mult-adds, rounded)"),
-     Published("parameters", 4_200_000, 0.01, f"{_V1}, table 4 (4.2 million, rounded)")),
-))
-ZOO.register("mobilenet_tiny")(ZooNetwork(
-    mobilenet_tiny, (1, 28, 28), 10, "MobileNetV1 of four blocks for small images", f"after {_V1}"))
-ZOO.register("mobilenet_v2")(ZooNetwork(
-    mobilenet_v2, (3, 224, 224), 1000, "MobileNetV2 1.0", _V2,
-    (Published("macs", 300_000_000, 0.005, f"{_V2}, table 4 (300 M mult-adds, rounded; exactly 300.8 M)"),
-     Published("parameters", 3_400_000, 0.04, f"{_V2}, table 4 (3.4 M, rounded down; exactly 3.50 M)")),
-))
+ZOO.register("mobilenet_v1")(
+    ZooNetwork(
+        mobilenet_v1,
+        (3, 224, 224),
+        1000,
+        "MobileNetV1 1.0",
+        _V1,
+        (
+            Published("macs", 569_000_000, 0.001, f"{_V1}, table 4 (569 million mult-adds, rounded)"),
+            Published("parameters", 4_200_000, 0.01, f"{_V1}, table 4 (4.2 million, rounded)"),
+        ),
+    )
+)
+ZOO.register("mobilenet_tiny")(
+    ZooNetwork(mobilenet_tiny, (1, 28, 28), 10, "MobileNetV1 of four blocks for small images", f"after {_V1}")
+)
+ZOO.register("mobilenet_v2")(
+    ZooNetwork(
+        mobilenet_v2,
+        (3, 224, 224),
+        1000,
+        "MobileNetV2 1.0",
+        _V2,
+        (
+            Published("macs", 300_000_000, 0.005, f"{_V2}, table 4 (300 M mult-adds, rounded; exactly 300.8 M)"),
+            Published("parameters", 3_400_000, 0.04, f"{_V2}, table 4 (3.4 M, rounded down; exactly 3.50 M)"),
+        ),
+    )
+)

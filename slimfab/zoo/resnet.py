@@ -28,10 +28,12 @@ class BasicBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(out_channels)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or in_channels != out_channels:
-            self.shortcut = nn.Sequential(OrderedDict(
-                conv=nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False),
-                bn=nn.BatchNorm2d(out_channels),
-            ))
+            self.shortcut = nn.Sequential(
+                OrderedDict(
+                    conv=nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False),
+                    bn=nn.BatchNorm2d(out_channels),
+                )
+            )
         self.relu2 = nn.ReLU()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -86,23 +88,65 @@ def resnet56(in_shape: tuple[int, ...] = (3, 32, 32), classes: int = 10, widths:
 
 _HE = "He et al., CVPR 2016, arXiv:1512.03385, section 4.2, with option B shortcuts"
 
-ZOO.register("resnet8")(ZooNetwork(
-    resnet8, (3, 32, 32), 10, "MLPerf Tiny image classification",
-    "Banbury et al., MLPerf Tiny Benchmark, NeurIPS 2021, arXiv:2106.07597; layers after He et al. 2016",
-    (Published("macs", 12_501_632, 0.0, "summed over the kernel shapes in the reference weights "
-               "pretrainedResnet.h5 (github.com/mlcommons/tiny, benchmark/training/image_classification)"),
-     Published("parameters", 78_666, 0.01, "size of the same file; its convolutions have a bias each and its "
-               "shortcuts no batch norm, and Keras counts running means and variances: 0.8 % in all")),
-))
-ZOO.register("resnet20")(ZooNetwork(
-    resnet20, (3, 32, 32), 10, "ResNet of 20 layers for small images", _HE,
-    (Published("macs", 40_810_000, 0.001, "option B: table in github.com/chenyaofo/pytorch-cifar-models, README "
-               "(40.81 M); option A is 40.55 M"),
-     Published("parameters", 270_000, 0.02, "He et al., table 6 (0.27 M, option A; rounded)")),
-))
-ZOO.register("resnet56")(ZooNetwork(
-    resnet56, (3, 32, 32), 10, "ResNet of 56 layers for small images", _HE,
-    (Published("macs", 125_490_000, 0.003, "option A: Lin et al. (HRank), CVPR 2020, arXiv:2002.10179 (125.49 M); "
-               "option B adds 2 × 131,072 = 0.21 %"),
-     Published("parameters", 850_000, 0.01, "He et al., table 6 (0.85 M, option A; rounded)")),
-))
+ZOO.register("resnet8")(
+    ZooNetwork(
+        resnet8,
+        (3, 32, 32),
+        10,
+        "MLPerf Tiny image classification",
+        "Banbury et al., MLPerf Tiny Benchmark, NeurIPS 2021, arXiv:2106.07597; layers after He et al. 2016",
+        (
+            Published(
+                "macs",
+                12_501_632,
+                0.0,
+                "summed over the kernel shapes in the reference weights "
+                "pretrainedResnet.h5 (github.com/mlcommons/tiny, benchmark/training/image_classification)",
+            ),
+            Published(
+                "parameters",
+                78_666,
+                0.01,
+                "size of the same file; its convolutions have a bias each and its "
+                "shortcuts no batch norm, and Keras counts running means and variances: 0.8 % in all",
+            ),
+        ),
+    )
+)
+ZOO.register("resnet20")(
+    ZooNetwork(
+        resnet20,
+        (3, 32, 32),
+        10,
+        "ResNet of 20 layers for small images",
+        _HE,
+        (
+            Published(
+                "macs",
+                40_810_000,
+                0.001,
+                "option B: table in github.com/chenyaofo/pytorch-cifar-models, README (40.81 M); option A is 40.55 M",
+            ),
+            Published("parameters", 270_000, 0.02, "He et al., table 6 (0.27 M, option A; rounded)"),
+        ),
+    )
+)
+ZOO.register("resnet56")(
+    ZooNetwork(
+        resnet56,
+        (3, 32, 32),
+        10,
+        "ResNet of 56 layers for small images",
+        _HE,
+        (
+            Published(
+                "macs",
+                125_490_000,
+                0.003,
+                "option A: Lin et al. (HRank), CVPR 2020, arXiv:2002.10179 (125.49 M); "
+                "option B adds 2 × 131,072 = 0.21 %",
+            ),
+            Published("parameters", 850_000, 0.01, "He et al., table 6 (0.85 M, option A; rounded)"),
+        ),
+    )
+)

@@ -44,14 +44,16 @@ class Vgg(nn.Module):
         return self.head(torch.flatten(x, 1))
 
 
-def vgg_small(in_shape: tuple[int, ...] = (1, 28, 28), classes: int = 10,
-              widths: Sequence[int | str] = SMALL) -> nn.Module:
+def vgg_small(
+    in_shape: tuple[int, ...] = (1, 28, 28), classes: int = 10, widths: Sequence[int | str] = SMALL
+) -> nn.Module:
     """Six convolutions of 16, 16, 32, 32, 64 and 64 channels; ``widths`` holds channels and "M" for a pooling."""
     return Vgg(in_shape[0], classes, widths)
 
 
-def vgg_tiny(in_shape: tuple[int, ...] = (1, 28, 28), classes: int = 10,
-             widths: Sequence[int | str] = TINY) -> nn.Module:
+def vgg_tiny(
+    in_shape: tuple[int, ...] = (1, 28, 28), classes: int = 10, widths: Sequence[int | str] = TINY
+) -> nn.Module:
     """VGG-small with half the channels."""
     return Vgg(in_shape[0], classes, widths)
 

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report of a run: one HTML file that holds its plots and needs no network to be read."""
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from hwsim.errors import ToolMissing
+from slimfab.console import bar_text, count_text, energy_text, time_text
+
+if TYPE_CHECKING:
+    from hwsim.estimate import Estimate
+    from hwsim.network import Network
+
+__all__ = ["render"]
+
+
+def render(result: Mapping[str, Any], estimates: Mapping[str, "Sequence[Estimate]"], network: "Network") -> str:
+    """The report as HTML text.
+
+    Args:
+        result: the content of ``result.json``.
+        estimates: by variant (float, pruned, quantised), in the same order of targets.
+        network: the golden integer network.
+
+    Raises:
+        ToolMissing: jinja2 or plotly is not installed.
+    """
+    try:
+        import jinja2
+        from plotly.offline import get_plotlyjs
+    except ImportError as error:
+        raise ToolMissing(f"{error.name} is not installed; the report needs it; pip install 'slimfab[report]'") from error
+    from slimfab.report.plots import PLOTS
+
+    template = (files("slimfab.report") / "template.html").read_text()
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.filters |= {"time": time_text, "energy": energy_text, "count": count_text, "bar": bar_text}
+    figures = [plot(result, estimates, network) for plot in PLOTS]
+    return environment.from_string(template).render(
+        result=result,
+        estimates=estimates,
+        plots=[one for one in figures if one is not None],
+        layers=_layers(network),
+        summary=_summary(result, estimates),
+        plotly=get_plotlyjs(),
+    )
+
+
+def _layers(network: "Network") -> list[dict[str, Any]]:
+    from hwsim import ops
+
+    rows = []
+    for layer in network.layers:
+        tensor = network.tensors[layer.output]
+        weight = network.tensors.get(layer.params.get("weight", ""))
+        rows.append(
+            {
+                "name": layer.name,
+                "op": layer.op,
+                "shape": "×".join(map(str, tensor.shape)),
+                "macs": ops.macs(network, layer),
+                "format": str(tensor.format or "float32"),
+                "weights": f"{weight.size} × {weight.format or 'float32'}" if weight is not None else "",
+            }
+        )
+    return rows
+
+
+def _summary(result: Mapping[str, Any], estimates: Mapping[str, "Sequence[Estimate]"]) -> list[tuple[str, str, str]]:
+    """The numbers on top: (value, label, remark)."""
+    accuracy, sizes = result["accuracy"], result["network"]
+    drop = 100 * (accuracy["quantised"] - accuracy["float"])
+    compared = sum(one["integers"] for one in result["verify"].values())
+    differing = sum(one["mismatches"] for one in result["verify"].values())
+    built = f"fpga:{result['hardware']['board']}"
+    board = next(one for one in estimates["quantised"] if one.target == built)
+    bits = sizes["float"]["weight_bits"] / sizes["quantised"]["weight_bits"]
+    return [
+        (f"{100 * accuracy['quantised']:.2f} %", "test accuracy", f"{drop:+.2f} points against float"),
+        (f"{differing}", "integers differ", f"of {compared:,} compared in {len(result['verify'])} executors"),
+        (f"{sizes['float']['macs'] / sizes['quantised']['macs']:.2f}×", "fewer MACs", count_text(sizes["quantised"]["macs"])),
+        (f"{bits:.1f}×", "smaller weights", f"{sizes['quantised']['weight_bits'] / 8192:.1f} KiB"),
+        (time_text(board.latency_us.value), f"on {result['hardware']['board']}", f"estimate, {bar_text(board.latency_us)}"),
+        (energy_text(board.energy_uj.value), "per inference", f"whole board, estimate, {bar_text(board.energy_uj)}"),
+    ]
