@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -55,7 +56,7 @@ def check(
     from slimfab.check import check_model
 
     result = check_model(model, board, parse_shape(input_shape))
-    table = Table(title=f"{result.name} on {board}", title_justify="left")
+    table = Table(title=f"{result.name} on {board}", title_justify="left", box=box.SIMPLE_HEAD)
     for column in ("layer", "operator", "output", "MACs", "status", "remark"):
         table.add_column(column, justify="right" if column == "MACs" else "left", overflow="fold")
     colours = {"exact": "green", "rewritten": "yellow", "refused": "red"}
@@ -80,6 +81,7 @@ def compare(
     batch: Annotated[int, typer.Option(min=1, help="inputs per inference")] = 1,
     width: Annotated[int | None, typer.Option(min=2, max=16, help="cost it with so many bits per value")] = None,
     layers: Annotated[bool, typer.Option("--layers", help="also show every layer")] = False,
+    notes: Annotated[bool, typer.Option("--notes", help="also say where each figure comes from")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the estimates to this file")] = None,
 ) -> None:
     """Estimate latency, energy and occupation of a network on CPUs, GPUs and FPGAs, with error bars."""
@@ -93,10 +95,14 @@ def compare(
     title = f"{loaded.name}: {macs} MACs, {parameters} parameters, batch {batch}"
     console.out.print(console.estimates_table(title, estimates))
     for one in estimates:
-        for note in one.notes:
-            console.out.print(f"[dim]{one.target}: {escape(note)}[/dim]", highlight=False)
+        if one.resources is not None:
+            console.out.print(f"{one.target} occupies  {console.occupation(one)}", highlight=False)
         if layers:
             console.out.print(console.layers_table(one))
+        for note in one.notes if notes else ():
+            console.out.print(f"[dim]{one.target}: {escape(note)}[/dim]", highlight=False)
+    if not notes:
+        console.out.print("[dim]--notes says where each figure and its error bar come from[/dim]")
     if json_file is not None:
         serial.write_json(json_file, [serial.to_json(one) for one in estimates])
 
@@ -118,7 +124,7 @@ def zoo() -> None:
     require_torch()
     from slimfab.zoo import ZOO
 
-    table = Table("network", "input", "MACs", "parameters", "what it is")
+    table = Table("network", "input", "MACs", "parameters", "what it is", box=box.SIMPLE_HEAD)
     for name in ZOO.names():
         network = load_model(name).network
         entry = ZOO[name]
@@ -137,7 +143,7 @@ def doctor() -> None:
     """Show which tools and packages are here, in which version, and what each of them enables."""
     from slimfab.doctor import examine
 
-    table = Table("", "tool", "version", "enables", "remark")
+    table = Table("", "tool", "version", "enables", "remark", box=box.SIMPLE_HEAD)
     for finding in examine():
         mark = "[green]✓[/green]" if finding.found else "[yellow]–[/yellow]"
         table.add_row(mark, finding.name, finding.version, finding.enables, escape(finding.remark))

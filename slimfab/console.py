@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the command line shows: progress bars, tables, and numbers with units a person can read."""
 
+import sys
 from collections.abc import Sequence
 from types import TracebackType
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -11,7 +13,8 @@ from rich.table import Table
 from hwsim.estimate import Estimate, Figure
 from slimfab.flow import Summary
 
-out = Console(soft_wrap=False)
+# A pipe or a file has no width of its own; 120 columns keep the tables whole.
+out = Console(width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, soft_wrap=True)
 
 
@@ -97,31 +100,35 @@ def bar_text(figure: Figure) -> str:
 
 
 def estimates_table(title: str, estimates: Sequence[Estimate]) -> Table:
-    """Targets side by side: latency, rate, energy, power, what limits, what it occupies."""
-    table = Table(title=title, title_justify="left")
-    for name, justify in (
-        ("target", "left"),
-        ("latency", "right"),
-        ("", "left"),
-        ("per second", "right"),
-        ("energy", "right"),
-        ("", "left"),
-        ("power", "right"),
-        ("limited by", "left"),
-        ("occupies", "left"),
-    ):
-        table.add_column(name, justify="right" if justify == "right" else "left")
+    """Targets side by side: latency, rate, energy, power, and what limits them."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for name in ("target", "latency", "energy", "power", "per second", "limited by"):
+        table.add_column(name, justify="left" if name in ("target", "limited by") else "right")
     for one in estimates:
         table.add_row(
             one.target,
-            time_text(one.latency_us.value),
-            bar_text(one.latency_us),
-            count_text(1e6 * one.batch / one.interval_us.value),
-            energy_text(one.energy_uj.value),
-            bar_text(one.energy_uj),
+            f"{time_text(one.latency_us.value)} {bar_text(one.latency_us)}",
+            f"{energy_text(one.energy_uj.value)} {bar_text(one.energy_uj)}",
             f"{one.power_w.value:.3g} W",
+            count_text(1e6 * one.batch / one.interval_us.value),
             limits(one),
-            occupation(one),
+        )
+    return table
+
+
+def layers_table(estimate: Estimate) -> Table:
+    """Every layer of an estimate: work, time, memory traffic and what limits it."""
+    table = Table(title=estimate.target, title_justify="left", box=box.SIMPLE_HEAD)
+    for name in ("layer", "operator", "MACs", "time", "off-chip bytes", "limited by"):
+        table.add_column(name, justify="left" if name in ("layer", "operator", "limited by") else "right")
+    for row in estimate.layers:
+        table.add_row(
+            row.name,
+            row.op,
+            count_text(row.macs),
+            time_text(row.latency_us),
+            count_text(row.bytes_moved),
+            row.bottleneck,
         )
     return table
 
@@ -138,9 +145,6 @@ def limits(estimate: Estimate) -> str:
 
 
 def occupation(estimate: Estimate) -> str:
-    """Share of each FPGA resource, with a warning where the design does not fit."""
-    shares = estimate.utilisation()
-    if not shares:
-        return ""
-    text = "  ".join(f"{name} {share:.0%}" for name, share in shares.items())
-    return text if estimate.fits() else f"[red]does not fit:[/red] {text}"
+    """Share of each FPGA resource, with a warning where the design does not fit; empty for other targets."""
+    text = "  ".join(f"{name} {share:.0%}" for name, share in estimate.utilisation().items())
+    return text if estimate.fits() else f"does not fit: {text}"

@@ -30,7 +30,7 @@ def render(result: Mapping[str, Any], estimates: Mapping[str, "Sequence[Estimate
         import jinja2
         from plotly.offline import get_plotlyjs
     except ImportError as error:
-        raise ToolMissing(f"{error.name} is not installed; the report needs it; pip install 'slimfab[report]'") from error
+        raise ToolMissing(f"{error.name} is not installed; pip install 'slimfab[report]'") from error
     from slimfab.report.plots import PLOTS
 
     template = (files("slimfab.report") / "template.html").read_text()
@@ -75,12 +75,13 @@ def _summary(result: Mapping[str, Any], estimates: Mapping[str, "Sequence[Estima
     differing = sum(one["mismatches"] for one in result["verify"].values())
     built = f"fpga:{result['hardware']['board']}"
     board = next(one for one in estimates["quantised"] if one.target == built)
+    fewer = sizes["float"]["macs"] / sizes["quantised"]["macs"]
     bits = sizes["float"]["weight_bits"] / sizes["quantised"]["weight_bits"]
     return [
         (f"{100 * accuracy['quantised']:.2f} %", "test accuracy", f"{drop:+.2f} points against float"),
         (f"{differing}", "integers differ", f"of {compared:,} compared in {len(result['verify'])} executors"),
-        (f"{sizes['float']['macs'] / sizes['quantised']['macs']:.2f}×", "fewer MACs", count_text(sizes["quantised"]["macs"])),
+        (f"{fewer:.2f}×", "fewer MACs", count_text(sizes["quantised"]["macs"])),
         (f"{bits:.1f}×", "smaller weights", f"{sizes['quantised']['weight_bits'] / 8192:.1f} KiB"),
-        (time_text(board.latency_us.value), f"on {result['hardware']['board']}", f"estimate, {bar_text(board.latency_us)}"),
+        (time_text(board.latency_us.value), f"on {board.target}", f"estimate, {bar_text(board.latency_us)}"),
         (energy_text(board.energy_uj.value), "per inference", f"whole board, estimate, {bar_text(board.energy_uj)}"),
     ]

@@ -82,7 +82,9 @@ latency = _targets(
     "was found to calibrate on.",
 )  # fmt: skip
 energy = _targets(
-    "energy_uj", "energy per inference, µJ (log)", "Energy on every target",
+    "energy_uj",
+    "energy per inference, µJ (log)",
+    "Energy on every target",
     "Power of the whole board or package times time, with error bars.",
 )
 
@@ -156,16 +158,17 @@ def _roof(one: Estimate, network: Network) -> list[go.Scatter]:
     moved = traffic(device, work, run, one.batch).cache
     by_name = {layer.name: layer for layer in one.layers}
     points = [
-        (kernel.name, kernel.macs * one.batch / moved[i], kernel.macs * one.batch / by_name[kernel.name].latency_us / 1e3)
+        (kernel.name, macs / moved[i], macs / by_name[kernel.name].latency_us / 1e3)
         for i, kernel in enumerate(work.kernels)
-        if kernel.macs and kernel.name in by_name
+        if (macs := kernel.macs * one.batch) and kernel.name in by_name
     ]
     dtype = run.dtypes[int(run.dtype_index[[bool(k.macs) for k in work.kernels]].max(initial=0))]
     peak = device["cores"] * device["clock_mhz"] * device[f"macs_per_cycle.{dtype}"] / 1e3
     span = [min(p[1] for p in points) / 4, max(p[1] for p in points) * 4]
     traces = [
         go.Scatter(
-            name="layer", x=[p[1] for p in points], y=[p[2] for p in points], text=[p[0] for p in points], mode="markers",
+            name="layer", mode="markers",
+            x=[p[1] for p in points], y=[p[2] for p in points], text=[p[0] for p in points],
             marker={"size": 10, "color": [LIMIT_COLOURS[by_name[p[0]].bottleneck] for p in points]},
             hovertemplate="%{text}: %{y:.3g} GMAC/s<extra></extra>",
         ),
@@ -175,9 +178,12 @@ def _roof(one: Estimate, network: Network) -> list[go.Scatter]:
         rate = device[f"bandwidth_gb_s.{level}"]
         traces.append(
             go.Scatter(
-                name=f"{level} {rate:.3g} GB/s", x=span, y=[min(x * rate, peak) for x in span], mode="lines",
+                name=f"{level} {rate:.3g} GB/s",
+                x=span,
+                y=[min(x * rate, peak) for x in span],
+                mode="lines",
                 line={"color": "#52606d", "dash": dash},
-            )  # fmt: skip
+            )
         )
     return traces
 

@@ -33,8 +33,12 @@ def hardware_stage(run: Run) -> Summary:
     run.memory["project"] = write_project(lowered, folder / "project")
     serial.write_json(folder / "design.json", design)
     return {
-        "board": section.board, "backend": section.backend, "io_type": section.io_type, "clock_mhz": design.clock_mhz,
-        "hls4ml_layers": len(lowered.nodes), "notes": list(lowered.notes),
+        "board": section.board,
+        "backend": section.backend,
+        "io_type": section.io_type,
+        "clock_mhz": design.clock_mhz,
+        "hls4ml_layers": len(lowered.nodes),
+        "notes": list(lowered.notes),
     }
 
 
@@ -64,7 +68,9 @@ def evaluate_stage(run: Run) -> Summary:
 
     x, y = dataset(run).as_float("test")
     modules: dict[str, Any] = {
-        "float": float_module(run), "pruned": pruned_module(run), "quantised": quantised_module(run)
+        "float": float_module(run),
+        "pruned": pruned_module(run),
+        "quantised": quantised_module(run),
     }
     accuracy = {}
     for index, (name, module) in enumerate(modules.items()):
@@ -99,8 +105,11 @@ def compare_stage(run: Run) -> Summary:
 
 def _size(network: Network) -> dict[str, Any]:
     return {
-        "macs": network.macs(), "parameters": network.parameters(), "weight_bits": network.weight_bits(),
-        "layers": len(network.layers), "hash": network.hash,
+        "macs": network.macs(),
+        "parameters": network.parameters(),
+        "weight_bits": network.weight_bits(),
+        "layers": len(network.layers),
+        "hash": network.hash,
     }
 
 
