@@ -14,7 +14,7 @@ from hwsim.errors import InputError, UnsupportedError
 from hwsim.importers.torch import import_torch
 from hwsim.network import Network, Weights
 from hwsim.passes import fold_batch_norm
-from prune.allocate import ALLOCATORS, Ratios, Scores, best_units, group_ratios
+from prune.allocate import ALLOCATORS, Allocator, Ratios, Scores, best_units, group_ratios
 from prune.budget import Bounds, Budget, Cost, Counts, Ledger, Limit, exact_counts, fit, read_budget
 from prune.choice import Choice, compose
 from prune.criteria import Context, score
@@ -113,9 +113,9 @@ def prune(
     first = view = _look(model, shape, skip)
     deployed = first.deployed(bits)
     cost = cost or hardware_cost(deployed)
-    levels = {group.name: bounds.levels(group) for group in first.groups}
     ledger = Ledger(deployed, first.groups, cost)
     limits = read_budget(budget or {}, lambda name: ledger.cost(ledger.whole(), name))
+    amount = _Amount(ALLOCATORS[allocator], ratios or {}, limits, first.groups, bounds, bits, cost)
     choice = Choice(
         first.network.hash, shape, {}, criterion, allocator, schedule, dict(budget or {}), align=align, seed=seed
     )
@@ -124,13 +124,7 @@ def prune(
         if step:
             view = _look_again(view.model, shape, skip, first, counts)
         scores = score(view.groups, criterion, replace(view.context, seed=seed + step))
-        if limits:
-            order = _cut_to(counts, ALLOCATORS[allocator](first.groups, scores, ratios or {}))
-            allowed = {name: [level for level in levels[name] if level <= count] for name, count in counts.items()}
-            fitted = fit(Ledger(view.deployed(bits), view.groups, cost), order, limits_at(limits, part), allowed)
-            counts, used = fitted.counts, fitted.used
-        else:
-            counts = _as_given(first.groups, ratios or {}, part, levels)
+        counts, used = amount.within_budget(view, scores, part) if limits else (amount.as_given(part), None)
         taken = replace(choice, network_hash=view.network.hash, kept=_best(view.groups, scores, counts))
         view = replace(view, model=shrink(view.model, view.network, taken), network=shrink_network(view.network, taken))
         _try_forward(view.model, view.network)
@@ -188,13 +182,32 @@ def _gammas(model: nn.Module, network: Network) -> dict[str, np.ndarray]:
     return gammas
 
 
-def _cut_to(counts: Counts, priorities: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: priorities[name][:count] for name, count in counts.items()}
+@dataclass(frozen=True, slots=True)
+class _Amount:
+    """How many units stay: everything that decides it, for the groups at their original widths."""
 
+    allocate: Allocator
+    ratios: Ratios
+    limits: tuple[Limit, ...]
+    groups: tuple[ChannelGroup, ...]
+    bounds: Bounds
+    bits: int | None
+    cost: Cost
 
-def _as_given(groups: Sequence[ChannelGroup], ratios: Ratios, part: float, levels: dict[str, list[int]]) -> Counts:
-    shares = group_ratios(groups, ratios)
-    return exact_counts({g.name: g.width * (1 - part * (1 - shares.get(g.name, 1.0))) for g in groups}, levels)
+    def within_budget(self, view: _View, scores: Scores, part: float) -> tuple[Counts, float]:
+        """Counts that meet the limits at this part of the way, and their use of the tightest one."""
+        widths = {group.name: group.width for group in view.groups}
+        order = {name: p[: widths[name]] for name, p in self.allocate(self.groups, scores, self.ratios).items()}
+        levels = {g.name: [n for n in self.bounds.levels(g) if n <= widths[g.name]] for g in self.groups}
+        ledger = Ledger(view.deployed(self.bits), view.groups, self.cost)
+        fitted = fit(ledger, order, limits_at(self.limits, part), levels)
+        return fitted.counts, fitted.used
+
+    def as_given(self, part: float) -> Counts:
+        """Counts for the given shares at this part of the way, without a budget."""
+        shares = group_ratios(self.groups, self.ratios)
+        wanted = {g.name: g.width * (1 - part * (1 - shares.get(g.name, 1.0))) for g in self.groups}
+        return exact_counts(wanted, {g.name: self.bounds.levels(g) for g in self.groups})
 
 
 def _best(groups: Sequence[ChannelGroup], scores: Scores, counts: Counts) -> dict[str, tuple[int, ...]]:

@@ -139,6 +139,13 @@ def residual(draft: Draft, width: int) -> None:
     draft.relu()
 
 
+def preactivation(draft: Draft, width: int) -> None:
+    source = draft.last
+    inner = draft.conv(width, draft.relu(draft.norm(source)))
+    inner = draft.conv(draft.shape(source)[0], draft.relu(draft.norm(inner)))
+    draft.layer("add", source, inner)
+
+
 def dense_block(draft: Draft, width: int) -> None:
     source = draft.last
     grown = draft.relu(draft.norm(draft.conv(width, source)))
@@ -173,7 +180,7 @@ def plain(draft: Draft, width: int) -> None:
     draft.relu(draft.norm(draft.conv(width)))
 
 
-BLOCKS = (plain, residual, dense_block, inception, separable, multiplied, grouped)
+BLOCKS = (plain, residual, preactivation, dense_block, inception, separable, multiplied, grouped)
 
 
 @st.composite

@@ -44,6 +44,17 @@ def assert_shrunk_equals_masked(model, network, choice, shape):
 @given(networks(), st.data())
 @settings(max_examples=60, deadline=None)
 def test_shrunk_equals_masked_on_random_networks(network, data):
+    check_random(network, data)
+
+
+@pytest.mark.slow
+@given(networks(), st.data())
+@settings(max_examples=600, deadline=None)
+def test_shrunk_equals_masked_on_many_random_networks(network, data):
+    check_random(network, data)
+
+
+def check_random(network, data):
     shape = network.tensors["x"].shape
     choice = Choice(network.hash, shape, data.draw(kept_units(channel_groups(network))))
     assert_shrunk_equals_masked(AsModule(network), network, choice, shape)
