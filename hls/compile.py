@@ -30,7 +30,7 @@ _VOLATILE, _PLAIN = "clearUnusedBits(void) volatile", "clearUnusedBits(void)"
 
 # What g++ says → what it means.
 _CAUSES: Mapping[str, str] = {
-    r"DenseResource_rf_gt_nin\b": "hls4ml 1.3.0 lacks this reuse factor; choose one of hls.legality.legal_reuse_factors",
+    r"DenseResource_rf_gt_nin\b": "hls4ml 1.3.0 lacks this reuse factor; choose a legal one (hls.legality)",
     r"No space left on device": "the disk is full; free some space",
     r"out of memory|Killed signal|virtual memory exhausted": "not enough memory for g++; close other programs",
     r"cannot find crt|fatal error: (iostream|cmath)": "the C++ library is incomplete; install g++ and libstdc++",
@@ -98,7 +98,7 @@ def _compile(project: Project, compiler: str, optimise: tuple[str, ...], build: 
     except OSError as error:
         raise OutputError(f"{build}: cannot write ({error.strerror}); free some space") from error
     command = [compiler, *optimise, *_FLAGS, f"-I{build}/types", f"-I{source}/firmware/ap_types"]
-    command += ["-DWEIGHTS_DIR=\"weights\"", str(build / "csim.cpp"), "-o", str(build / "csim.so")]
+    command += ['-DWEIGHTS_DIR="weights"', str(build / "csim.cpp"), "-o", str(build / "csim.so")]
     with (build / "compile.log").open("w") as log:
         code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False).returncode
     if code != 0:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ import numpy as np
 import numpy.typing as npt
 
 from hls.compile import Library
-from hls.graph import Lowered
 from hls.lowering import from_hls_order, to_hls_order
 from hls.project import PROJECT_NAME
 from hwsim.errors import NetworkError, ToolFailed
@@ -94,8 +94,10 @@ def to_ints(reals: Array, fmt: FixedPoint, tensor: str) -> Array:
     off = (ints != scaled) | (ints < fmt.min_int) | (ints > fmt.max_int)
     if off.any():
         where = tuple(int(i) for i in np.argwhere(off)[0])
-        raise NetworkError(f"{tensor}: value {reals[where]} at {where} is not on the grid of {fmt}; the computation "
-                           "that gave it rounded elsewhere")
+        raise NetworkError(
+            f"{tensor}: value {reals[where]} at {where} is not on the grid of {fmt}; the computation "
+            "that gave it rounded elsewhere"
+        )
     return ints
 
 
@@ -133,8 +135,9 @@ def _run(
         }
         count = max(1, min(workers, len(data)))
         bounds = [len(data) * i // count for i in range(count + 1)]
-        _run_workers(library, [{**job, "start": a, "stop": b} for a, b in zip(bounds, bounds[1:], strict=False)],
-                     Path(folder), progress, len(data))
+        _run_workers(
+            library, [{**job, "start": a, "stop": b} for a, b in pairwise(bounds)], Path(folder), progress, len(data)
+        )
         loaded: Array = np.load(results)
         return loaded
 
@@ -143,8 +146,10 @@ def _checked(network: Network, x: Array) -> Array:
     tensor = network.inputs[0]
     shape, fmt = network.tensors[tensor].shape, _format(network, tensor)
     if x.shape[1:] != shape or x.dtype.kind not in "iu":
-        raise NetworkError(f"{tensor}: got {x.dtype} data of shape {x.shape}; expected integers (N, "
-                           f"{', '.join(map(str, shape))}) of {fmt}; quantise with the input's format first")
+        raise NetworkError(
+            f"{tensor}: got {x.dtype} data of shape {x.shape}; expected integers (N, "
+            f"{', '.join(map(str, shape))}) of {fmt}; quantise with the input's format first"
+        )
     if x.size and (x.min() < fmt.min_int or x.max() > fmt.max_int):
         raise NetworkError(f"{tensor}: data {x.min()}..{x.max()} leave {fmt}; clip or quantise them")
     return x
@@ -200,8 +205,11 @@ def _check_worker(library: Library, code: int, log: Path) -> None:
     except OSError:
         kept = Path("unsaved")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    last = next((line for line in reversed(lines) if "Assertion" in line or _BAD_STREAM.match(line)),
-                lines[-1] if lines else "no output")
+    last = next(
+        (line for line in reversed(lines) if "Assertion" in line or _BAD_STREAM.match(line)),
+        lines[-1] if lines else "no output",
+    )
     cause = next((meaning for pattern, meaning in _CAUSES.items() if re.search(pattern, text)), "see the log")
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
-    raise ToolFailed(f"{library.project.lowered.name}: C simulation failed ({how}: {last[-200:]}); {cause}; log: {kept}")
+    name = library.project.lowered.name
+    raise ToolFailed(f"{name}: C simulation failed ({how}: {last[-200:]}); {cause}; log: {kept}")

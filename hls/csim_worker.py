@@ -21,7 +21,7 @@ import numpy as np
 class _TraceData(ctypes.Structure):
     """``struct trace_data`` of hls4ml's myproject_bridge.cpp."""
 
-    _fields_ = [("name", ctypes.c_char_p), ("data", ctypes.POINTER(ctypes.c_double))]  # noqa: RUF012
+    _fields_ = [("name", ctypes.c_char_p), ("data", ctypes.POINTER(ctypes.c_double))]
 
 
 def main(job: dict[str, Any]) -> None:

@@ -161,13 +161,13 @@ def _check_types(graph: Any, lowered: Lowered) -> None:
         if kept is None:
             if node.kind == "Reshape":
                 continue  # an in-place view, or replaced by a repacking of the stream
-            raise UnsupportedError(f"{node.layer}: hls4ml removed its node '{node.name}'; report this network")
+            raise UnsupportedError(f"{node.layer}: hls4ml removed its node '{node.name}'; report the network")
         for variable, fmt in node.precision.items():
             held = kept.get_output_variable().type if variable == "result" else kept.types.get(f"{variable}_t")
             got = held.precision if held is not None else None
             if got is None or _spelling(got) != _spelling(_parsed(graph, str(fmt))):
                 raise UnsupportedError(
-                    f"{node.layer}: hls4ml gave '{node.name}' {variable} type {got}; expected {fmt}; report this network"
+                    f"{node.layer}: hls4ml gave '{node.name}' {variable} type {got}; expected {fmt}; report the network"
                 )
 
 

@@ -59,7 +59,9 @@ def convolutions() -> tuple[Network, Weights]:
     t = b.conv("x", 4, (3, 2), S8, W6, B8, padding=(1, 0, 2, 1), stride=(1, 1))
     deep = b.conv(t, 4, (3, 3), S8, W4, B8, groups=4, padding=(1, 1, 1, 1))
     grouped = b.conv(deep, 6, (2, 2), S8, W4, groups=2, stride=(2, 1))
-    dilated = b.conv(grouped, 4, (2, 2), FixedPoint(10, 3, True, "RND", "SAT"), W4, B8, dilation=(2, 1), padding=(1, 0, 1, 0))
+    dilated = b.conv(
+        grouped, 4, (2, 2), FixedPoint(10, 3, True, "RND", "SAT"), W4, B8, dilation=(2, 1), padding=(1, 0, 1, 0)
+    )
     point = b.conv(dilated, 3, (1, 1), S8, W6, FixedPoint(12, 9), stride=(2, 1))
     row = b.conv(point, 4, (1, 2), S8, W4, B8, stride=(2, 1), padding=(1, 0, 0, 1))
     flat = b.add("flatten", row, S8)
