@@ -61,10 +61,10 @@ class FixedPoint:
 
     @property
     def min_int(self) -> int:
-        """Smallest integer of the format (``-max_int`` under SAT_SYM)."""
+        """Smallest integer of the format (``-max_int`` under SAT_SYM, except that one bit still holds -1)."""
         if not self.signed:
             return 0
-        return -self.max_int if self.overflow == "SAT_SYM" else -(1 << (self.width - 1))
+        return -max(self.max_int, 1) if self.overflow == "SAT_SYM" else -(1 << (self.width - 1))
 
     @property
     def max_int(self) -> int:
