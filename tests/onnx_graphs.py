@@ -68,9 +68,13 @@ def by_qonnx(path: Path, x: Array) -> Array:
     from qonnx.util.cleanup import cleanup_model
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # qonnx's own, about shapes that it then infers
-        model = cleanup_model(ModelWrapper(str(path)))
-        given, found = model.graph.input[0].name, model.graph.output[0].name
+        warnings.simplefilter("ignore")  # qonnx's own, about shapes that it does not know
+        model = ModelWrapper(str(path))
+        if not model.check_all_tensor_shapes_specified():
+            model = cleanup_model(model)
+        constants = {init.name for init in model.graph.initializer}
+        given = next(info.name for info in model.graph.input if info.name not in constants)
+        found = model.graph.output[0].name
         return np.concatenate(
             [execute_onnx(model, {given: x[i : i + 1].astype(np.float32)})[found] for i in range(len(x))]
         )

@@ -167,6 +167,12 @@ def test_refused(op: str, arrays: tuple, message: str) -> None:
     assert str(raised.value) == message
 
 
+def test_random_constants_are_refused() -> None:
+    with pytest.raises(UnsupportedError) as raised:
+        run("RandomNormal", shape=[3])
+    assert str(raised.value) == ("n: RandomNormal draws random numbers; expected constants; export in evaluation mode")
+
+
 def test_an_unknown_domain_over_constants_is_refused() -> None:
     with pytest.raises(UnsupportedError) as raised:
         fold(Node("n", "Wonder", "mine", ("a",), ("o",), {}), [Constant(W)], 17)

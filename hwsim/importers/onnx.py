@@ -25,7 +25,6 @@ from hwsim.importers.onnx_views import Handler
 from hwsim.importers.settle import settle_formats
 from hwsim.network import Layer, Network, Tensor, Weights
 from hwsim.passes import fold_batch_norm
-from hwsim.registry import suggest
 
 _STANDARD: Mapping[str, Handler] = {
     **onnx_views.HANDLERS,
@@ -35,7 +34,35 @@ _STANDARD: Mapping[str, Handler] = {
     **onnx_resample.HANDLERS,
     **onnx_quant.HANDLERS,
 }
-_CONTROL_FLOW = ("If", "Loop", "Scan")
+_QDQ = "export with QuantizeLinear and DequantizeLinear pairs around float operators (QDQ form)"
+_STATIC = "trace the model with example inputs, or simplify the file with onnxsim"
+_RECURRENT = "recurrent layers are not mapped; use convolutions or dense layers"
+_NORM = "use batch norm, which folds away"
+_REMEDIES: Mapping[str, str] = {
+    "If": f"control flow is not mapped; {_STATIC}",
+    "Loop": f"control flow is not mapped; {_STATIC}",
+    "Scan": f"control flow is not mapped; {_STATIC}",
+    "ConvTranspose": "use nearest upsampling and a convolution",
+    "LSTM": _RECURRENT,
+    "GRU": _RECURRENT,
+    "RNN": _RECURRENT,
+    "LayerNormalization": _NORM,
+    "InstanceNormalization": _NORM,
+    "GroupNormalization": _NORM,
+    "LRN": _NORM,
+    "Elu": "use relu",
+    "Selu": "use relu",
+    "Softplus": "use relu",
+    "Mish": "use relu or hard swish",
+    "Erf": "use relu or hard swish instead of GELU",
+    "Gelu": "use relu or hard swish",
+    "QLinearConv": _QDQ,
+    "QLinearMatMul": _QDQ,
+    "ConvInteger": _QDQ,
+    "MatMulInteger": _QDQ,
+    "DynamicQuantizeLinear": f"scales computed at run time are not mapped; {_QDQ}",
+    "FloatQuant": "use integer quantisers (Quant)",
+}
 
 
 def import_onnx(
@@ -118,11 +145,6 @@ def _needed(graph: Graph) -> Graph:
 
 
 def _lower_node(low: Lowering, node: Node) -> None:
-    if node.op in _CONTROL_FLOW and not node.domain:
-        raise UnsupportedError(
-            f"{node.name}: control flow ({node.op}) is not supported; expected a fixed sequence of layers; "
-            "trace the model with example inputs or simplify the file with onnxsim"
-        )
     if all(name in low.constants for name in node.inputs if name):
         given = [low.constants.get(name) for name in node.inputs]
         low.constants.update(zip(node.outputs, fold(node, given, low.graph.opset), strict=False))
@@ -137,10 +159,8 @@ def _handler(node: Node) -> Handler:
     table = {"": _STANDARD}.get(node.domain, onnx_quant.CUSTOM_HANDLERS if node.domain in qonnx.DOMAINS else {})
     if node.op not in table:
         operator = f"{node.domain}.{node.op}" if node.domain else node.op
-        raise UnsupportedError(
-            f"{node.name}: operator '{operator}' is not supported; {suggest(node.op, table or _STANDARD)}; "
-            "replace it in the model before the export"
-        )
+        remedy = _REMEDIES.get(node.op, "replace it in the model, or end the network before it")
+        raise UnsupportedError(f"{node.name}: operator '{operator}' is not supported; {remedy}")
     return table[node.op]
 
 

@@ -19,6 +19,7 @@ from hwsim.importers.qonnx import Array, Quantiser
 
 # These move a quantised constant's elements and leave their values, so the quantiser stays known.
 _MOVES = {"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast"}
+_RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"}
 
 
 def fold(node: Node, inputs: Sequence[Constant | None], opset: int) -> list[Constant]:
@@ -29,6 +30,10 @@ def fold(node: Node, inputs: Sequence[Constant | None], opset: int) -> list[Cons
     """
     first = inputs[0] if inputs else None
     root = first.root if first else ""
+    if node.op in _RANDOM:
+        raise UnsupportedError(
+            f"{node.name}: {node.op} draws random numbers; expected constants; export in evaluation mode"
+        )
     if node.op == "Constant":
         return [Constant(_constant(node))]
     if node.op in ("Quant", "IntQuant", "BipolarQuant") and node.domain in qonnx.DOMAINS and first:

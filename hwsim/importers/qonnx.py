@@ -26,7 +26,7 @@ CHANNELS_LAST = "qonnx.custom_op.channels_last"
 
 # QONNX rounding mode -> (ap_fixed mode or None where there is no such mode, numpy function). HALF_UP and HALF_DOWN
 # work on the magnitude in QONNX, which makes them ap_fixed's RND_INF and RND_ZERO.
-_ROUNDINGS: Mapping[str, tuple[str | None, Callable[[Array], Array]]] = {
+ROUNDINGS: Mapping[str, tuple[str | None, Callable[[Array], Array]]] = {
     "ROUND": ("RND_CONV", np.round),
     "HALF_EVEN": ("RND_CONV", np.round),
     "FLOOR": ("TRN", np.floor),
@@ -62,7 +62,7 @@ class Quantiser:
 
     def activation_format(self) -> FixedPoint | None:
         """The saturating fixed-point format with these levels; None where fixed point cannot express them."""
-        rounding, frac = _ROUNDINGS[self.rounding][0], self._frac()
+        rounding, frac = ROUNDINGS[self.rounding][0], self._frac()
         if frac is None or rounding is None or (self.narrow and not self.signed):
             return None
         return FixedPoint(self.bits, frac, self.signed, rounding, "SAT_SYM" if self.narrow else "SAT")
@@ -95,7 +95,7 @@ def quantise_reals(reals: Array, quantiser: Quantiser) -> Array:
         levels = np.where(levels >= 0, np.float32(1), np.float32(-1))
     else:
         low, high = quantiser.limits
-        levels = _ROUNDINGS[quantiser.rounding][1](np.clip(levels, np.float32(low), np.float32(high)))
+        levels = ROUNDINGS[quantiser.rounding][1](np.clip(levels, np.float32(low), np.float32(high)))
     return np.asarray((levels - zero_point) * scale, dtype=np.float32)
 
 
@@ -186,6 +186,6 @@ def _bits(name: str, bits: Array) -> int:
 
 
 def _rounding(name: str, mode: str) -> str:
-    if mode.upper() not in _ROUNDINGS:
-        raise UnsupportedError(f"{name}: rounding mode '{mode}' is unknown; expected one of {', '.join(_ROUNDINGS)}")
+    if mode.upper() not in ROUNDINGS:
+        raise UnsupportedError(f"{name}: rounding mode '{mode}' is unknown; expected one of {', '.join(ROUNDINGS)}")
     return mode.upper()
