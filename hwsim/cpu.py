@@ -4,8 +4,8 @@
     t = overhead + max(macs / (cores * clock * macs_per_cycle * efficiency), bytes / bandwidth)
 
 ``efficiency`` is a constant per number type and kind of kernel, fitted to published measurements; small layers are
-slower because output channels come in register tiles and because every output pays for ``channel_overhead``
-channels of loading and storing its sum on top of its own.
+slower because output channels come in register tiles and because every output pays for ``reduction_overhead`` products
+of loading and storing its sum on top of its own.
 """
 
 import numpy as np
@@ -33,10 +33,10 @@ def estimate(network: Network, device: Device, batch: int = 1, design: Design | 
     work = workload(network)
     run = execution(device, work)
     moved = traffic(device, work, run, batch)
-    channels = work.column("channels")
+    reduction = work.column("channels") * work.column("taps")
     # Depthwise kernels have one channel per output and an efficiency of their own.
     gathers = work.kind_index <= KINDS.index("pointwise")
-    loading = np.where(gathers, 1 + device["channel_overhead"] / channels, 1.0)
+    loading = np.where(gathers, 1 + device["reduction_overhead"] / reduction, 1.0)
     times = roofline(
         work.column("padded_macs") * loading * batch, run.rate,
         [(moved.cache, device["bandwidth_gb_s.cache"] * GB_S), (moved.dram, device["bandwidth_gb_s.dram"] * GB_S)],

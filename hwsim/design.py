@@ -32,7 +32,7 @@ class Folding:
         for name in ("pe", "simd", "reuse_factor"):
             number = getattr(self, name)
             if number < 1:
-                raise InputError(f"folding: got {name}={number}; expected a whole number >= 1; use 1 for no parallelism")
+                raise InputError(f"folding: got {name}={number}; expected a whole number >= 1; use 1 for none")
         if self.strategy not in STRATEGIES:
             raise InputError(f"folding: unknown strategy '{self.strategy}'; {suggest(self.strategy, STRATEGIES)}")
 

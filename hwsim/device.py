@@ -87,7 +87,7 @@ _EXTRA = (
 )  # fmt: skip
 _PROCESSOR = (
     "clock_mhz", "macs_per_cycle.int8", "macs_per_cycle.fp32", "cache_kib", "bandwidth_gb_s.cache",
-    "bandwidth_gb_s.dram", "channel_overhead", "overhead_us.op", "overhead_us.inference", "power_w", "error.latency",
+    "bandwidth_gb_s.dram", "reduction_overhead", "overhead_us.op", "overhead_us.inference", "power_w", "error.int8", "error.fp32",
     *_RATES,
 )  # fmt: skip
 SCHEMAS: Mapping[str, Schema] = {
@@ -99,7 +99,7 @@ SCHEMAS: Mapping[str, Schema] = {
         ("part", "family"),
     ),
 }
-MAY_BE_ZERO = ("uram", "channel_overhead", "overhead_us.op", "overhead_us.inference")
+MAY_BE_ZERO = ("uram", "reduction_overhead", "overhead_us.op", "overhead_us.inference")
 AT_MOST_ONE = ("efficiency.", "utilisation")
 
 

@@ -45,11 +45,11 @@ def detect() -> Device:
         "macs_per_cycle": {"fp32": _leaf(fp32, simd), "int8": _leaf(int8, simd)},
         "efficiency": {dtype: {kind: _leaf(_EFFICIENCY[kind], assumed) for kind in MAC_KINDS}
                        for dtype in ("int8", "fp32")},
-        "channel_overhead": _leaf(20, "assumed as fitted for the Cortex-A72"),
+        "reduction_overhead": _leaf(20, "assumed as fitted for the Cortex-A72"),
         "bandwidth_gb_s": {"cache": _leaf(30, assumed), "dram": _leaf(8, assumed)},
         "overhead_us": {"op": _leaf(5, assumed), "inference": _leaf(30, assumed)},
         "power_w": _leaf(30, "not measured: a share of a server or a laptop, within a factor of 4", 7.5, 120),
-        "error": {"latency": _leaf(3, "not calibrated on this machine: within a factor of 3")},
+        "error": {dtype: _leaf(3, "not calibrated on this machine: within a factor of 3") for dtype in ("int8", "fp32")},
     }
     title = fields.get("model name") or platform.machine() or "this machine"
     text = {"runtime": "any optimised runtime on all cores"}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hwsim.device import DTYPES, MAC_KINDS, Device
+from hwsim.device import DTYPES, MAC_KINDS, Device, Quantity
 from hwsim.estimate import Estimate, Figure, LayerEstimate
 from hwsim.network import Network
 from hwsim.roofline import Times
@@ -72,7 +72,7 @@ def assemble(
     """The estimate of a processor: kernels one after another, energy as measured power times time."""
     per_kernel = times.total
     latency_us = float(per_kernel.sum()) + _fixed_us(device, work, run, batch)
-    error, power = device["error.latency"], device.quantity("power_w")
+    error, power = error_factor(device, run).value, device.quantity("power_w")
     latency = Figure.within(latency_us, error)
     per_inference = latency.scaled(1 / batch)
     dram = moved.dram / batch
@@ -94,6 +94,11 @@ def assemble(
     )  # fmt: skip
 
 
+def error_factor(device: Device, run: Execution) -> Quantity:
+    """How far off a latency may be: that of int8 where every kernel runs in int8, else that of wider types."""
+    return device.quantity("error.int8" if np.all(run.dtype_index == 0) else "error.fp32")
+
+
 def _fixed_us(device: Device, work: Workload, run: Execution, batch: int) -> float:
     """Once per call, and once per input element: runtimes convert and copy what they are given."""
     dtype = "int8" if len(run.dtype_index) and run.dtype_index[0] == 0 else "fp32"
@@ -112,5 +117,5 @@ def _notes(network: Network, device: Device, work: Workload, run: Execution) -> 
         notes.append(f"numbers of up to {widest} bits are computed and stored as {spelled}: the device has no narrower "
                      "arithmetic")
     notes.append(f"energy: power x time; power {device.quantity('power_w').source}")
-    notes.append(f"error bar: {device.quantity('error.latency').source}")
+    notes.append(f"error bar: {error_factor(device, run).source}")
     return tuple(notes)

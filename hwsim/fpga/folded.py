@@ -21,13 +21,14 @@ from hwsim.fpga.stages import Stage
 PIPELINE_DEPTH = 6.0  # cycles through multiplier, accumulator and output registers besides the adder tree
 
 
-def legal_foldings(stage: Stage) -> list[tuple[int, int]]:
-    """All (pe, simd) a stage allows."""
-    if stage.kind == "matrix":
-        return [(pe, simd) for pe in divisors(stage.mh * stage.groups) for simd in divisors(stage.mw)]
-    if stage.kind == "depthwise":
-        return [(pe, simd) for pe in divisors(stage.groups * stage.mh) for simd in divisors(stage.mw)]
-    return [(pe, 1) for pe in divisors(stage.channels_in)]
+def legal_pe(stage: Stage) -> tuple[int, ...]:
+    """The ``pe`` a stage allows: divisors of its output channels, or of its channels where it has no matrix."""
+    return divisors(stage.mh * stage.groups if stage.kind in ("matrix", "depthwise") else stage.channels_in)
+
+
+def legal_simd(stage: Stage) -> tuple[int, ...]:
+    """The ``simd`` a stage allows: divisors of the inputs of one output, 1 where it has no matrix."""
+    return divisors(stage.mw) if stage.kind in ("matrix", "depthwise") else (1,)
 
 
 def cycles(column: Columns, folds: Mask, pe: Array, simd: Array) -> Array:

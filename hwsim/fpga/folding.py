@@ -10,6 +10,8 @@ of the resources (each one emphasised in turn), and a target counts as feasible 
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -121,34 +123,41 @@ def safe_fifo_depths(stages: Pipeline) -> dict[str, int]:
     A chain of stages runs with any depth.  A branch that waits at an addition or concatenation for a longer one must
     be held meanwhile, and the longer one may need all of its input first.
     """
-    meeting = {
-        source for stage in stages.stages if stage.op in ("add", "concat") for source in stage.sources
-    } | {index for index, stage in enumerate(stages.stages) if stage.readers > 1}
+    meeting = {source for stage in stages.stages if stage.op in ("add", "concat") for source in stage.sources} | {
+        index for index, stage in enumerate(stages.stages) if stage.readers > 1
+    }
     return {
         stage.tensor: stage.pixels_out if index in meeting else min(stage.pixels_out, CHAIN_FIFO_DEPTH)
         for index, stage in enumerate(stages.stages)
     }
 
 
-def _hls4ml_options(stage: Stage) -> list[Folding]:
-    if stage.kind not in ("matrix", "depthwise"):
-        return [Folding(strategy="latency")]
-    products = stage.mw * stage.mh * stage.groups
-    legal = hls4ml.legal_reuse_factors(stage)
+def _hls4ml_options(stage: Stage) -> tuple[Folding, ...]:
+    return _reuse_options(stage.kind, stage.mw * stage.mh * stage.groups, hls4ml.legal_reuse_factors(stage))
+
+
+def _folded_options(stage: Stage) -> tuple[Folding, ...]:
+    return _lane_options(stage.mw * stage.mh * stage.groups, folded.legal_pe(stage), folded.legal_simd(stage))
+
+
+@lru_cache(maxsize=4096)
+def _reuse_options(kind: str, products: int, legal: tuple[int, ...]) -> tuple[Folding, ...]:
+    if kind not in ("matrix", "depthwise"):
+        return (Folding(strategy="latency"),)
     unrollable = [reuse for reuse in legal if products / reuse <= hls4ml.MAX_UNROLL] or legal[-1:]
     options = [Folding(reuse_factor=reuse) for reuse in unrollable if reuse > 1]
     if unrollable[0] == 1:
         options.append(Folding(reuse_factor=1, strategy="latency"))
-    return options
+    return tuple(options)
 
 
-def _folded_options(stage: Stage) -> list[Folding]:
-    products = stage.mw * stage.mh * stage.groups
-    return [
+@lru_cache(maxsize=4096)
+def _lane_options(products: int, legal_pe: tuple[int, ...], legal_simd: tuple[int, ...]) -> tuple[Folding, ...]:
+    return tuple(
         Folding(pe, simd, max(1, products // (pe * simd)))
-        for pe, simd in folded.legal_foldings(stage)
+        for pe, simd in product(legal_pe, legal_simd)
         if pe * simd <= hls4ml.MAX_UNROLL
-    ]
+    )
 
 
 def _budget(device: Device) -> dict[str, float]:
@@ -197,4 +206,3 @@ def _cheapest(options: Options, weights: Array, target: float) -> Index:
     allowed = np.where(options.cost.busy <= target, weights, np.inf)
     order = np.lexsort((options.cost.busy, allowed, options.stage))
     return order[options.starts]
-
