@@ -110,7 +110,10 @@ def _build_record(cls: type, data: Json, where: str) -> Any:
             arguments[name] = _build(hints[name], data[name], f"{where}.{name}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise InputError(f"{where}: key '{name}' is missing; expected the fields {', '.join(fields)}")
-    return cls(**arguments)
+    try:
+        return cls(**arguments)
+    except InputError as error:  # the record's own checks do not know where it stands
+        raise type(error)(f"{where}: {error}") from None
 
 
 def _build_scalar(hint: Any, data: Json, where: str) -> Any:
