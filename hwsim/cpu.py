@@ -15,7 +15,7 @@ from hwsim.device import Device
 from hwsim.errors import InputError
 from hwsim.estimate import Estimate
 from hwsim.network import Network
-from hwsim.processor import assemble, execution, traffic
+from hwsim.processor import assemble, execution, kind_rate, traffic
 from hwsim.roofline import roofline
 from hwsim.workload import KINDS, workload
 
@@ -36,9 +36,12 @@ def estimate(network: Network, device: Device, batch: int = 1, design: Design | 
     reduction = work.column("channels") * work.column("taps")
     # Depthwise kernels have one channel per output and an efficiency of their own.
     gathers = work.kind_index <= KINDS.index("pointwise")
-    loading = np.where(gathers, 1 + device["reduction_overhead"] / reduction, 1.0)
+    rate = np.where(gathers, run.rate / (1 + device["reduction_overhead"] / reduction), run.rate)
+    # A convolution over a single channel may run as either kind; so pruning down to one channel never costs time.
+    single = gathers & (work.column("channels") == 1)
+    rate = np.where(single, np.maximum(rate, kind_rate(device, run, "depthwise")), rate)
     times = roofline(
-        work.column("padded_macs") * loading * batch, run.rate,
+        work.column("padded_macs") * batch, rate,
         [(moved.cache, device["bandwidth_gb_s.cache"] * GB_S), (moved.dram, device["bandwidth_gb_s.dram"] * GB_S)],
         device["overhead_us.op"],
     )  # fmt: skip

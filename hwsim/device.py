@@ -87,8 +87,8 @@ _EXTRA = (
 )  # fmt: skip
 _PROCESSOR = (
     "clock_mhz", "macs_per_cycle.int8", "macs_per_cycle.fp32", "cache_kib", "bandwidth_gb_s.cache",
-    "bandwidth_gb_s.dram", "reduction_overhead", "overhead_us.op", "overhead_us.inference", "power_w", "error.int8", "error.fp32",
-    *_RATES,
+    "bandwidth_gb_s.dram", "reduction_overhead", "overhead_us.op", "overhead_us.inference", "power_w",
+    "error.int8", "error.fp32", *_RATES,
 )  # fmt: skip
 SCHEMAS: Mapping[str, Schema] = {
     "cpu": Schema(("cores", *_PROCESSOR), _EXTRA, ("runtime",)),

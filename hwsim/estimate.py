@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 
 from hwsim.errors import InputError, UnknownNameError
 from hwsim.registry import suggest
@@ -130,7 +130,7 @@ class Estimate:
     resources: Resources | None = None
     capacity: Mapping[str, float] | None = None
     layers: tuple[LayerEstimate, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     def figure(self, name: str) -> Figure:
         """The figure called `name`: a field of this record or a resource ("latency_us", "dsp").

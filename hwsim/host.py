@@ -29,6 +29,7 @@ VECTOR_UNITS = (
     ("neon", 2, 4),
 )
 SCALAR = (1, 1)
+BOTH = ("int8", "fp32")
 
 
 def detect() -> Device:
@@ -44,12 +45,12 @@ def detect() -> Device:
         "cache_kib": _leaf(_cache_kib(), "detected: largest cache in sysfs, else 1 MiB assumed"),
         "macs_per_cycle": {"fp32": _leaf(fp32, simd), "int8": _leaf(int8, simd)},
         "efficiency": {dtype: {kind: _leaf(_EFFICIENCY[kind], assumed) for kind in MAC_KINDS}
-                       for dtype in ("int8", "fp32")},
+                       for dtype in BOTH},
         "reduction_overhead": _leaf(20, "assumed as fitted for the Cortex-A72"),
         "bandwidth_gb_s": {"cache": _leaf(30, assumed), "dram": _leaf(8, assumed)},
         "overhead_us": {"op": _leaf(5, assumed), "inference": _leaf(30, assumed)},
         "power_w": _leaf(30, "not measured: a share of a server or a laptop, within a factor of 4", 7.5, 120),
-        "error": {dtype: _leaf(3, "not calibrated on this machine: within a factor of 3") for dtype in ("int8", "fp32")},
+        "error": {dtype: _leaf(3, "not calibrated on this machine: within a factor of 3") for dtype in BOTH},
     }
     title = fields.get("model name") or platform.machine() or "this machine"
     text = {"runtime": "any optimised runtime on all cores"}

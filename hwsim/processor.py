@@ -43,6 +43,13 @@ def execution(device: Device, work: Workload) -> Execution:
     return Execution(dtypes, index, table[index, work.kind_index], widths[index] / 8)
 
 
+def kind_rate(device: Device, run: Execution, kind: str) -> Column:
+    """What the device would sustain on every kernel if it were of that kind, in MAC/us."""
+    peak = device["cores"] * device["clock_mhz"]
+    rates = [device[f"macs_per_cycle.{dtype}"] * device[f"efficiency.{dtype}.{kind}"] for dtype in run.dtypes]
+    return peak * np.array(rates)[run.dtype_index]
+
+
 @dataclass(frozen=True, eq=False)
 class Traffic:
     """Bytes of every kernel for a whole batch: through the cache, and through main memory."""
