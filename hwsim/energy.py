@@ -62,31 +62,35 @@ class Breakdown:
         return self.mac_uj + self.on_chip_uj + self.dram_uj
 
 
-def breakdown(network: Network, on_chip_bits: float, batch: int = 1) -> Breakdown:
+def breakdown(network: Network, on_chip_bits: float, batch: int = 1, widest: float = FLOAT_BITS) -> Breakdown:
     """Energy of a network's kernels with one on-chip memory of that size and DRAM behind it.
 
     Weights come from DRAM once per batch, activations only where they do not fit on chip.  On chip, every operand
-    is read once per ``REGISTER_TILE`` products and every result written once.
+    is read once per ``REGISTER_TILE`` products and every result written once.  Numbers of more than ``widest`` bits
+    are taken to have that many: float networks are costed as 16-bit integers by ``widest=16``.
     """
     work = workload(network)
-    weights = work.column("weights") * work.column("weight_bits")
-    inputs = work.column("inputs") * work.column("input_bits")
-    outputs = work.column("outputs") * work.column("output_bits")
+    weight_bits, input_bits, output_bits = (
+        np.minimum(work.column(name), widest) for name in ("weight_bits", "input_bits", "output_bits")
+    )
+    weights = work.column("weights") * weight_bits
+    inputs = work.column("inputs") * input_bits
+    outputs = work.column("outputs") * output_bits
     per_bit = sram_pj_per_bit(on_chip_bits)
     spilled = np.where(inputs + outputs > on_chip_bits, inputs + outputs, 0.0)
     return Breakdown(
-        mac_uj=work.column("macs") * _mac_column(work) * 1e-6,
-        on_chip_uj=(_operand_bits(work) + inputs + outputs) * per_bit * 1e-6,
+        mac_uj=work.column("macs") * _mac_pj(weight_bits, input_bits) * 1e-6,
+        on_chip_uj=(_operand_bits(work, weight_bits, input_bits) + inputs + outputs) * per_bit * 1e-6,
         dram_uj=(weights / batch + spilled) * DRAM_PJ_PER_BIT * 1e-6,
     )
 
 
-def _mac_column(work: Workload) -> Column:
-    return np.array([mac_pj(kernel.weight_bits, kernel.input_bits) for kernel in work.kernels])
+def _mac_pj(weight_bits: Column, input_bits: Column) -> Column:
+    return np.array([mac_pj(w, a) for w, a in zip(weight_bits.tolist(), input_bits.tolist(), strict=True)])
 
 
-def _operand_bits(work: Workload) -> Column:
+def _operand_bits(work: Workload, weight_bits: Column, input_bits: Column) -> Column:
     shared_weights = np.minimum(work.column("rows"), REGISTER_TILE)
     shared_inputs = np.minimum(work.column("columns"), REGISTER_TILE)
     macs = work.column("macs")
-    return macs / shared_weights * work.column("weight_bits") + macs / shared_inputs * work.column("input_bits")
+    return macs / shared_weights * weight_bits + macs / shared_inputs * input_bits

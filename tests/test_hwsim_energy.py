@@ -81,3 +81,11 @@ def test_fewer_bits_never_take_more_energy(network, widths):
     )  # fmt: skip
     assert np.all(few <= many)
     assert np.all(few > 0)
+
+
+def test_float_networks_can_be_costed_as_integers():
+    whole = energy.breakdown(dense(64, None), 64 * KIB)
+    as_integers = energy.breakdown(dense(64, None), 64 * KIB, widest=16)
+    sixteen = energy.breakdown(dense(64, 16), 64 * KIB)
+    assert as_integers.mac_uj.tolist() == sixteen.mac_uj.tolist()
+    assert as_integers.total_uj.sum() < whole.total_uj.sum()

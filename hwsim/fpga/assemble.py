@@ -15,7 +15,7 @@ from hwsim.fpga.folded import legal_pe, legal_simd
 from hwsim.fpga.folding import choose_design, cost_of
 from hwsim.fpga.hls4ml import Cost, legal_reuse_factors
 from hwsim.fpga.resources import SHELL
-from hwsim.fpga.stages import Pipeline, Stage, pipeline
+from hwsim.fpga.stages import FLOAT_BITS, Pipeline, Stage, pipeline
 from hwsim.network import Network
 from hwsim.registry import suggest
 
@@ -68,7 +68,7 @@ def _estimate(network: Network, device: Device, batch: int, design: Design | Non
         driver = device.quantity("overhead_us.inference")
         latency_us = Figure(latency_us.value + driver.value, latency_us.low + driver.low, latency_us.high + driver.high)
     resources = _resources(cost)
-    energy, power, power_note = _energy(network, device, latency_us, batch)
+    energy, power, power_note = _energy(network, device, latency_us, batch, FLOAT_BITS if stages.has_float else 64.0)
     capacity = {name: device[name] for name in RESOURCE_NAMES}
     moved = (stages.input_bits + stages.output_bits) / 8
     return Estimate(
@@ -149,7 +149,9 @@ def _resources(cost: Cost) -> Resources:
     )  # fmt: skip
 
 
-def _energy(network: Network, device: Device, latency_us: Figure, batch: int) -> tuple[Figure, Figure, str]:
+def _energy(
+    network: Network, device: Device, latency_us: Figure, batch: int, widest: float
+) -> tuple[Figure, Figure, str]:  # fmt: skip
     """Energy per inference, mean power, and how they were found."""
     per_inference = latency_us.scaled(1 / batch)
     if "power_w" in device:
@@ -158,7 +160,7 @@ def _energy(network: Network, device: Device, latency_us: Figure, batch: int) ->
                         per_inference.high * power.high)  # fmt: skip
         return energy, Figure(power.value, power.low, power.high), f"energy: board power x time; {power.source}"
     static = device.quantity("power_static_w")
-    parts = breakdown(network, ON_CHIP_BITS)
+    parts = breakdown(network, ON_CHIP_BITS, widest=widest)
     # Weights stay on chip, so the DRAM part of the table does not apply; inputs and outputs are small beside it.
     dynamic = Figure.within(FPGA_OVER_ASIC * float((parts.mac_uj + parts.on_chip_uj).sum()), ERROR["energy"])
     energy = Figure(
@@ -199,14 +201,15 @@ def _notes(
         f"{mapping.label}, {design.io_type}, {design.clock_mhz:g} MHz; resources are after synthesis, DMA and "
         "interconnect included; an HLS report shows 2 to 11 times the LUTs"
     ]
-    if given is None:
-        notes.append("folding chosen for the shortest interval within the board's resources")
-    if stages.has_float:
-        notes.append("the network is not quantised: costed as 16-bit fixed point, hls4ml's default")
     missing = [f"{name.upper()} {100 * figure.value / capacity[name]:.0f} %" for name, figure in resources.items()
                if figure.value > capacity[name]]  # fmt: skip
     if missing:
         notes.append(f"does not fit: {', '.join(missing)}")
+    if given is None:
+        rule = "the smallest there is" if missing else "the shortest interval within the board's resources"
+        notes.append(f"folding chosen: {rule}")
+    if stages.has_float:
+        notes.append("the network is not quantised: costed as 16-bit fixed point, hls4ml's default")
     unsure = resources.dsp is not None and resources.dsp.high > resources.dsp.value
     if unsure:
         notes.append("products of these widths may go to LUTs or DSP blocks; the tool decides, the DSP bar covers both")
