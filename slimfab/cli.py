@@ -2,6 +2,7 @@
 """The ``slimfab`` command. Every command is a thin layer over a function that Python users can call too."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -188,6 +189,8 @@ def parse_shape(text: str | None) -> tuple[int, ...] | None:
 
 def main() -> None:
     """Entry point: errors of ours become one line on stderr and exit code 2."""
+    # Threads that wait by spinning make two threads slower than one where cores are shared; set before torch loads.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         app()

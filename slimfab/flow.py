@@ -94,13 +94,16 @@ class Run:
         return lambda done, total: self.listener.advanced(done / max(total, 1), text)
 
 
-def execute(run: Run, until: str | None = None) -> None:
+def execute(run: Run, until: str | None = None, before: Callable[[], None] = lambda: None) -> None:
     """Run all stages (or up to ``until``), skipping those whose results are there.
+
+    ``before`` is called once the folder belongs to this run.
 
     Raises:
         OutputError: the folder cannot be written or another run uses it.
     """
     with _locked(run.root):
+        before()
         keys: dict[str, str] = {}
         for index, stage in enumerate(run.stages):
             keys[stage.name] = _key(stage, run.recipe, keys)

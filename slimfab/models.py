@@ -99,6 +99,8 @@ def require_torch() -> None:
 def _unknown(source: str) -> str:
     from slimfab import zoo
 
+    if Path(source).is_file():
+        return f"{source}: '{Path(source).suffix}' files are not read"
     if "/" in source or "." in source:
         return f"{source}: no such file"
     try:

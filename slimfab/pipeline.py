@@ -5,8 +5,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from hwsim.errors import InputError
 from hwsim.registry import suggest
+from hwsim.serial import atomic_write
 from slimfab.flow import Listener, Run, Silent, Stage, execute, file_hash
 from slimfab.models import require_torch
 from slimfab.recipe import Recipe, Section, load_recipe
@@ -14,6 +17,8 @@ from slimfab.stages.compress import export_stage, prune_stage, quantise_stage
 from slimfab.stages.hardware import compare_stage, evaluate_stage, hardware_stage, verify_stage
 from slimfab.stages.report import report_stage
 from slimfab.stages.train import data_stage, train_stage
+
+RECIPE_FILE = "recipe.yaml"
 
 
 def _plain(section: Section | None) -> Any:
@@ -65,7 +70,7 @@ def run_recipe(recipe: Recipe, folder: Path | str, listener: Listener | None = N
     _check_names(recipe)
     use_threads(recipe.threads)
     run = Run(recipe, Path(folder), listener or Silent(), STAGES)
-    execute(run, until)
+    execute(run, until, before=lambda: _write_recipe(run))
     return run
 
 
@@ -97,14 +102,20 @@ def use_threads(count: int | None) -> None:
     torch.set_num_threads(min(count or cores, cores))
 
 
+def _write_recipe(run: Run) -> None:
+    """Keep the whole recipe, defaults included, with the results."""
+    text = yaml.safe_dump(_plain(run.recipe), sort_keys=False)
+    atomic_write(run.root / RECIPE_FILE, f"# The recipe of this run with all defaults filled in.\n{text}")
+
+
 def rewrite_report(folder: Path) -> None:
     """Write the report of a finished run again from its results.
 
     Raises:
         InputError: the folder holds no finished run.
     """
-    copy = folder / "recipe.yaml"
+    copy = folder / RECIPE_FILE
     if not copy.is_file():
-        raise InputError(f"{folder}: holds no run (no recipe.yaml); name the --output folder of 'slimfab run'")
+        raise InputError(f"{folder}: holds no run (no {RECIPE_FILE}); name the --output folder of 'slimfab run'")
     run = Run(load_recipe(copy), folder, Silent(), STAGES)
     report_stage(run)

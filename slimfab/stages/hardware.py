@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the golden network to an hls4ml project, and the proof that every executor computes the same integers."""
 
+import copy
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hwsim import device as devices
 from hwsim import serial
 from hwsim.design import Design
-from hwsim.errors import VerifyError
-from hwsim.network import Network
+from hwsim.network import Network, Weights
 from slimfab.flow import Run, Summary
-from slimfab.stages.compress import float_network, golden, pruned_module, quantised_module
+from slimfab.stages.compress import float_network, golden, pruned_module, qonnx_path, quantised_module
 from slimfab.stages.train import dataset, float_module
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from hls.project import Project
+    from hwsim.fixed import IntArray
 
 
 def hardware_stage(run: Run) -> Summary:
@@ -114,9 +118,60 @@ def _size(network: Network) -> dict[str, Any]:
 
 
 def verify_stage(run: Run) -> Summary:
-    """Compare torch, the QONNX file and hls4ml's C simulation with the golden executor on test images.
+    """Compare torch, the QONNX file (executed, and imported) and hls4ml's C simulation with the golden executor.
 
     Raises:
         VerifyError: an integer differs; names the executor and the first layer.
     """
-    raise VerifyError("pending")
+    from hls.executors import CsimExecutor, Executor, GoldenExecutor, QonnxExecutor, TorchExecutor
+    from hls.verify import verify
+    from hwsim.importers.onnx import import_onnx
+
+    network, weights = golden(run)
+    images = test_images(run, network, run.recipe.verify.images)
+    csim = CsimExecutor(
+        network,
+        weights,
+        run.folder("verify") / "csim",
+        design(run),
+        cache=run.folder("verify") / "cache",
+        progress=run.progress("C simulation"),
+    )
+    executors: dict[str, Callable[[], Executor]] = {
+        "torch": lambda: TorchExecutor(_exact_module(run, network, weights), network),
+        "qonnx": lambda: QonnxExecutor(qonnx_path(run), network, progress=run.progress("QONNX")),
+        "imported": lambda: GoldenExecutor(*import_onnx(qonnx_path(run))),
+        "csim": lambda: csim,
+    }
+    found = {}
+    for name, make in executors.items():
+        run.listener.advanced(0.0, f"{name}: {len(images)} images")
+        report = verify(network, weights, images, {name: make()})
+        serial.write_json(run.folder("verify") / f"{name}.json", report)
+        report.require()
+        found[name] = report.comparisons[0]
+    counts = {
+        name: {"images": one.images, "integers": one.outputs, "mismatches": one.mismatches, "against": "golden"}
+        for name, one in found.items()
+    }
+    # Golden and torch were compared with each other; the golden executor's row is that comparison seen from its side.
+    counts["golden"] = {**counts.pop("torch"), "against": "torch"}
+    serial.write_json(run.folder("verify") / "verify.json", counts)
+    return {"images": len(images), "mismatches": sum(one.mismatches for one in found.values())}
+
+
+def test_images(run: Run, network: Network, count: int) -> "IntArray":
+    """The first ``count`` test images as integers of the network's input format."""
+    data = dataset(run)
+    source = network.tensors[network.inputs[0]].format
+    assert source is not None  # a golden network has formats everywhere
+    if data.input_format is not None:
+        return data.as_ints("test")[0][:count]
+    return source.quantise(data.as_float("test")[0][:count])
+
+
+def _exact_module(run: Run, network: Network, weights: Weights) -> "nn.Module":
+    """The quantised torch module in the narrowest type in which its sums are exact."""
+    from quant.executor import exact_dtype
+
+    return copy.deepcopy(quantised_module(run)).to(exact_dtype(network, weights))
