@@ -46,8 +46,8 @@ def exact_forward(module: QuantModule, x: npt.ArrayLike, batch: int = 100) -> In
     data = np.asarray(x)
     if data.dtype.kind not in "iu":
         raise NetworkError(f"{network.inputs[0]}: got {data.dtype} data; expected integers of the input's format")
-    source, result = network.tensors[network.inputs[0]].format, network.tensors[network.outputs[0]].format
-    assert source is not None and result is not None
+    source = network.tensors[network.inputs[0]].format
+    assert source is not None
     dtype = exact_dtype(network, weights)
     runner = copy.deepcopy(module).to(dtype).eval()
     reals = torch.from_numpy(source.to_real(data)).to(dtype)
@@ -148,6 +148,6 @@ def _load_qonnx(path: Path) -> Any:
     except ImportError as error:
         raise ToolMissing(f"QONNX execution needs {error.name}; pip install 'slimfab[quant]'") from None
     try:
-        return ModelWrapper(str(path))
+        return ModelWrapper(path.read_bytes())
     except (OSError, DecodeError) as error:
         raise ModelFileError(f"{path}: not a readable QONNX file ({type(error).__name__}); export it again") from None

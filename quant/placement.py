@@ -63,8 +63,8 @@ def weight_widths(network: Network, spec: QuantSpec) -> dict[str, int]:
     """Layer name → bits of its weights, for every convolution and dense layer."""
     weighted = [layer.name for layer in network.layers if layer.op in ops.WEIGHTED]
     widths = dict.fromkeys(weighted, spec.weight_width)
-    for name, width in zip((weighted[0], weighted[-1]) if weighted else (), (spec.first_width, spec.last_width)):
-        widths[name] = width or widths[name]
+    widths |= {name: spec.first_width for name in weighted[:1] if spec.first_width}
+    widths |= {name: spec.last_width for name in weighted[-1:] if spec.last_width}
     return {name: spec.override((name,)).weight_width or width for name, width in widths.items()}
 
 

@@ -16,6 +16,9 @@ from hwsim.registry import suggest
 #: custom_op/general/intquant.py, ``resolve_rounding_mode``).
 ROUNDINGS = ("RND_CONV", "TRN")
 
+#: Raw 8-bit pixels, read as pixel/256.
+PIXELS = FixedPoint(8, 8, signed=False)
+
 MIN_WIDTH, MAX_WIDTH = 2, 16
 
 
@@ -41,7 +44,7 @@ class QuantSpec:
             that are added, concatenated, pooled or fed to the next layer, and the averages of a pooling.
         bias_width: bits of biases; their last bit is never finer than the accumulator's.
         first_width, last_width: bits of the weights of the first and last layer with weights; None as the others.
-        input_format: what the host sends. The default takes raw 8-bit pixels as pixel/256.
+        input_format: what the host sends. The default takes raw 8-bit pixels.
         rounding: rounding of every quantiser; one of :data:`ROUNDINGS`.
         weight_quantiser, activation_quantiser: names from :data:`quant.quantisers.QUANTISERS`.
         overrides: layer name or glob (``stages.0.*``) to other widths; a full name wins over globs, then the
@@ -57,7 +60,7 @@ class QuantSpec:
     bias_width: int = 16
     first_width: int | None = None
     last_width: int | None = None
-    input_format: FixedPoint = FixedPoint(8, 8, signed=False)
+    input_format: FixedPoint = PIXELS
     rounding: str = "RND_CONV"
     weight_quantiser: str = "fixed_point"
     activation_quantiser: str = "fixed_point"
