@@ -30,7 +30,7 @@ def keras_like(shape: tuple[int, ...], entry: list, size: int) -> tuple[list, di
         node("Flatten", ["t"], ["f"]),
         node("MatMul", ["f", "w"], ["y"], "dense"),
     ]
-    return nodes, {**KERNEL, "w": floats(size, 5)}, shape
+    return nodes, {**KERNEL, "w": floats(size, 5), "u": np.float32(0.3), "v": floats(3, 1, 1)}, shape
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,23 @@ def keras_like(shape: tuple[int, ...], entry: list, size: int) -> tuple[list, di
         [node("Transpose", ["x"], ["n"], perm=[0, 3, 1, 2])],
         [node("Relu", ["x"], ["a"]), node("Tanh", ["a"], ["b1"]), node("Transpose", ["b1"], ["n"], perm=[0, 3, 1, 2])],
         [node("Transpose", ["x"], ["a"], perm=[0, 3, 1, 2]), node("Tanh", ["a"], ["n"])],
+        [
+            node("Mul", ["x", "u"], ["a"]),
+            node("Relu", ["a"], ["d"]),
+            node("Transpose", ["d"], ["n"], perm=[0, 3, 1, 2]),
+        ],
+        [
+            node("Sub", ["x", "u"], ["a"]),
+            node("Transpose", ["a"], ["d"], perm=[0, 3, 1, 2]),
+            node("Mul", ["d", "v"], ["n"]),
+        ],
     ],
-    ids=["at once", "behind activations", "before an activation"],
+    ids=["at once", "behind activations", "before an activation", "behind a scale", "within an affine map"],
 )
 def test_channels_last_entry(tmp_path: Path, entry: list) -> None:
     network = check_float(write(tmp_path, *keras_like((1, 6, 8, 3), entry, 48)), channels_last=True)
     assert network.tensors["x"].shape == (3, 6, 8)
+    assert network.tensors["n" if "n" in network.tensors else "x"].shape == (3, 6, 8)
     assert ops_of(network)[-4:] == ["conv2d", "relu", "flatten", "dense"]
     assert network.macs() == 4 * 3 * 9 * 12 + 48 * 5
 
@@ -68,6 +79,16 @@ def test_channels_last_exit(tmp_path: Path) -> None:
     x = floats(2, 3, 6, 6)
     ours = execute(network, weights, x).transpose(0, 2, 3, 1)
     np.testing.assert_allclose(ours, by_onnxruntime(path, x), rtol=0, atol=FLOAT32_TOLERANCE * 10)
+
+
+def test_a_scale_per_pixel_column_leaves_the_layout_alone(tmp_path: Path) -> None:
+    entry = [node("Mul", ["x", "rows"], ["a"]), node("Transpose", ["a"], ["n"], perm=[0, 3, 1, 2])]
+    nodes, constants, shape = keras_like((1, 6, 8, 3), entry, 48)
+    path = write(tmp_path, nodes, {**constants, "rows": floats(6, 1, 1)}, shape)
+    with pytest.raises(
+        UnsupportedError, match=r"^conv: Conv reads a reshaped or transposed tensor \(6, 8, 3\) as \(3, 6, 8\)"
+    ):
+        import_onnx(path)
 
 
 def test_a_layout_that_two_readers_disagree_on_is_refused(tmp_path: Path) -> None:

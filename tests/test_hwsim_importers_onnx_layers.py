@@ -90,6 +90,34 @@ def test_tied_weights_are_one_tensor(tmp_path: Path) -> None:
     assert network.macs() == 50
 
 
+def test_shared_vectors_are_kept_apart(tmp_path: Path) -> None:
+    """Exporters merge equal initialisers: two biases that are both zero at first are still two."""
+    nodes = [node("Gemm", ["x", "w", "b"], ["z"]), node("Gemm", ["z", "w", "b"], ["y"])]
+    network = check_float(write(tmp_path, nodes, {"w": floats(5, 5), "b": floats(5)}, (1, 5)))
+    assert network.parameters() == 25 + 5 + 5
+
+
+def test_one_initialiser_on_two_grids_is_two_weights(tmp_path: Path) -> None:
+    domain = "qonnx.custom_op.general"
+    constants = {
+        "w": np.sign(floats(5, 5)) * 8,
+        "s": np.float32(1),
+        "t": np.float32(0.5),
+        "z": np.float32(0),
+        "n": np.float32(3),
+    }
+    nodes = [
+        node("Quant", ["w", "s", "z", "n"], ["u"], domain=domain, signed=1, narrow=1),
+        node("Quant", ["w", "t", "z", "n"], ["v"], domain=domain, signed=1, narrow=1),
+        node("MatMul", ["x", "u"], ["a"], "first"),
+        node("MatMul", ["a", "v"], ["y"], "second"),
+    ]
+    network, weights = import_onnx(write(tmp_path, nodes, constants, (1, 5), domains=[domain]))
+    np.testing.assert_array_equal(weights["first.weight"], weights["second.weight"])
+    assert str(network.tensors["first.weight"].format) == "ap_fixed<3,3>"
+    assert str(network.tensors["second.weight"].format) == "ap_fixed<3,2>"
+
+
 CONV = {"w": np.ones((2, 3, 3, 3), np.float32)}
 
 

@@ -85,9 +85,9 @@ def _batch_norm(low: Lowering, node: Node) -> None:
         raise UnsupportedError(
             f"{node.name}: BatchNormalization in training mode; expected inference; call model.eval() before the export"
         )
-    value = low.value(node)
     names = ("scale", "bias", "mean", "variance")
     constants = [low.constant(node, i + 1, what) for i, what in enumerate(names)]
+    value = low.channels(node, 0, constants[0].array.size)
     column = (-1, *(1,) * (len(value.shape) - 1))
     gamma, beta, mean, variance = (
         low.per_channel(node, c.array.astype(np.float64).reshape(column), value, 0) for c in constants
@@ -103,7 +103,8 @@ def _add(low: Lowering, node: Node) -> None:
     if constant is None:
         _add_activations(low, node)
         return
-    value, addend = low.value(node, 1 - constant), low.constants[node.inputs[constant]]
+    addend = low.constants[node.inputs[constant]]
+    value = low.channels(node, 1 - constant, addend.array.size)
     source = low.layers[value.tensor]
     if source.op in ops.WEIGHTED and "bias" not in source.params and low.is_exclusive(value):
         axis = 0 if source.op == "conv2d" else -1
@@ -166,7 +167,8 @@ def _with_constant(low: Lowering, node: Node) -> tuple[Value, Constant, bool]:
     """The activation, the constant, and whether the constant comes first."""
     for index in (0, 1):
         if node.input(index) in low.constants:
-            return low.value(node, 1 - index), low.constants[node.input(index)], index == 0
+            constant = low.constants[node.input(index)]
+            return low.channels(node, 1 - index, constant.array.size), constant, index == 0
     raise UnsupportedError(
         f"{node.name}: {node.op} of two activations; expected one of them constant; gates, attention and "
         "squeeze-and-excite are not supported"

@@ -40,7 +40,7 @@ class Lowering:
         self.weights: Weights = {}
         self.affine: dict[str, tuple[Array, Array]] = {}  # batch norms' scale and shift in float64, by output tensor
         self.codes: dict[str, Any] = {}  # names between QuantizeLinear and DequantizeLinear
-        self._shared: dict[tuple[str, str], str] = {}  # (initialiser, role) -> parameter tensor
+        self._weights: dict[str, str] = {}  # initialiser -> the weight tensor it became
 
     # Reading inputs
 
@@ -100,6 +100,13 @@ class Lowering:
             )
         return value.tensor
 
+    def channels(self, node: Node, index: int, constants: int) -> Value:
+        """An activation that meets ``constants`` values: several are one per channel, which settles the layout."""
+        value = self.value(node, index)
+        if constants > 1 and len(value.shape) == 3 and not self.is_plain(value):
+            self._settle_layout(value)
+        return self.value(node, index)
+
     def _settle_layout(self, value: Value) -> bool:
         """Declare the input behind ``value`` in the order and shape its first reader wants; False if not free."""
         chain: list[str] = []
@@ -107,7 +114,7 @@ class Lowering:
         while True:
             layer = self.layers[tensor]
             readers = [other.output for other in self.layers.values() if tensor in other.inputs]
-            if layer.op not in _LAYOUT_FREE or readers != chain[-1:]:
+            if not self._is_layout_free(layer) or readers != chain[-1:]:
                 return False
             chain.append(tensor)
             if layer.op == "input":
@@ -116,10 +123,25 @@ class Lowering:
         inverse = np.argsort(value.indices.reshape(-1))
         for name in chain:
             self.tensors[name] = replace(self.tensors[name], shape=value.shape)
+            self._resize_params(name, value.shape[0])
         for name, other in self.values.items():
             if other.tensor in chain:
                 self.values[name] = other.with_order(inverse[other.indices])
         return True
+
+    def _is_layout_free(self, layer: Layer) -> bool:
+        """Whether a layer treats all elements alike; an affine map does where it has one scale and one shift."""
+        if layer.op == "batch_norm":
+            return all(np.unique(self.weights[name]).size == 1 for name in layer.params.values())
+        return layer.op in _LAYOUT_FREE
+
+    def _resize_params(self, tensor: str, channels: int) -> None:
+        for name in self.layers[tensor].params.values():
+            self.weights[name] = np.resize(self.weights[name], channels)
+            self.tensors[name] = replace(self.tensors[name], shape=(channels,))
+        if tensor in self.affine:
+            scale, shift = self.affine[tensor]
+            self.affine[tensor] = np.resize(scale, channels), np.resize(shift, channels)
 
     def per_channel(self, node: Node, array: Array, value: Value, axis: int) -> Array:
         """A constant broadcast over an activation as one value per channel, the channel being ``axis`` of its tensor.
@@ -177,7 +199,10 @@ class Lowering:
         self.values[name] = Value(tensor, self.tensors[tensor].shape)
 
     def add_parameter(self, layer: str, role: str, constant: Constant) -> str:
-        """File a parameter and return its tensor name; a role of a shared initialiser is filed once.
+        """File a parameter and return its tensor name.
+
+        A weight that two layers share is one tensor. Vectors are never shared: exporters merge equal ones that the
+        model holds apart, such as the zero biases of an untrained network.
 
         Raises:
             WeightsError: a value is NaN or infinite.
@@ -192,15 +217,14 @@ class Lowering:
                 "weights; retrain or restore a checkpoint from before they appeared"
             )
         stored = fmt.quantise(array) if fmt else reals
-        shared = self._shared.get((constant.root, role))
-        if shared and np.array_equal(self.weights[shared], stored):
-            return shared
+        tensor = Tensor(array.shape, fmt, constant.quantiser.bits if constant.quantiser and fmt is None else None)
+        twin = self._weights.get(constant.root) if role == "weight" else None
+        if twin and self.tensors[twin] == tensor and np.array_equal(self.weights[twin], stored):
+            return twin
         name = f"{layer}.{role}"
-        self.weights[name] = stored
-        bits = constant.quantiser.bits if constant.quantiser and fmt is None else None
-        self.tensors[name] = Tensor(array.shape, fmt, bits)
-        if constant.root:
-            self._shared[constant.root, role] = name
+        self.weights[name], self.tensors[name] = stored, tensor
+        if role == "weight" and constant.root:
+            self._weights[constant.root] = name
         return name
 
     def _layer_name(self, node: Node, params: Mapping[str, Constant]) -> str:
