@@ -7,6 +7,7 @@ and, where they are known, from its integer weights.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -120,16 +121,26 @@ def _weighted(network: Network, layer: Layer, inputs: Sequence[Range], params: P
         return min(lows), max(highs), frac
     bias_fmt, bias = params["bias"]
     assert bias is not None
-    result = None
-    for lowest, highest, offset in zip(lows, highs, bias, strict=True):
-        one = _sum((lowest, highest, frac), (int(offset), int(offset), bias_fmt.frac))
-        result = one if result is None else _union(result, one)
-    assert result is not None
-    return result
+    return reduce(
+        _union,
+        (
+            _sum((lowest, highest, frac), (offset, offset, bias_fmt.frac))
+            for lowest, highest, offset in zip(lows, highs, bias.tolist(), strict=True)
+        ),
+    )
 
 
 def _batch_norm(network: Network, layer: Layer, inputs: Sequence[Range], params: Params) -> Range:
-    return _sum(_product(inputs[0], _range(params["scale"][0])), _range(params["shift"][0]))
+    (scale_fmt, scales), (shift_fmt, shifts) = params["scale"], params["shift"]
+    if scales is None or shifts is None:
+        return _sum(_product(inputs[0], _range(scale_fmt)), _range(shift_fmt))
+    return reduce(
+        _union,
+        (
+            _sum(_product(inputs[0], (scale, scale, scale_fmt.frac)), (shift, shift, shift_fmt.frac))
+            for scale, shift in zip(scales.tolist(), shifts.tolist(), strict=True)
+        ),
+    )
 
 
 def _same(network: Network, layer: Layer, inputs: Sequence[Range], params: Params) -> Range:
@@ -152,17 +163,11 @@ def _clip(network: Network, layer: Layer, inputs: Sequence[Range], params: Param
 
 
 def _add(network: Network, layer: Layer, inputs: Sequence[Range], params: Params) -> Range:
-    total = inputs[0]
-    for one in inputs[1:]:
-        total = _sum(total, one)
-    return total
+    return reduce(_sum, inputs)
 
 
 def _concat(network: Network, layer: Layer, inputs: Sequence[Range], params: Params) -> Range:
-    total = inputs[0]
-    for one in inputs[1:]:
-        total = _union(total, one)
-    return total
+    return reduce(_union, inputs)
 
 
 def _padded(network: Network, layer: Layer, inputs: Sequence[Range], params: Params) -> Range:
