@@ -43,8 +43,11 @@ def lower_conv2d(draft: Draft, layer: Layer) -> None:
         kind, rows, columns = "DepthwiseConv2D", *kernel.shape[2:]
     else:
         kernel = _dense_kernel(draft.reals(layer.params["weight"]), layer)
-        if draft.is_stream:
+        if kernel.shape != draft.network.tensors[layer.params["weight"]].shape:
+            draft.note(layer, "groups or dilation written as a dense kernel with zeros")
+        if draft.is_stream and _ignores_stride(kernel, layer):
             kernel, padding = _with_second_row(kernel, padding, value.shape[0], layer)
+            draft.note(layer, "one-row kernel given a second row of zeros, without which its stride is ignored")
         weights = {"weight_data": np.ascontiguousarray(kernel.transpose(2, 3, 1, 0))}
         kind, rows, columns = "Conv2D", *kernel.shape[2:]
     channels, filters = value.shape[-1], len(kernel)
@@ -91,18 +94,20 @@ def _dense_kernel(kernel: Array, layer: Layer) -> Array:
     return full
 
 
+def _ignores_stride(kernel: Array, layer: Layer) -> bool:
+    """Streaming convolutions with one kernel row step down by one row only (hls4ml, nnet_conv2d_stream.h)."""
+    return kernel.shape[2] == 1 and kernel.shape[3] > 1 and bool(layer.attrs["stride"][0] > 1)
+
+
 def _with_second_row(
     kernel: Array, padding: tuple[int, ...], height: int, layer: Layer
 ) -> tuple[Array, tuple[int, ...]]:
-    """A second row of zeros for a one-row kernel with a vertical stride.
+    """A second row of zeros sends the convolution down the general path.
 
-    hls4ml's streaming convolution with one kernel row ignores the vertical stride (nnet_conv2d_stream.h); with two
-    rows it takes the general path. The last window may then reach one row below the image.
+    The last window may then reach one row below the image.
     """
     top, left, bottom, right = padding
     stride = layer.attrs["stride"][0]
-    if kernel.shape[2] > 1 or kernel.shape[3] == 1 or stride == 1:
-        return kernel, padding
     taller = np.concatenate([kernel, np.zeros_like(kernel)], axis=2)
     missing = 1 if (top + height + bottom - 1) % stride == 0 else 0
     return taller, (top, left, bottom + missing, right)
@@ -122,9 +127,9 @@ def _precision(draft: Draft, layer: Layer) -> dict[str, FixedPoint]:
 def _folding(draft: Draft, layer: Layer, matrix: Matrix) -> Folding:
     folding = draft.folding(layer)
     if matrix.depthwise and not draft.is_stream and folding.strategy == "resource":
-        draft.notes.append(f"{layer.name}: hls4ml has no resource depthwise convolution in io_parallel; used latency")
+        draft.note(layer, "hls4ml has no resource depthwise convolution in io_parallel; used latency")
         folding = replace(folding, strategy="latency")
     legal, note = legal_folding(layer.name, matrix, folding)
     if note:
-        draft.notes.append(note)
+        draft.note(layer, note)
     return legal

@@ -42,37 +42,6 @@ def lower_relu(draft: Draft, layer: Layer) -> None:
     draft.finish(draft.add(layer, "Activation", (value,), attrs, {"result": result}, value.shape), layer)
 
 
-def lower_clip(draft: Draft, layer: Layer) -> None:
-    """clip(low, high), as far as a relu and the saturation of the output format say the same.
-
-    A bound is implied where the input cannot pass it, or where it lies at or beyond the end of a saturating output:
-    whatever is cut there ends at that last value either way.
-    """
-    value, result = draft.source(layer), draft.format(layer.output)
-    low, high = float(layer.attrs["low"]), float(layer.attrs["high"])
-    saturates = result.overflow in ("SAT", "SAT_SYM")
-    implied_low = value.format.min_int * value.format.step >= low or (saturates and low <= result.min_int * result.step)
-    implied_high = value.format.max_int * value.format.step <= high or (
-        saturates and high >= result.max_int * result.step
-    )
-    if implied_low and implied_high:
-        draft.finish(draft.cast(layer, value, result), layer)
-        return
-    if low == 0.0 and implied_high:
-        activation = "relu"
-    elif low == 0.0 and high in (1.0, 6.0) and not draft.is_stream:
-        activation = f"relu{high:.0f}"  # hls4ml has relu1 and relu6 for io_parallel only
-    else:
-        raise draft.refuse(
-            layer,
-            f"clip to [{low:g}, {high:g}] into {result}",
-            "hls4ml has no such clip",
-            "give the output a saturating format whose range ends at the bounds",
-        )
-    attrs = {"activation": activation}
-    draft.finish(draft.add(layer, "Activation", (value,), attrs, {"result": result}, value.shape), layer)
-
-
 def lower_add(draft: Draft, layer: Layer) -> None:
     """A chain of two-operand sums; every partial sum is exact, the last one casts to the output's format.
 
@@ -228,16 +197,16 @@ def is_non_negative(network: Network, tensor: str) -> bool:
     if fmt is None or fmt.min_int >= 0:
         return fmt is not None
     layer = network.producer(tensor)
-    if layer is None or layer.op not in _KEEP_SIGN | {"relu", "clip"}:
+    if layer is None or layer.op not in KEEP_SIGN | {"relu", "clip"}:
         return False
-    if layer.op in _KEEP_SIGN and not all(is_non_negative(network, source) for source in layer.inputs):
+    if layer.op in KEEP_SIGN and not all(is_non_negative(network, source) for source in layer.inputs):
         return False
     if layer.op == "clip" and layer.attrs["low"] < 0:
         return False
     return fmt.overflow != "WRAP" or _holds_result(network, layer, fmt)
 
 
-_KEEP_SIGN = frozenset(
+KEEP_SIGN = frozenset(
     ("requantise", "flatten", "output", "add", "concat", "max_pool2d", "avg_pool2d", "global_avg_pool",
      "global_max_pool", "upsample2d", "pad2d")
 )  # fmt: skip

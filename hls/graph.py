@@ -92,7 +92,7 @@ class Draft:
         self.design = design
         self.nodes: list[Node] = []
         self.placements: dict[str, Placement] = {}
-        self.notes: list[str] = []
+        self.notes: list[tuple[str, str]] = []  # layer, what was changed
         self._taken: set[str] = {"input"}  # hls4ml reserves this name; the input port is called x
 
     @property
@@ -164,6 +164,10 @@ class Draft:
         """An input of the layer as (H, W, C)."""
         shape = image_shape(self.network.tensors[layer.inputs[index]].shape)
         return self.reshape(layer, self.source(layer, index), shape)
+
+    def note(self, layer: Layer, text: str) -> None:
+        """Remember that a layer is computed in another way than it is written."""
+        self.notes.append((layer.name, text))
 
     def refuse(self, layer: Layer, got: str, expected: str, remedy: str) -> UnsupportedError:
         """The error for a layer that hls4ml cannot compute exactly."""

@@ -100,8 +100,8 @@ def legal_folding(name: str, matrix: Matrix, folding: Folding) -> tuple[Folding,
     if best == folding.reuse_factor:
         return folding, ""
     note = (
-        f"{name}: hls4ml cannot build reuse_factor={folding.reuse_factor} for a {matrix.n_in}x{matrix.n_out} matrix "
-        f"with the {folding.strategy} strategy; used {best}"
+        f"hls4ml cannot build reuse_factor={folding.reuse_factor} for a {matrix.n_in}x{matrix.n_out} matrix with the "
+        f"{folding.strategy} strategy; used {best}"
     )
     return replace(folding, reuse_factor=best), note
 

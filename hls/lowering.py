@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from hls import convolution, elementwise, pooling
-from hls.graph import MAX_STREAM_COPIES, Array, Draft, Lowered
+from hls import clipping, convolution, elementwise, pooling
+from hls.graph import MAX_STREAM_COPIES, Array, Draft, Lowered, Placement, image_shape
 from hls.legality import default_design
 from hwsim.design import Design
-from hwsim.errors import NetworkError, UnsupportedError
+from hwsim.errors import InputError, NetworkError, UnsupportedError
+from hwsim.fixed import FixedPoint
 from hwsim.network import Layer, Network, check_weights
 
 # Values pass the C++ interface as float64, which holds integers of 53 bits.
@@ -27,7 +28,7 @@ LOWERINGS: Mapping[str, Callable[[Draft, Layer], None]] = {
     "requantise": elementwise.lower_cast,
     "flatten": elementwise.lower_cast,
     "relu": elementwise.lower_relu,
-    "clip": elementwise.lower_clip,
+    "clip": clipping.lower_clip,
     "add": elementwise.lower_add,
     "concat": elementwise.lower_concat,
     "batch_norm": elementwise.lower_batch_norm,
@@ -64,10 +65,7 @@ def lower(network: Network, weights: Mapping[str, Array], design: Design | None 
     _check(network, weights, design)
     draft = Draft(network, weights, design)
     for layer in network.layers:
-        if layer.op not in LOWERINGS:
-            remedy = REMEDIES.get(layer.op, "replace the layer by relu, or end the network before it")
-            raise draft.refuse(layer, layer.op, "hls4ml computes it with tables, never exactly", remedy)
-        LOWERINGS[layer.op](draft, layer)
+        _lower_layer(draft, layer)
     _check_copies(draft)
     result = Lowered(
         network.name,
@@ -76,11 +74,18 @@ def lower(network: Network, weights: Mapping[str, Array], design: Design | None 
         draft.placements[network.inputs[0]],
         draft.placements[network.outputs[0]],
         design,
-        tuple(draft.notes),
+        tuple(f"{name}: {text}" for name, text in draft.notes),
     )
     if result.output.node == result.input.node:
         raise UnsupportedError(f"{network.name}: got a network that computes nothing; expected at least one layer")
     return result
+
+
+def _lower_layer(draft: Draft, layer: Layer) -> None:
+    if layer.op not in LOWERINGS:
+        remedy = REMEDIES.get(layer.op, "replace the layer by relu, or end the network before it")
+        raise draft.refuse(layer, layer.op, "hls4ml computes it with tables, never exactly", remedy)
+    LOWERINGS[layer.op](draft, layer)
 
 
 def _check(network: Network, weights: Mapping[str, Array], design: Design) -> None:
@@ -122,6 +127,44 @@ def _check_copies(draft: Draft) -> None:
                 f"{node.layer}: its stream has {readers} readers; hls4ml copies a stream at most {MAX_STREAM_COPIES} "
                 "times; use io_parallel"
             )
+
+
+def explain(network: Network, io_type: str = "io_stream") -> dict[str, tuple[str, str]]:
+    """What :func:`lower` would do with every layer, float or quantised, without stopping at the first refusal.
+
+    A float network is judged at 8 bits, with unsigned inputs.
+
+    Returns:
+        Layer name → ("exact" | "rewritten" | "refused", remark).
+    """
+    network = network if network.is_quantised else _with_assumed_formats(network)
+    weights = {name: np.zeros(network.tensors[name].shape, dtype=np.int64) for name in network.parameter_names}
+    draft = Draft(network, weights, Design(network.hash, "", 100.0, io_type))
+    found = {}
+    for layer in network.layers:
+        known = len(draft.notes)
+        try:
+            _lower_layer(draft, layer)
+        except InputError as error:
+            found[layer.name] = ("refused", str(error).removeprefix(f"{layer.name}: "))
+            shape = network.tensors[layer.output].shape
+            draft.finish_in_order(Placement("", image_shape(shape), draft.format(layer.output), np.arange(0)), layer)
+            continue
+        notes = "; ".join(text for _, text in draft.notes[known:])
+        found[layer.name] = ("rewritten" if notes else "exact", notes)
+    return found
+
+
+def _with_assumed_formats(network: Network) -> Network:
+    formats = {name: FixedPoint(8, 7) for name in network.parameter_names}
+    positive: set[str] = set()
+    for layer in network.layers:
+        inherits = layer.op in elementwise.KEEP_SIGN and all(source in positive for source in layer.inputs)
+        if layer.op in ("input", "relu") or inherits or (layer.op == "clip" and layer.attrs["low"] >= 0):
+            positive.update(layer.outputs)
+        for tensor in layer.outputs:
+            formats[tensor] = FixedPoint(8, 5, tensor not in positive, "RND_CONV", "SAT")
+    return network.with_formats(formats)
 
 
 def to_hls_order(values: Array, lowered: Lowered, tensor: str) -> Array:

@@ -27,6 +27,7 @@ def lower_max_pool2d(draft: Draft, layer: Layer) -> None:
     value, padding = draft.image(layer), layer.attrs["padding"]
     if any(padding) and is_non_negative(draft.network, layer.inputs[0]):
         value = pad(draft, layer, value, padding)  # zero is the smallest value there is
+        draft.note(layer, "padded with zeros in a layer of its own")
         padding = _NO_PADDING
     if any(padding) and draft.is_stream:
         raise draft.refuse(
@@ -53,6 +54,7 @@ def lower_avg_pool2d(draft: Draft, layer: Layer) -> None:
     if any(padding) and draft.is_stream:
         value = pad(draft, layer, value, padding)
         padding = _NO_PADDING
+        draft.note(layer, "padded with zeros in a layer of its own")
     result = draft.format(layer.output)
     accum = accumulators.mean(layer, value.format, result, math.prod(layer.attrs["kernel"]))
     precision = {"accum": accum, "result": result}

@@ -19,6 +19,7 @@ from hls.legality import Matrix, check_unrolling
 from hwsim import device as devices
 from hwsim.design import Folding
 from hwsim.errors import DeviceError, OutputError, ToolMissing, UnsupportedError
+from hwsim.registry import suggest
 
 log = logging.getLogger(__name__)
 PROJECT_NAME = "net"  # name of the top function and of the files
@@ -180,12 +181,17 @@ def _spelling(precision: Any) -> str:
 
 
 def _set_fifo_depths(graph: Any, lowered: Lowered) -> None:
+    depths: dict[str, int] = {}
     for tensor, depth in lowered.design.fifo_depths.items():
         if tensor not in lowered.placements:
-            raise UnsupportedError(f"{lowered.name}: the design sets the FIFO of '{tensor}', which does not exist")
-        variable = graph.graph[lowered.placements[tensor].node].get_output_variable()
-        if lowered.design.io_type == "io_stream":
-            variable.pragma = ("stream", depth)
+            raise UnsupportedError(
+                f"{lowered.name}: the design sets the FIFO of '{tensor}'; {suggest(tensor, lowered.placements)}"
+            )
+        node = lowered.placements[tensor].node
+        depths[node] = max(depth, depths.get(node, 0))  # a flatten shares its source's stream
+    if lowered.design.io_type == "io_stream":
+        for node, depth in depths.items():
+            graph.graph[node].get_output_variable().pragma = ("stream", depth)
 
 
 @contextlib.contextmanager

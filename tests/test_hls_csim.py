@@ -18,7 +18,6 @@ from hls.lowering import lower
 from hls.project import write_project
 from hwsim import reference
 from hwsim.design import Design, Folding
-from hwsim.errors import NetworkError, ToolFailed
 from hwsim.fixed import FixedPoint
 from hwsim.network import Network, Weights
 
@@ -111,7 +110,13 @@ def vectors() -> tuple[Network, Weights]:
     for rounding, overflow in MODES:
         t = b.dense(t, 7, FixedPoint(7, 2, True, rounding, overflow), W4, B8)
     params = {"scale": b.parameter("s", (7,), W4), "shift": b.parameter("t", (7,), B8)}
-    return b.build(b.add("add", (b.add("batch_norm", t, S8, params), t), FixedPoint(12, 6)))
+    normal = b.add("batch_norm", t, FixedPoint(9, 4, True, "RND_CONV", "SAT"), params)
+    both = b.add("clip", normal, FixedPoint(9, 5), low=-1.25, high=2.5)
+    above = b.add("clip", normal, FixedPoint(9, 3, True, "RND_CONV"), low=-1.5, high=100.0)
+    relu6 = b.add("clip", normal, FixedPoint(7, 3, False, "RND_CONV", "SAT"), low=0.0, high=6.0)
+    below = b.add("clip", normal, FixedPoint(8, 4, True, "RND", "SAT_SYM"), low=-100.0, high=0.75)
+    total = b.add("add", (both, above, relu6, below), FixedPoint(12, 6))
+    return b.build(b.add("output", total, FixedPoint(11, 4, True, "RND_CONV", "SAT")))
 
 
 @pytest.mark.parametrize("io_type", ["io_stream", "io_parallel"])
