@@ -106,6 +106,22 @@ def test_every_criterion_and_allocator_keeps_every_budget(criterion, allocator, 
     assert result.used >= GOOD_USE or not wider_that_fits(ledger, result.counts, [limit], Bounds())
 
 
+def test_what_an_expensive_channel_frees_goes_back_to_cheap_ones():
+    network = chain(4, 64)
+    groups = channel_groups(network)
+
+    def weighed(candidate, field):
+        return 100.0 * candidate.tensors["conv2d1"].shape[0] + candidate.tensors["conv2d4"].shape[0]
+
+    ledger = Ledger(network, groups, weighed)
+    # The cheap layer goes first, down to its floor, and still one expensive channel has to go.
+    priorities = {"conv2d1": np.full(4, 2.0), "conv2d4": np.ones(64)}
+    levels = {g.name: Bounds().levels(g) for g in groups}
+    result = fit(ledger, priorities, [Limit("weighed", 350.0, 464.0)], levels)
+    assert result.counts["conv2d1"] == 3
+    assert 0.97 <= result.used <= 1
+
+
 @pytest.mark.parametrize("allocator", ["uniform", "global", "global_raw"])
 @pytest.mark.parametrize("field", ["macs", "params", "channels"])
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.8])

@@ -111,6 +111,16 @@ def test_bn_gamma_is_the_raw_mean_of_the_groups_batch_norms():
     assert np.allclose(found[first], [0.5, 0.2])
 
 
+def test_bn_gamma_of_a_unit_with_two_channels_is_their_mean():
+    draft = Draft(1, 4, 4)
+    first = draft.conv(4)
+    norm = draft.norm()
+    draft.conv(2, groups=2)
+    draft.head()
+    gammas = {f"{norm}.weight": np.array([0.5, 0.25, -1.5, 0.75])}
+    assert score(channel_groups(draft.network())[:1], "bn_gamma", Context({}, gammas))[first].tolist() == [1.0, 0.5]
+
+
 def test_random_depends_on_seed_and_group_only():
     draft = Draft(1, 4, 4)
     a = draft.conv(8)
