@@ -241,8 +241,7 @@ class Lowering:
     def is_exclusive(self, value: Value) -> bool:
         """Whether nothing but the node now being handled will ever read the tensor behind ``value``."""
         names = [name for name, other in self.values.items() if other.tensor == value.tensor]
-        read = any(value.tensor in layer.inputs for layer in self.layers.values())
-        return not read and all(self.uses[name] == 1 for name in names)
+        return all(self.uses[name] == 1 for name in names)
 
     def rewrite(self, old: str, new: str, change: Callable[[Layer], Layer]) -> str:
         """Change the layer that writes ``old`` and let it write ``new``; only for exclusive tensors."""
