@@ -114,7 +114,7 @@ class Call:
         roles = {}
         for role, (torch_name, array) in (params or {}).items():
             # One torch parameter with two meanings: two batch norms that share it, with statistics of their own.
-            clash = not np.array_equal(self.draft.weights.get(torch_name, array), array)
+            clash = not np.array_equal(self.draft.weights.get(torch_name, array), array, equal_nan=True)
             tensor = f"{name}.{role}" if clash else torch_name
             self.draft.weights[tensor] = array
             self.draft.tensors[tensor] = Tensor(tuple(array.shape))
@@ -173,8 +173,9 @@ def _batch_norm(call: Call) -> str:
     channels = len(mean)
     weight_name, weight = call.parameter(call.arg(1)) if call.arg(1) else (variance_name, np.ones(channels))
     bias_name, bias = call.parameter(call.arg(2)) if call.arg(2) else (mean_name, np.zeros(channels))
-    scale = weight.astype(np.float64) / np.sqrt(variance.astype(np.float64) + call.arg(7))
-    shift = bias - mean * scale
+    with np.errstate(all="ignore"):  # what is not finite is refused with all other weights
+        scale = weight.astype(np.float64) / np.sqrt(variance.astype(np.float64) + call.arg(7))
+        shift = bias - mean * scale
     params = {"scale": (weight_name, scale.astype(np.float32)), "shift": (bias_name, shift.astype(np.float32))}
     return call.layer("batch_norm", [call.tensor(0)], params=params)
 

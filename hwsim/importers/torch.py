@@ -148,7 +148,8 @@ def _parameters(program: Any) -> dict[str, tuple[str, np.ndarray]]:
     )
     for placeholders, values in tables:
         for placeholder, torch_name in placeholders.items():
-            found[placeholder] = (torch_name, values[torch_name].detach().cpu().float().numpy())
+            array = values[torch_name].detach().cpu().float().numpy()
+            found[placeholder] = (torch_name, array.copy())  # the module may be trained on
     return found
 
 
@@ -193,6 +194,8 @@ def _call(draft: Draft, node: Any) -> None:
         return
     if not node.all_input_nodes:
         return  # a constant, such as an LSTM's first state: whoever reads it decides
+    if not any(source.name in draft.env for source in node.all_input_nodes):
+        raise call.refuse(f"{target} of weights or constants alone", "compute it once and store it as a parameter")
     if key not in ATEN:
         operator = key.split(".")[1] if "." in key else key
         remedy = REMEDIES.get(operator, "replace it in the model, or end the network before it")
