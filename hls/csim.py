@@ -120,6 +120,8 @@ def _run(
     data = _checked(network, np.asarray(x))
     tensor = network.inputs[0]
     columns = sum(size for _, size in trace_sizes) or output_size
+    if len(data) == 0:
+        return np.zeros((0, columns))
     with tempfile.TemporaryDirectory(prefix="slimfab-csim-") as folder:
         inputs, results = Path(folder) / "inputs.npy", Path(folder) / "results.npy"
         reals = _format(network, tensor).to_real(to_hls_order(data, library.project.lowered, tensor))

@@ -18,7 +18,7 @@ from hls.graph import Lowered, Node
 from hls.legality import Matrix, check_unrolling
 from hwsim import device as devices
 from hwsim.design import Folding
-from hwsim.errors import DeviceError, OutputError, ToolMissing, UnsupportedError
+from hwsim.errors import DeviceError, OutputError, SlimfabError, ToolMissing, UnsupportedError
 from hwsim.registry import suggest
 
 log = logging.getLogger(__name__)
@@ -202,10 +202,10 @@ def _quiet(name: str) -> Iterator[None]:
         with contextlib.redirect_stdout(chatter), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
+    except SlimfabError:
+        raise
     except OSError as error:
         raise OutputError(f"{name}: cannot write the hls4ml project ({error.strerror or error})") from error
-    except ToolMissing:
-        raise
     except Exception as error:  # hls4ml raises plain Exception, AssertionError, KeyError …
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UnsupportedError(f"{name}: hls4ml refuses the network ({type(error).__name__}: {reason})") from error

@@ -275,15 +275,19 @@ def with_synthesis(estimate: Estimate, hls: HlsReport | None = None, vivado: Uti
     take precedence over the HLS compiler's own guess.
     """
     if hls is not None and hls.latency_cycles is not None and hls.interval_cycles is not None:
-        clock_ns = 1000 / estimate.clock_mhz
-        cycles, ii = _figure(hls.latency_cycles), _figure(hls.interval_cycles)
-        interval = ii.scaled(clock_ns / 1000)
+        period_us = 1 / estimate.clock_mhz
+        ii = _figure(hls.interval_cycles)
+        more = estimate.batch - 1
+        ends = zip(hls.latency_cycles, hls.interval_cycles, strict=True)
+        low, high = (latency + more * interval for latency, interval in ends)
+        cycles = _figure((low, high))
+        interval = ii.scaled(period_us)
         energy = estimate.energy_uj.scaled(interval.value / estimate.interval_us.value)
         estimate = replace(
             estimate,
             cycles=cycles,
             ii=ii,
-            latency_us=cycles.scaled(clock_ns / 1000),
+            latency_us=cycles.scaled(period_us),
             interval_us=interval,
             energy_uj=energy,
             notes=(*estimate.notes, f"cycles from C synthesis, HLS {hls.version}; energy scaled with the interval"),

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reports of Vivado HLS, Vitis HLS and Vivado, read into numbers and into an estimate."""
+
+from pathlib import Path
+
+import pytest
+
+from hls import reports
+from hwsim.errors import InputError
+from hwsim.estimate import Estimate, Figure
+
+DATA = Path(__file__).parent / "data" / "reports"
+
+
+def test_a_vitis_report():
+    found = reports.parse_csynth(DATA / "vitis_csynth.xml")
+    assert (found.version, found.part, found.top) == ("2022.1", "xck26-sfvc784-2LV-c", "net")
+    assert (found.target_clock_ns, found.estimated_clock_ns) == (5.0, 3.598)
+    assert (found.latency_cycles, found.interval_cycles) == ((11704, 12406), (8101, 8107))
+    assert found.resources == {"bram18": 37, "dsp": 141, "ff": 23040, "lut": 41733, "uram": 2}
+    assert found.capacity == {"bram18": 288, "dsp": 1248, "ff": 234240, "lut": 117120, "uram": 64}
+
+
+def test_the_modules_of_a_vitis_report():
+    conv, dense = reports.parse_csynth(DATA / "vitis_csynth.xml").modules
+    assert conv.name.startswith("conv_2d_cl_")
+    assert conv.latency_cycles == (7056, 7056)
+    assert conv.resources == {"bram18": 12, "dsp": 36, "ff": 5210, "lut": 9113, "uram": 0}
+    assert dense.latency_cycles is None  # "undef"
+    assert dense.resources == {"dsp": 10, "ff": 612, "lut": 803}
+
+
+def test_a_vivado_hls_report_without_known_latency():
+    found = reports.parse_csynth(DATA / "vivado_hls_csynth.xml")
+    assert found.resources["dsp"] == 73  # DSP48E
+    assert (found.latency_cycles, found.interval_cycles, found.modules) == (None, None, ())
+
+
+def test_utilisation_of_a_7_series_device():
+    found = reports.parse_utilisation(DATA / "utilisation_7series.rpt")
+    assert (found.device, found.state) == ("7z020clg400-1", "Synthesized")
+    assert found.version.startswith("Vivado v.2020.1")
+    assert found.resources == {"lut": 9526, "ff": 8428, "bram18": 25, "dsp": 66}  # 12.5 tiles
+    assert found.capacity == {"lut": 53200, "ff": 106400, "bram18": 280, "dsp": 220}
+
+
+def test_utilisation_of_an_ultrascale_device():
+    found = reports.parse_utilisation(DATA / "utilisation_ultrascale.rpt")
+    assert found.state == "Routed"
+    assert found.resources == {"lut": 21420, "ff": 23569, "bram18": 62, "dsp": 138, "uram": 2}
+    assert found.capacity["uram"] == 64  # not the column of prohibited sites before it
+
+
+def test_timing_that_is_not_met():
+    found = reports.parse_timing(DATA / "timing.rpt")
+    assert found == reports.Timing(-0.247, -1.318, 0.019, 11)
+    assert not found.is_met
+
+
+def test_timing_that_is_met(tmp_path):
+    text = (DATA / "timing.rpt").read_text().replace("-0.247", " 0.247").replace("-1.318", " 0.000")
+    (tmp_path / "t.rpt").write_text(text.replace("        11 ", "         0 "))
+    assert reports.parse_timing(tmp_path / "t.rpt").is_met
+
+
+def test_power():
+    assert reports.parse_power(DATA / "power.rpt") == reports.Power(1.763, 1.624, 0.139)
+
+
+def test_cosimulation():
+    found = reports.parse_cosim(DATA / "cosim.rpt")
+    assert found == reports.CosimReport("Verilog", True, (11711, 11902), (8103, 8103))
+
+
+def test_cosimulation_that_failed(tmp_path):
+    (tmp_path / "c.rpt").write_text((DATA / "cosim.rpt").read_text().replace("Pass", "Fail"))
+    assert not reports.parse_cosim(tmp_path / "c.rpt").passed
+
+
+PARSERS = [
+    (reports.parse_csynth, "not a csynth.xml report"),
+    (reports.parse_cosim, "has no simulated Verilog or VHDL row"),
+    (reports.parse_utilisation, "has no row of LUTs"),
+    (reports.parse_timing, "has no design timing summary"),
+    (reports.parse_power, "has no total on-chip power"),
+]
+
+
+@pytest.mark.parametrize(("parse", "message"), PARSERS, ids=[p.__name__ for p, _ in PARSERS])
+@pytest.mark.parametrize("text", ["", "# Makefile\nall:\n", "\x00\x01|a|b|\n"], ids=["empty", "other", "binary"])
+def test_files_of_another_kind_are_refused(parse, message, text, tmp_path):
+    (tmp_path / "file").write_text(text)
+    with pytest.raises(InputError, match=message):
+        parse(tmp_path / "file")
+
+
+@pytest.mark.parametrize("parse", [p for p, _ in PARSERS])
+def test_missing_files_are_refused(parse, tmp_path):
+    with pytest.raises(InputError, match=r"cannot read the report \(No such file or directory\); check the path"):
+        parse(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_truncated_reports_are_refused(share, tmp_path):
+    text = (DATA / "vitis_csynth.xml").read_text()
+    (tmp_path / "cut.xml").write_text(text[: int(len(text) * share)])
+    with pytest.raises(InputError, match="not a csynth.xml report"):
+        reports.parse_csynth(tmp_path / "cut.xml")
+
+
+def test_other_xml_is_refused(tmp_path):
+    (tmp_path / "a.xml").write_text("<profile><x/></profile>")
+    with pytest.raises(InputError, match="has no PerformanceEstimates and AreaEstimates"):
+        reports.parse_csynth(tmp_path / "a.xml")
+
+
+def analytic(batch: int = 1) -> Estimate:
+    return Estimate(
+        "fpga:kv260", "0" * 16, batch, 200.0, Figure.within(50, 2), Figure.within(40, 2), Figure.within(10000, 2),
+        Figure.within(8000, 2), Figure.within(80, 2), Figure.within(2, 2), Figure.exact(100),
+        capacity={"lut": 1.0}, notes=("analytic",),
+    )  # fmt: skip
+
+
+def test_synthesis_replaces_cycles_times_and_resources():
+    hls = reports.parse_csynth(DATA / "vitis_csynth.xml")
+    found = reports.with_synthesis(analytic(), hls)
+    assert found.cycles == Figure(12406, 11704, 12406, "synthesis")
+    assert found.ii == Figure(8107, 8101, 8107, "synthesis")
+    assert found.latency_us.value == pytest.approx(62.03)
+    assert found.interval_us.value == pytest.approx(40.535)
+    assert found.energy_uj.value == pytest.approx(80 * 40.535 / 40)
+    assert found.energy_uj.source == "analytic"
+    assert found.resources is not None
+    assert found.resources.dsp == Figure.exact(141, "synthesis")
+    assert found.capacity == hls.capacity
+    assert found.notes[-1] == "cycles from C synthesis, HLS 2022.1; energy scaled with the interval"
+
+
+def test_a_batch_takes_one_interval_more_per_image():
+    found = reports.with_synthesis(analytic(batch=10), reports.parse_csynth(DATA / "vitis_csynth.xml"))
+    assert found.cycles == Figure(12406 + 9 * 8107, 11704 + 9 * 8101, 12406 + 9 * 8107, "synthesis")
+
+
+def test_vivados_resources_take_precedence():
+    hls = reports.parse_csynth(DATA / "vitis_csynth.xml")
+    vivado = reports.parse_utilisation(DATA / "utilisation_ultrascale.rpt")
+    found = reports.with_synthesis(analytic(), hls, vivado)
+    assert found.field("lut") == 21420
+    assert found.field("bram18") == 62
+
+
+def test_unknown_latencies_leave_the_estimate_as_it_was():
+    hls = reports.parse_csynth(DATA / "vivado_hls_csynth.xml")
+    found = reports.with_synthesis(analytic(), hls)
+    assert found.cycles == analytic().cycles
+    assert found.field("dsp") == 73
+    assert reports.with_synthesis(analytic()) == analytic()
