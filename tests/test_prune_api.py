@@ -132,10 +132,10 @@ def test_steps_tune_in_between_and_score_anew():
     assert first_step[0] in prune(net(), SHAPE, allocator="per_layer", ratios={"inner": 0.8}).choice.kept["inner"]
 
 
-@pytest.mark.parametrize("schedule", ["iterative", "agp"])
-def test_steps_end_within_the_budget_and_name_the_original_channels(schedule):
+@pytest.mark.parametrize(("schedule", "allocator"), [("iterative", "uniform"), ("agp", "global")])
+def test_steps_end_within_the_budget_and_name_the_original_channels(schedule, allocator):
     model = net()
-    small = prune(model, SHAPE, budget={"macs": 0.5}, schedule=schedule, steps=3)
+    small = prune(model, SHAPE, budget={"macs": 0.5}, schedule=schedule, allocator=allocator, steps=3)
     network, _ = import_torch(model, SHAPE, fold=False)
     assert small.costs[0].after <= small.costs[0].limit
     x = torch.randn(2, *SHAPE)
