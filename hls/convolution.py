@@ -51,7 +51,8 @@ def lower_conv2d(draft: Draft, layer: Layer) -> None:
         weights = {"weight_data": np.ascontiguousarray(kernel.transpose(2, 3, 1, 0))}
         kind, rows, columns = "Conv2D", *kernel.shape[2:]
     channels, filters = value.shape[-1], len(kernel)
-    folding = _folding(draft, layer, Matrix(channels * rows * columns, filters, kind == "DepthwiseConv2D"))
+    matrix = Matrix(channels * rows * columns, filters, kind == "DepthwiseConv2D", not draft.is_stream)
+    folding = _folding(draft, layer, matrix)
     attrs = _geometry(draft, layer, value, padding, (rows, columns)) | {"n_chan": channels, "n_filt": filters}
     attrs |= {**weights, **_bias(draft, layer)}
     shape = (attrs["out_height"], attrs["out_width"], filters)

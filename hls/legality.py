@@ -21,11 +21,16 @@ MAX_UNROLL = 4096
 
 @dataclass(frozen=True)
 class Matrix:
-    """The size of a weighted layer in hls4ml. A depthwise layer keeps one column per channel: n_in = area × n_out."""
+    """The size of a weighted layer in hls4ml, and the kind of code that multiplies it.
+
+    A ``depthwise`` layer keeps one column per channel: n_in = area × n_out. ``parallel`` marks a convolution in
+    io_parallel, which has code of its own.
+    """
 
     n_in: int
     n_out: int
     depthwise: bool = False
+    parallel: bool = False
 
     @property
     def products(self) -> int:
@@ -33,7 +38,7 @@ class Matrix:
         return self.n_in if self.depthwise else self.n_in * self.n_out
 
 
-def matrix_of(network: Network, layer: Layer) -> Matrix:
+def matrix_of(network: Network, layer: Layer, io_type: str = "io_stream") -> Matrix:
     """The matrix hls4ml builds for a convolution or dense layer.
 
     Grouped convolutions other than depthwise become dense kernels, dilated ones are filled up with zeros.
@@ -42,7 +47,8 @@ def matrix_of(network: Network, layer: Layer) -> Matrix:
     if layer.op == "dense":
         return Matrix(inputs, outputs)
     area = math.prod(step * (extent - 1) + 1 for extent, step in zip(kernel, layer.attrs["dilation"], strict=True))
-    return Matrix(area * inputs * layer.attrs["groups"], outputs, has_depthwise_layer(network, layer))
+    depthwise = has_depthwise_layer(network, layer)
+    return Matrix(area * inputs * layer.attrs["groups"], outputs, depthwise, io_type == "io_parallel")
 
 
 def has_depthwise_layer(network: Network, layer: Layer) -> bool:
@@ -56,7 +62,7 @@ def has_depthwise_layer(network: Network, layer: Layer) -> bool:
     )
 
 
-def legal_reuse_factors(n_in: int, n_out: int, strategy: str = "resource", *, depthwise: bool = False) -> Sequence[int]:
+def legal_reuse_factors(matrix: Matrix, strategy: str = "resource") -> Sequence[int]:
     """The reuse factors hls4ml 1.3.0 computes correctly, in ascending order.
 
     * latency: every number from 1 to n_in * n_out (it only limits multipliers).
@@ -64,13 +70,18 @@ def legal_reuse_factors(n_in: int, n_out: int, strategy: str = "resource", *, de
       multipliers (``FPGABackend._validate_reuse_factor``). Others end in classes that do not exist.
     * resource, depthwise: hls4ml validates n_in * n_out, but its loop walks n_in weights in steps of rf and reads
       past their end unless rf divides n_in.
+    * resource, convolution in io_parallel: rf <= n_in. Above, the Vivado code asserts, and the Vitis code computes
+      something else (nnet_conv2d_resource.h).
     """
+    n_in, n_out = matrix.n_in, matrix.n_out
     total = n_in * n_out
     if strategy == "latency":
         return range(1, total + 1)
-    if depthwise:
+    if matrix.depthwise:
         return _divisors(n_in)
-    return [rf for rf in _divisors(total) if rf % n_in == 0 or (rf < n_in and total // rf % n_out == 0)]
+    most = n_in if matrix.parallel else total
+    divisors = [rf for rf in _divisors(total) if rf <= most]
+    return [rf for rf in divisors if rf % n_in == 0 or (rf < n_in and total // rf % n_out == 0)]
 
 
 def _divisors(number: int) -> list[int]:
@@ -95,7 +106,7 @@ def legal_folding(name: str, matrix: Matrix, folding: Folding) -> tuple[Folding,
         raise UnsupportedError(
             f"{name}: got strategy {folding.strategy}; expected latency or resource; change it in the design"
         )
-    legal = legal_reuse_factors(matrix.n_in, matrix.n_out, folding.strategy, depthwise=matrix.depthwise)
+    legal = legal_reuse_factors(matrix, folding.strategy)
     best = nearest(legal, folding.reuse_factor)
     if best == folding.reuse_factor:
         return folding, ""
@@ -126,16 +137,18 @@ def check_unrolling(name: str, matrix: Matrix, folding: Folding) -> None:
 
 def smallest_reuse_factor(matrix: Matrix) -> int:
     """The smallest legal reuse factor of the resource strategy within MAX_UNROLL; the largest if none is."""
-    legal = legal_reuse_factors(matrix.n_in, matrix.n_out, depthwise=matrix.depthwise)
+    legal = legal_reuse_factors(matrix)
     return next((rf for rf in legal if matrix.products // rf <= MAX_UNROLL), legal[-1])
 
 
-def default_folding(network: Network) -> Mapping[str, Folding]:
+def default_folding(network: Network, io_type: str = "io_stream") -> Mapping[str, Folding]:
     """The fastest folding of every weighted layer that the HLS compiler can unroll."""
-    weighted = [layer for layer in network.layers if layer.op in WEIGHTED]
-    return {layer.name: Folding(reuse_factor=smallest_reuse_factor(matrix_of(network, layer))) for layer in weighted}
+    matrices = {layer.name: matrix_of(network, layer, io_type) for layer in network.layers if layer.op in WEIGHTED}
+    return {name: Folding(reuse_factor=smallest_reuse_factor(matrix)) for name, matrix in matrices.items()}
 
 
-def default_design(network: Network, device: str = "pynq-z2", clock_mhz: float = 100.0) -> Design:
-    """A streaming Vitis design with :func:`default_folding`: what verification runs when no design was chosen."""
-    return Design(network.hash, device, clock_mhz, folding=default_folding(network))
+def default_design(
+    network: Network, device: str = "pynq-z2", clock_mhz: float = 100.0, io_type: str = "io_stream"
+) -> Design:
+    """A Vitis design with :func:`default_folding`: what verification runs when no design was chosen."""
+    return Design(network.hash, device, clock_mhz, io_type, folding=default_folding(network, io_type))

@@ -54,7 +54,7 @@ def write_project(lowered: Lowered, folder: Path | str, *, trace: bool = False, 
     """
     if for_synthesis:
         for node in lowered.nodes:
-            if (matrix := node_matrix(node)) is not None:
+            if (matrix := node_matrix(node, lowered.design.io_type)) is not None:
                 folding = Folding(reuse_factor=node.reuse_factor, strategy=node.strategy)
                 check_unrolling(node.layer, matrix, folding)
     target = Path(folder)
@@ -81,14 +81,14 @@ def build_graph(lowered: Lowered, folder: Path, *, trace: bool = False) -> Any:
     return graph
 
 
-def node_matrix(node: Node) -> Matrix | None:
+def node_matrix(node: Node, io_type: str) -> Matrix | None:
     """The matrix of a weighted node; None for others."""
     attrs = node.attrs
     if node.kind == "Dense":
         return Matrix(attrs["n_in"], attrs["n_out"])
     if node.kind in ("Conv2D", "DepthwiseConv2D"):
         rows = attrs["n_chan"] * attrs["filt_height"] * attrs["filt_width"]
-        return Matrix(rows, attrs["n_filt"], node.kind == "DepthwiseConv2D")
+        return Matrix(rows, attrs["n_filt"], node.kind == "DepthwiseConv2D", io_type == "io_parallel")
     return None
 
 

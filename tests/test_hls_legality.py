@@ -18,7 +18,9 @@ S8 = FixedPoint(8, 4)
 def test_resource_factors_are_those_hls4ml_validates(n_in, n_out):
     from hls4ml.backends import get_backend
 
-    assert legality.legal_reuse_factors(n_in, n_out) == get_backend("Vitis").get_valid_reuse_factors(n_in, n_out)
+    expected = get_backend("Vitis").get_valid_reuse_factors(n_in, n_out)
+    assert legality.legal_reuse_factors(Matrix(n_in, n_out)) == expected
+    assert legality.legal_reuse_factors(Matrix(n_in, n_out, parallel=True)) == [rf for rf in expected if rf <= n_in]
 
 
 @pytest.mark.needs("hls4ml")
@@ -27,13 +29,13 @@ def test_depthwise_factors_are_legal_for_hls4ml_and_end_within_the_weights(area,
     from hls4ml.backends import get_backend
 
     n_in = area * channels
-    found = legality.legal_reuse_factors(n_in, channels, depthwise=True)
+    found = legality.legal_reuse_factors(Matrix(n_in, channels, depthwise=True))
     assert set(found) <= set(get_backend("Vitis").get_valid_reuse_factors(n_in, channels))
     assert all(n_in % reuse_factor == 0 for reuse_factor in found)
 
 
 def test_latency_takes_every_factor():
-    assert list(legality.legal_reuse_factors(3, 2, "latency")) == [1, 2, 3, 4, 5, 6]
+    assert list(legality.legal_reuse_factors(Matrix(3, 2), "latency")) == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize(("wanted", "expected"), [(1, 1), (5, 4), (6, 4), (7, 8), (100, 8)])
@@ -46,6 +48,12 @@ def test_an_illegal_factor_is_rounded_and_reported():
     assert folding.reuse_factor == 18
     assert note == "hls4ml cannot build reuse_factor=16 for a 9x12 matrix with the resource strategy; used 18"
     assert legality.legal_folding("conv", Matrix(9, 12), Folding(reuse_factor=18)) == (folding, "")
+
+
+def test_a_parallel_convolution_is_kept_below_the_factor_where_hls4ml_goes_wrong():
+    folding, note = legality.legal_folding("conv", Matrix(9, 12, parallel=True), Folding(reuse_factor=18))
+    assert folding.reuse_factor == 9
+    assert note.endswith("used 9")
 
 
 def test_a_strategy_hls4ml_does_not_compute_itself_is_refused():
@@ -101,8 +109,7 @@ def test_the_simulator_folds_only_in_ways_that_can_be_built():
     for stage in pipeline(network).stages:
         layer = network.layer(stage.name)
         if "weight" in layer.params:
-            matrix = legality.matrix_of(network, layer)
-            legal = legality.legal_reuse_factors(matrix.n_in, matrix.n_out, depthwise=matrix.depthwise)
+            legal = legality.legal_reuse_factors(legality.matrix_of(network, layer))
             assert set(formulas.legal_reuse_factors(stage)) <= set(legal)
             checked += 1
     assert checked == 4

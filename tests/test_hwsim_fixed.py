@@ -28,14 +28,12 @@ INT64 = np.iinfo(np.int64)
 # (width, frac, signed, fractional bits of the source)
 PAIRS = [
     (1, 0, True, 3),
-    (2, 0, True, 1),
     (8, 4, True, 9),
     (8, 4, True, 4),
     (8, 4, False, 12),
     (6, 6, False, 8),
     (8, 10, True, 13),
     (5, -2, True, 1),
-    (16, 6, True, 3),
     (32, 16, True, 40),
     (63, 20, True, 20),
     (64, 32, True, 45),

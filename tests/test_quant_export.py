@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from quant_networks import MODULES, Bottleneck, Branches, Chain, Perceptron, Residual, float_network, images, quantised
 
-from hwsim.errors import InputError, OutputError
+from hwsim.errors import InputError, OutputError, VerifyError
 from hwsim.fixed import FixedPoint
 from hwsim.importers.onnx import import_onnx
 from hwsim.passes import fuse_requantise
 from hwsim.reference import execute, trace
+from quant import export as exporting
 from quant.convert import to_network
 from quant.executor import exact_forward, on_grid, run_qonnx
 from quant.export import export
@@ -126,6 +127,25 @@ def test_every_quantiser_exports(name, tmp_path):
     x = images(Perceptron)
     reals = run_qonnx(export(module, tmp_path / "m.onnx"), x / 256)
     assert np.array_equal(on_grid(reals, network, "output"), exact_forward(module, x))
+
+
+def test_a_wide_module_exports_with_a_warning(tmp_path, caplog):
+    spec = QuantSpec(16, 16, 16, input_format=FixedPoint(16, 16, signed=False))
+    module = quantised(Perceptron, spec)
+    with caplog.at_level("WARNING", logger="quant.export"):
+        imported, its_weights = import_onnx(export(module, tmp_path / "m.onnx"))
+    assert caplog.messages == ["Perceptron: sums exceed float32, so QONNX execution was not compared with torch"]
+    x = images(Perceptron, high=2**16)
+    assert np.array_equal(execute(imported, its_weights, x), exact_forward(module, x))
+
+
+def test_a_file_that_computes_something_else_is_not_written(tmp_path, monkeypatch):
+    module = quantised(Perceptron)
+    real = exporting.exact_forward
+    monkeypatch.setattr(exporting, "exact_forward", lambda *given: real(*given) + 1)
+    with pytest.raises(VerifyError, match="Perceptron: QONNX execution gives 12 of 12 other integers than torch"):
+        export(module, tmp_path / "m.onnx")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_calibration_there_is_nothing_to_export(tmp_path):

@@ -110,6 +110,12 @@ def test_a_checkpoint_restores_weights_formats_and_mode():
     assert to_network(other)[0] == to_network(module)[0]
 
 
+def test_a_checkpoint_of_other_widths_is_refused():
+    other = QuantModule(*float_network(Chain), QuantSpec(5, 3))
+    with pytest.raises(WeightsError, match=r"quantisers.relu\..*: the checkpoint has 4 bits; expected 3; use its own"):
+        other.load_state_dict(quantised(Chain, QuantSpec(5, 4)).state_dict())
+
+
 def test_a_copy_trains_apart_from_the_original():
     module = quantised(Perceptron, QuantSpec(4, 4))
     x = images(Perceptron)
