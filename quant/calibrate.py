@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Post-training quantisation: choose the binary point of every tensor from data."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,9 @@ def calibrate(module: QuantModule, x: Tensor) -> QuantModule:
     Activations are observed while the float network runs over ``x``; each format minimises the mean squared
     error over what was seen. Weights are fitted to their own values, and biases to theirs with a last bit no finer
     than the accumulator's, so that adding a bias never widens it. Formats then stay fixed, in training too.
+
+    To win back accuracy at few bits, train on with :func:`quant.train.fit`. Folded batch norms no longer tame large
+    steps: with SGD and momentum 0.9, learning rates of 0.005 to 0.02 train stably where 0.1 diverges.
 
     Args:
         module: changed in place.
@@ -54,7 +58,7 @@ def fit_parameters(module: QuantModule) -> None:
             _fit_layer(layer, modules[layer.name], fracs[layer.inputs[0]])
 
 
-def _fit_layer(layer: Layer, module: nn.Module, input_frac: int) -> None:
+def _fit_layer(layer: Layer, module: Any, input_frac: int) -> None:
     weight = tensor_quantiser(module.weight_quant)
     _fit(weight, module.weight, layer.params["weight"])
     if module.bias is not None:
@@ -62,7 +66,7 @@ def _fit_layer(layer: Layer, module: nn.Module, input_frac: int) -> None:
         _fit(bias, module.bias, layer.params["bias"], max_frac=input_frac + weight.format.frac)
 
 
-def _fit(quantiser: nn.Module, values: Tensor, name: str, max_frac: int | None = None) -> None:
+def _fit(quantiser: Any, values: Tensor, name: str, max_frac: int | None = None) -> None:
     try:
         quantiser.fit(values, max_frac)
     except WeightsError as error:
@@ -74,7 +78,7 @@ def _observe(module: QuantModule, x: Tensor) -> Mapping[str, Tensor]:
     parts: dict[str, list[Tensor]] = {tensor: [] for tensor in module.activation_quantisers()}
     batches = -(-len(x) // _BATCH)
 
-    def keep(tensor: str) -> None:
+    def keep(tensor: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
         def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             values = inputs[0].detach().flatten()
             stride = max(1, values.numel() * batches // _SAMPLES) | 1  # odd, not to fall into step with image rows
@@ -88,8 +92,8 @@ def _observe(module: QuantModule, x: Tensor) -> Mapping[str, Tensor]:
     hooks = [one.register_forward_pre_hook(keep(tensor)) for tensor, one in module.quantised_tensors().items()]
     try:
         with torch.no_grad():
-            for start in range(0, len(x), _BATCH):
-                module(x[start : start + _BATCH])
+            for batch in x.split(_BATCH):
+                module(batch.to(module.is_calibrated.device))
     finally:
         for handle in hooks:
             handle.remove()

@@ -8,7 +8,6 @@ the golden network bound every sum, so the type is chosen by proof.
 import copy
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +48,7 @@ def exact_forward(module: QuantModule, x: npt.ArrayLike, batch: int = 100) -> In
     source = network.tensors[network.inputs[0]].format
     assert source is not None
     dtype = exact_dtype(network, weights)
-    runner = copy.deepcopy(module).to(dtype).eval()
+    runner = copy.deepcopy(module).cpu().to(dtype).eval()
     reals = torch.from_numpy(source.to_real(data)).to(dtype)
     with torch.no_grad():
         parts = [runner(part).double().numpy() for part in reals.split(batch)]
@@ -110,7 +109,7 @@ def _bits(network: Network, weights: Weights, layer: Layer) -> int:
 
 
 def run_qonnx(path: Path | str, x: npt.ArrayLike, batch: int = 100) -> npt.NDArray[np.float32]:
-    """Execute a QONNX file of one input and one output with qonnx's own executor.
+    """Execute a QONNX file of one input and one output with qonnx's own executor, which computes in float32.
 
     Args:
         path: a file of batch size 1, as :func:`quant.export.export` writes it.
@@ -124,30 +123,36 @@ def run_qonnx(path: Path | str, x: npt.ArrayLike, batch: int = 100) -> npt.NDArr
         ToolMissing: qonnx is not installed.
         ModelFileError: the file cannot be read.
     """
-    model = _load_qonnx(Path(path))
-    from qonnx.core.onnx_exec import execute_onnx
-    from qonnx.transformation.change_batchsize import ChangeBatchSize
-    from qonnx.transformation.infer_shapes import InferShapes
-
-    data = np.asarray(x, dtype=np.float32)
-    batch = min(batch, max(len(data), 1))
-    model = model.transform(ChangeBatchSize(batch)).transform(InferShapes())
-    source, result = model.graph.input[0].name, model.graph.output[0].name
-    parts = []
-    for start in range(0, len(data), batch):
-        part = data[start : start + batch]
-        filled = np.concatenate([part, np.zeros((batch - len(part), *part.shape[1:]), np.float32)])
-        parts.append(execute_onnx(model, {source: filled})[result][: len(part)])
-    return np.concatenate(parts)
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{path}: not a readable QONNX file ({error.strerror}); export it again") from None
+    return run_qonnx_bytes(data, x, batch, str(path))
 
 
-def _load_qonnx(path: Path) -> Any:
+def run_qonnx_bytes(
+    data: bytes, x: npt.ArrayLike, batch: int = 100, where: str = "QONNX model"
+) -> npt.NDArray[np.float32]:
+    """Like :func:`run_qonnx`, for a model in memory; ``where`` names it in errors."""
     try:
         from google.protobuf.message import DecodeError
         from qonnx.core.modelwrapper import ModelWrapper
+        from qonnx.core.onnx_exec import execute_onnx
+        from qonnx.transformation.change_batchsize import ChangeBatchSize
+        from qonnx.transformation.infer_shapes import InferShapes
     except ImportError as error:
         raise ToolMissing(f"QONNX execution needs {error.name}; pip install 'slimfab[quant]'") from None
     try:
-        return ModelWrapper(path.read_bytes())
-    except (OSError, DecodeError) as error:
-        raise ModelFileError(f"{path}: not a readable QONNX file ({type(error).__name__}); export it again") from None
+        model = ModelWrapper(data)
+    except DecodeError:
+        raise ModelFileError(f"{where}: not a readable QONNX file ({len(data)} bytes); export it again") from None
+    images = np.asarray(x, dtype=np.float32)
+    batch = min(batch, max(len(images), 1))
+    model = model.transform(ChangeBatchSize(batch)).transform(InferShapes())
+    source, result = model.graph.input[0].name, model.graph.output[0].name
+    parts = []
+    for start in range(0, len(images), batch):
+        part = images[start : start + batch]
+        filled = np.concatenate([part, np.zeros((batch - len(part), *part.shape[1:]), np.float32)])
+        parts.append(execute_onnx(model, {source: filled})[result][: len(part)])
+    return np.concatenate(parts)

@@ -16,15 +16,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
-from hwsim.errors import ToolFailed, ToolMissing
+from hwsim.errors import ToolFailed, ToolMissing, VerifyError
+from hwsim.network import Network, Weights
 from hwsim.serial import atomic_write
 from quant.convert import parameters, to_network
+from quant.executor import exact_dtype, exact_forward, on_grid, run_qonnx_bytes
 from quant.module import QuantModule
 
 if TYPE_CHECKING:
     import onnx
+
+log = logging.getLogger(__name__)
 
 #: Constant inputs worth a name; the others are numbered.
 _ROLES = {("Quant", 1): "scale", ("Quant", 2): "zero_point", ("Quant", 3): "bit_width"}
@@ -32,7 +37,10 @@ _SCOPES = "pkg.torch.onnx.name_scopes"
 
 
 def export(module: QuantModule, path: Path | str) -> Path:
-    """Write a QONNX file of batch size 1, cleaned, checked and atomically.
+    """Write a QONNX file of batch size 1, cleaned and atomically, after it was executed and compared with torch.
+
+    QONNX executors compute in float32. Where that is too narrow for the module's sums (widths near 16), the
+    comparison is left out with a logged warning; the golden network computes such files exactly.
 
     Returns:
         The path.
@@ -41,14 +49,38 @@ def export(module: QuantModule, path: Path | str) -> Path:
         InputError: the module is not calibrated.
         ToolMissing: brevitas, qonnx, onnx or onnxoptimizer is not installed.
         ToolFailed: torch or Brevitas cannot export the module.
+        VerifyError: the file does not compute what torch computes.
         OutputError: the file cannot be written; an older one stays as it was.
     """
-    to_network(module)  # refuses what cannot be exported before anything slow happens
+    network, weights = to_network(module)  # refuses what cannot be exported before anything slow happens
     runner = copy.deepcopy(module).cpu().float().eval()
     _settle(runner)
     model = _named(_cleaned(_exported(runner)), runner)
-    atomic_write(path, model.SerializeToString())
+    data = model.SerializeToString()
+    _check(data, module, network, weights)
+    atomic_write(path, data)
     return Path(path)
+
+
+def _check(data: bytes, module: QuantModule, network: Network, weights: Weights) -> None:
+    """Execute the file and torch on the smallest, the largest and random inputs."""
+    if exact_dtype(network, weights) is not torch.float32:
+        log.warning("%s: sums exceed float32, so QONNX execution was not compared with torch", network.name)
+        return
+    if len(network.inputs) != 1 or len(network.outputs) != 1:
+        return
+    tensor = network.tensors[network.inputs[0]]
+    assert tensor.format is not None
+    low, high = tensor.format.min_int, tensor.format.max_int
+    corners = [np.full(tensor.shape, value) for value in (low, high, 0)]
+    x = np.stack([*corners, np.random.default_rng(0).integers(low, high + 1, tensor.shape)])
+    want = exact_forward(module, x)
+    got = on_grid(run_qonnx_bytes(data, tensor.format.to_real(x)), network, network.outputs[0])
+    if not np.array_equal(got, want):
+        raise VerifyError(
+            f"{network.name}: QONNX execution gives {int(np.sum(got != want))} of {want.size} other integers than "
+            "torch; use the package versions of constraints.txt"
+        )
 
 
 def _settle(module: QuantModule) -> None:

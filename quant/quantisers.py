@@ -73,18 +73,19 @@ class FixedPointQuantiser(nn.Module):
         rounding: key of :data:`ROUND`.
     """
 
+    frac: Tensor
+    bit_width: Tensor
     scale: Tensor
     zero_point: Tensor
-    bit_width: Tensor
 
     def __init__(self, bit_width: int, signed: bool, narrow_range: bool, rounding: str) -> None:
         super().__init__()
         self.width, self.signed, self.narrow_range, self.rounding = bit_width, signed, narrow_range, rounding
         self.register_buffer("frac", torch.tensor(0))
-        # What QONNX is told. Derived from the above, so not part of a checkpoint.
+        self.register_buffer("bit_width", torch.tensor(float(bit_width)))
+        # Derived from the above, so not part of a checkpoint.
         self.register_buffer("scale", torch.tensor(1.0), persistent=False)
         self.register_buffer("zero_point", torch.tensor(0.0), persistent=False)
-        self.register_buffer("bit_width", torch.tensor(float(bit_width)), persistent=False)
         self.set_frac(bit_width - signed)
 
     @property
@@ -96,7 +97,7 @@ class FixedPointQuantiser(nn.Module):
         """Fix the number of fractional bits."""
         overflow = "SAT_SYM" if self.signed and self.narrow_range else "SAT"
         self._format = FixedPoint(self.width, frac, self.signed, self.rounding, overflow)
-        self.frac = torch.tensor(frac)
+        self.frac.fill_(frac)
         self.scale.fill_(self._format.step)
 
     def fit(self, samples: Tensor, max_frac: int | None = None) -> None:
@@ -132,8 +133,12 @@ class FixedPointQuantiser(nn.Module):
         """Values on the grid, of the shape and dtype of ``x``, and what describes the grid."""
         return self._on_grid(x, self._format.step), self.scale, self.zero_point, self.bit_width
 
-    def _load_from_state_dict(self, *arguments: Any, **keywords: Any) -> None:
-        super()._load_from_state_dict(*arguments, **keywords)
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *arguments: Any) -> None:
+        saved = int(state_dict.get(f"{prefix}bit_width", self.width))
+        if saved != self.width:
+            where = prefix.rstrip(".").removesuffix(".tensor_quant")
+            raise WeightsError(f"{where}: the checkpoint has {saved} bits; expected {self.width}; use its own widths")
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
         self.set_frac(int(self.frac))
 
 
