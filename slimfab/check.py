@@ -3,14 +3,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsim import ops
-from hwsim.errors import UnsupportedError
 from hwsim.network import Network
 from slimfab.console import occupation, time_text
-from slimfab.models import Model, build_module, load_model
+from slimfab.models import Model, build_module, is_torch, load_model
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,7 +23,7 @@ class Row:
     layer: str
     operator: str
     shape: tuple[int, ...]
-    macs: int
+    macs: int | None  # None: not known, because the network could not be imported
     status: str
     remark: str
 
@@ -46,7 +44,7 @@ def check_model(source: str, board: str, shape: tuple[int, ...] | None = None) -
     Raises:
         InputError: the model or the board does not exist, or the model's file cannot be read.
     """
-    if _is_torch(source):
+    if is_torch(source):
         module, shape = build_module(source, shape, {})
         refused = _refused_rows(module, shape)
         if refused:
@@ -60,17 +58,14 @@ def check_network(model: Model, board: str) -> Check:
     from hls.lowering import explain
 
     rows = _rows(model.network, explain(model.network))
-    verdict = [_fit(model.network, board)]
+    fit, fits = _fit(model.network, board)
+    verdict = [fit]
     refused = _count(rows, "refused")
     if refused:
         verdict.append(f"{refused} layers have no exact hardware form; change them, or end the network before them")
     else:
         verdict.append("every layer maps exactly; 'slimfab run' trains, quantises and verifies it")
-    return Check(model.name, rows, tuple(verdict), ok=not refused)
-
-
-def _is_torch(source: str) -> bool:
-    return not source.lower().endswith(".onnx") and not Path(source).is_dir() and Path(source).suffix != ".pt"
+    return Check(model.name, rows, tuple(verdict), ok=fits and not refused)
 
 
 def _count(rows: tuple[Row, ...], status: str) -> int:
@@ -92,27 +87,31 @@ def _refused_rows(module: "nn.Module", shape: tuple[int, ...]) -> tuple[Row, ...
     layers, tensors, refusals = survey_torch(module, shape)
     if not refusals:
         return ()
-    rows = [
-        Row(layer.name, layer.op, tensors[layer.output].shape, 0, "exact", "")
-        for layer in layers
-        if layer.op not in ("input", "output")
-    ]
-    rows += [
-        Row(one.name, one.operator.split(".")[1], one.shape, 0, "refused", one.reason.partition("; ")[2] or one.reason)
-        for one in refusals
-    ]
-    return tuple(rows)
+    placed: list[tuple[int, Row]] = []
+    for position, layer in enumerate(layers):
+        exact = ops.OPS[layer.op].exact
+        remark = "" if exact else "no exact integer form; use relu or clip, or end the network before it"
+        row = Row(layer.name, layer.op, tensors[layer.output].shape, None, "exact" if exact else "refused", remark)
+        placed.append((position, row))
+    for one in refusals:
+        remark = one.reason.partition("; ")[2] or one.reason
+        # Before the layer that was imported next: a stable sort keeps the order of the calls.
+        placed.append((one.position - 1, Row(one.name, one.operator, one.shape, None, "refused", remark)))
+    ordered = [row for _, row in sorted(placed, key=lambda pair: pair[0])]
+    return tuple(row for row in ordered if row.operator not in ("input", "output"))
 
 
-def _fit(network: Network, board: str) -> str:
+def _fit(network: Network, board: str) -> tuple[str, bool]:
+    """Whether the network fits the board, in words and as a fact."""
     from hwsim.targets import estimate
 
     width = "" if network.is_quantised else f" at {WIDTH} bits"
     costed = network if network.is_quantised else network.with_bits(WIDTH)
     target = f"fpga:{board}"
-    try:
-        found = estimate(costed, target)
-    except UnsupportedError as error:
-        return f"{target}: cannot be estimated ({error})"
-    word = "fits" if found.fits() else "does not fit"
-    return f"{target}{width}: {word}, about {time_text(found.latency_us.value)} per inference; {occupation(found)}"
+    found = estimate(costed, target)
+    if found.fits():
+        return (
+            f"{target}{width}: fits, about {time_text(found.latency_us.value)} per inference; {occupation(found)}",
+            True,
+        )
+    return f"{target}{width}: {occupation(found)}; prune it, use fewer bits, or choose a larger board", False

@@ -11,7 +11,7 @@ from hwsim.errors import InputError
 from hwsim.registry import suggest
 from hwsim.serial import atomic_write
 from slimfab.flow import Listener, Run, Silent, Stage, execute, file_hash
-from slimfab.models import require_torch
+from slimfab.models import code_file, require_torch
 from slimfab.recipe import Recipe, Section, load_recipe
 from slimfab.stages.compress import export_stage, prune_stage, quantise_stage
 from slimfab.stages.hardware import compare_stage, evaluate_stage, hardware_stage, verify_stage
@@ -32,9 +32,8 @@ def _data_config(recipe: Recipe) -> Any:
 
 
 def _train_config(recipe: Recipe) -> Any:
-    place = Path(recipe.model.source.rpartition(":")[0])
-    code = place if place.suffix == ".py" else None
-    return [_plain(recipe.model), _plain(recipe.train), recipe.seed, file_hash(code), file_hash(recipe.model.weights)]
+    code = file_hash(code_file(recipe.model.source))
+    return [_plain(recipe.model), _plain(recipe.train), recipe.seed, code, file_hash(recipe.model.weights)]
 
 
 def _prune_config(recipe: Recipe) -> Any:
