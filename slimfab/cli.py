@@ -23,6 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+INTERRUPTED = 130  # 128 + SIGINT, as shells say it
+
 ModelArgument = Annotated[
     str, typer.Argument(help="zoo name, module:function, file.py:function, .onnx file, or folder with network.json")
 ]
@@ -64,7 +66,8 @@ def check(
     for row in result.rows:
         status = f"[{colours[row.status]}]{row.status}[/]"
         shape = "×".join(map(str, row.shape))
-        table.add_row(escape(row.layer), row.operator, shape, console.count_text(row.macs), status, escape(row.remark))
+        macs = "" if row.macs is None else console.count_text(row.macs)
+        table.add_row(escape(row.layer), row.operator, shape, macs, status, escape(row.remark))
     console.out.print(table)
     for line in result.verdict:
         console.out.print(line, highlight=False)
@@ -110,7 +113,7 @@ def compare(
 
 @app.command()
 def targets() -> None:
-    """List the targets that can be named, and the zoo."""
+    """List the targets that can be named."""
     from hwsim.targets import names
 
     for name in names():
@@ -197,9 +200,10 @@ def main() -> None:
     except SlimfabError as error:
         console.err.print(f"[red]error:[/red] {escape(str(error))}", highlight=False)
         sys.exit(2)
-    except KeyboardInterrupt:
-        console.err.print("interrupted; run the same command again to go on from here")
-        sys.exit(130)
+    except SystemExit as leaving:
+        if leaving.code == INTERRUPTED:  # typer turns Ctrl-C into this code and says nothing
+            console.err.print("interrupted; run the same command again to go on from here")
+        raise
 
 
 if __name__ == "__main__":

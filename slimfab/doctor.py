@@ -47,6 +47,6 @@ def _tools() -> list[Finding]:
     from hls.tools import find_tools
 
     return [
-        Finding(tool.name, tool.path is not None, tool.version or "", tool.enables, tool.remedy)
+        Finding(tool.name, tool.found, tool.version, tool.enables, "" if tool.found else tool.remedy)
         for tool in find_tools()
     ]
