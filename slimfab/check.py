@@ -49,7 +49,7 @@ def check_model(source: str, board: str, shape: tuple[int, ...] | None = None) -
         refused = _refused_rows(module, shape)
         if refused:
             remedy = "change the refused layers, then check again"
-            return Check(source, refused, (f"{_count(refused, 'refused')} layers refused; {remedy}",), ok=False)
+            return Check(source, refused, (f"layers refused: {_count(refused, 'refused')}; {remedy}",), ok=False)
     return check_network(load_model(source, shape), board)
 
 
@@ -62,9 +62,11 @@ def check_network(model: Model, board: str) -> Check:
     verdict = [fit]
     refused = _count(rows, "refused")
     if refused:
-        verdict.append(f"{refused} layers have no exact hardware form; change them, or end the network before them")
+        verdict.append(f"layers without an exact hardware form: {refused}; change them, or end the network before them")
     else:
-        verdict.append("every layer maps exactly; 'slimfab run' trains, quantises and verifies it")
+        verdict.append(
+            "every layer maps exactly" + ("; 'slimfab run' trains, quantises and verifies it" if fits else "")
+        )
     return Check(model.name, rows, tuple(verdict), ok=fits and not refused)
 
 
@@ -110,8 +112,6 @@ def _fit(network: Network, board: str) -> tuple[str, bool]:
     target = f"fpga:{board}"
     found = estimate(costed, target)
     if found.fits():
-        return (
-            f"{target}{width}: fits, about {time_text(found.latency_us.value)} per inference; {occupation(found)}",
-            True,
-        )
+        time = time_text(found.latency_us.value)
+        return f"{target}{width}: fits, about {time} per inference; {occupation(found)}", True
     return f"{target}{width}: {occupation(found)}; prune it, use fewer bits, or choose a larger board", False

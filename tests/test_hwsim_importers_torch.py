@@ -181,7 +181,8 @@ def test_a_survey_collects_every_refusal_and_goes_on() -> None:
     assert [layer.op for layer in layers] == ["input", "conv2d", "conv2d", "flatten", "dense", "output"]
     assert tensors["2"].shape == (2, 4, 4)
     assert [(refusal.name, refusal.shape) for refusal in refusals] == [("1", (4, 6, 6)), ("3", (2, 4, 4))]
-    assert refusals[0].operator == "aten.prelu.default"
+    assert [refusal.operator for refusal in refusals] == ["prelu", "mish"]
+    assert [refusal.position for refusal in refusals] == [2, 3]
     assert refusals[1].reason == "3: torch operator 'mish' is not supported; use relu or hardswish"
 
 

@@ -60,12 +60,16 @@ def import_torch(
 
 @dataclass(frozen=True)
 class Refusal:
-    """A call that cannot be imported: the layer it would have become, the torch operator, and why."""
+    """A call that cannot be imported: the layer it would have become, the torch operator, and why.
+
+    ``position`` is the number of imported layers before it.
+    """
 
     name: str
     operator: str
     shape: tuple[int, ...]
     reason: str
+    position: int
 
 
 def survey_torch(
@@ -89,7 +93,9 @@ def survey_torch(
         except UnsupportedError as error:
             shape = _stand_in(draft, node)
             if str(node.target) != "<built-in function getitem>":
-                refusals.append(Refusal(_layer_name(draft, node), str(node.target), shape, str(error)))
+                operator = str(node.target).removeprefix("aten.").partition(".")[0]
+                name = _layer_name(draft, node)
+                refusals.append(Refusal(name, operator, shape, str(error), len(draft.layers)))
     return tuple(draft.layers), dict(draft.tensors), tuple(refusals)
 
 
