@@ -70,7 +70,7 @@ def rate(run: Callable[[], object], count: int) -> float:
 
 if __name__ == "__main__":
     arguments = sys.argv[1:]
-    place = Path(arguments[0] if arguments else "build/demo/05-export/golden")
+    place = Path(arguments[0] if arguments else "build/demo/06-export/golden")
     if not (place / "network.json").is_file():
         sys.exit(f"{place}: no network.json; run 'make demo' first, or name a folder that holds one")
     main(place, int(arguments[1]) if len(arguments) > 1 else 256)

@@ -57,7 +57,7 @@ class ProgressBars:
         plain = {key: value for key, value in summary.items() if not isinstance(value, dict | list)}
         facts = "  ".join(f"{key}={_short(value)}" for key, value in plain.items())
         when = "[dim]cached[/dim]" if cached else f"{seconds:.1f} s"
-        self._console.print(f"[green]✓[/green] {title:<32} {when:>9}  {facts}", highlight=False)
+        self._console.print(f"[green]✓[/green] {title:<32} {when:>9}  {facts}", highlight=False, soft_wrap=True)
 
 
 def _short(value: object) -> str:

@@ -7,15 +7,17 @@ from typing import Any
 
 import yaml
 
-from hwsim.errors import InputError
+from hwsim import device as devices
+from hwsim.errors import DeviceError, InputError, ModelFileError
 from hwsim.registry import suggest
 from hwsim.serial import atomic_write
 from slimfab.flow import Listener, Run, Silent, Stage, execute, file_hash
-from slimfab.models import code_file, require_torch
-from slimfab.recipe import Recipe, Section, load_recipe
+from slimfab.models import code_file, find_builder
+from slimfab.recipe import Recipe, Section, TrainSection, load_recipe
+from slimfab.stages.check import check_stage
 from slimfab.stages.compress import export_stage, prune_stage, quantise_stage
 from slimfab.stages.hardware import compare_stage, evaluate_stage, hardware_stage, verify_stage
-from slimfab.stages.report import report_stage
+from slimfab.stages.report import REPORT_FILES, report_stage
 from slimfab.stages.train import data_stage, train_stage
 
 RECIPE_FILE = "recipe.yaml"
@@ -31,6 +33,12 @@ def _data_config(recipe: Recipe) -> Any:
     return [_plain(recipe.dataset), recipe.seed, file_hash(own)]
 
 
+def _check_config(recipe: Recipe) -> Any:
+    code = file_hash(code_file(recipe.model.source))
+    parts = (recipe.model, recipe.prune, recipe.quantise)
+    return [*map(_plain, parts), recipe.hardware.io_type, recipe.seed, code]
+
+
 def _train_config(recipe: Recipe) -> Any:
     code = file_hash(code_file(recipe.model.source))
     return [_plain(recipe.model), _plain(recipe.train), recipe.seed, code, file_hash(recipe.model.weights)]
@@ -42,6 +50,7 @@ def _prune_config(recipe: Recipe) -> Any:
 
 STAGES = (
     Stage("data", "load data", data_stage, _data_config),
+    Stage("check", "check network and recipe", check_stage, _check_config, ("data",)),
     Stage("train", "train float network", train_stage, _train_config, ("data",)),
     Stage("prune", "prune and fine-tune", prune_stage, _prune_config, ("train",)),
     Stage("quantise", "quantise and train", quantise_stage, lambda r: _plain(r.quantise), ("prune",)),
@@ -70,27 +79,43 @@ def run_recipe(recipe: Recipe, folder: Path | str, listener: Listener | None = N
     use_threads(recipe.threads)
     run = Run(recipe, Path(folder), listener or Silent(), STAGES)
     execute(run, until, before=lambda: _write_recipe(run))
+    if until in (None, STAGES[-1].name) and not all((run.root / name).is_file() for name in REPORT_FILES):
+        report_stage(run)  # removed by the user since; they lie outside the stage's folder
     return run
 
 
 def _check_names(recipe: Recipe) -> None:
-    """Look every name of the recipe up before the first minute of training."""
-    require_torch()
-    from hwsim import device
+    """Look every name of the recipe up before anything is written."""
+    find_builder(recipe.model.source)
     from hwsim.targets import parse
     from prune.allocate import ALLOCATORS
     from prune.criteria import CRITERIA
+    from prune.schedule import SCHEDULES as PRUNING_SCHEDULES
     from quant.schedules import SCHEDULES
+    from slimfab.datasets import DATASETS
 
+    if not recipe.dataset.name.endswith(".npz"):
+        DATASETS[recipe.dataset.name]
+    if recipe.model.weights is not None and not recipe.model.weights.is_file():
+        raise ModelFileError(f"{recipe.model.weights}: no such file; correct model.weights, or leave it out to train")
+    trainings: list[TrainSection] = [recipe.train, recipe.quantise.finetune]
     if recipe.prune is not None:
         CRITERIA[recipe.prune.criterion]
         ALLOCATORS[recipe.prune.allocator]
-        SCHEDULES[recipe.prune.finetune.schedule]
-    SCHEDULES[recipe.train.schedule]
-    SCHEDULES[recipe.quantise.finetune.schedule]
-    device.load(recipe.hardware.board)
+        PRUNING_SCHEDULES[recipe.prune.schedule]
+        trainings.append(recipe.prune.finetune)
+    for section in trainings:
+        SCHEDULES[section.schedule]
+    _check_board(recipe.hardware.board)
     for target in recipe.compare.targets:
         parse(target)
+
+
+def _check_board(name: str) -> None:
+    board = devices.load(name)
+    if board.kind != "fpga":
+        boards = [one for one in devices.names() if devices.load(one).kind == "fpga"]
+        raise DeviceError(f"hardware.board: {name} is a {board.kind}; expected an FPGA board; {suggest('', boards)}")
 
 
 def use_threads(count: int | None) -> None:
@@ -117,4 +142,7 @@ def rewrite_report(folder: Path) -> None:
     if not copy.is_file():
         raise InputError(f"{folder}: holds no run (no {RECIPE_FILE}); name the --output folder of 'slimfab run'")
     run = Run(load_recipe(copy), folder, Silent(), STAGES)
+    for stage in STAGES[:-1]:
+        if not (run.folder(stage.name) / "done.json").is_file():
+            raise InputError(f"{folder}: stage '{stage.name}' is not finished; run 'slimfab run' into it again")
     report_stage(run)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from hwsim.errors import RecipeError
 from hwsim.registry import suggest
@@ -47,7 +47,7 @@ class TrainSection(Section):
     batch_size: int = Field(default=128, ge=1)
     lr: float = Field(default=0.2, gt=0)
     schedule: str = "onecycle"
-    optimiser: str = "sgd"
+    optimiser: Literal["sgd", "adamw"] = "sgd"
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=5e-4, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
@@ -134,11 +134,12 @@ class Recipe(Section):
     verify: VerifySection = VerifySection()
     compare: CompareSection = CompareSection()
 
-    @model_validator(mode="after")
-    def _name_is_a_name(self) -> "Recipe":
-        if not self.name.strip():
-            raise ValueError("name: got an empty name; expected a word")
-        return self
+    @field_validator("name")
+    @classmethod
+    def _name_is_a_folder_name(cls, name: str) -> str:
+        if not name.strip() or "/" in name or name.strip(".") == "":
+            raise ValueError("expected a word that can name a folder")
+        return name
 
 
 def load_recipe(path: Path | str) -> Recipe:
@@ -183,7 +184,8 @@ def _explain(error: ValidationError, data: Any) -> str:
     if first["type"] == "missing":
         return f"key '{path}' is missing; add it"
     got = "" if isinstance(first["input"], dict) else f"got {first['input']!r}; "
-    return f"{path}: {got}{first['msg'][:1].lower()}{first['msg'][1:]}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{path}: {got}{message[:1].lower()}{message[1:]}"
 
 
 def _known_keys(path: tuple[int | str, ...]) -> list[str]:

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from hwsim import network as networks
 from hwsim.network import Network, Weights
 from slimfab.flow import Run, Summary
+from slimfab.recipe import PruneSection
 from slimfab.stages.train import WEIGHTS, dataset, fit_section, float_module, load_weights, new_module, save_weights
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from prune import Pruned
+    from prune.api import Tune
     from quant.module import QuantModule
     from quant.spec import QuantSpec
 
@@ -21,7 +24,6 @@ QONNX_FILE = "model.onnx"
 
 def prune_stage(run: Run) -> Summary:
     """Remove channels until the budget holds, then fine-tune."""
-    from prune import prune
     from quant.train import evaluate
 
     section = run.recipe.prune
@@ -34,8 +36,20 @@ def prune_stage(run: Run) -> Summary:
     def tune(module: "nn.Module", step: int) -> None:
         fit_section(run, module, section.finetune, folder / f"step-{step + 1}", teacher)
 
-    result = prune(
-        float_module(run),
+    result = cut(run, float_module(run), section, tune)
+    result.save(folder)
+    run.memory["pruned"] = result.module
+    x, y = dataset(run).as_float("val")
+    changes = {f"{c.field}": round(c.after / c.before, 4) for c in result.costs if c.before}
+    return {"val_accuracy": evaluate(result.module, x, y), **changes}
+
+
+def cut(run: Run, module: "nn.Module", section: PruneSection, tune: "Tune | None" = None) -> "Pruned":
+    """A copy of ``module`` that meets the recipe's budget; ``tune`` fine-tunes it after each step."""
+    from prune import prune
+
+    return prune(
+        module,
         dataset(run).shape,
         budget=section.budget,
         criterion=section.criterion,
@@ -48,11 +62,6 @@ def prune_stage(run: Run) -> Summary:
         bits=run.recipe.quantise.weight_width,
         seed=run.recipe.seed,
     )
-    result.save(folder)
-    run.memory["pruned"] = result.module
-    x, y = dataset(run).as_float("val")
-    changes = {f"{c.field}": round(c.after / c.before, 4) for c in result.costs if c.before}
-    return {"val_accuracy": evaluate(result.module, x, y), **changes}
 
 
 def pruned_module(run: Run) -> "nn.Module":
@@ -79,10 +88,11 @@ def _new_quantised(run: Run) -> "QuantModule":
     from quant.module import QuantModule
 
     network, weights = float_network(run, pruned_module(run))
-    return QuantModule(network, weights, _spec(run))
+    return QuantModule(network, weights, quant_spec(run))
 
 
-def _spec(run: Run) -> "QuantSpec":
+def quant_spec(run: Run) -> "QuantSpec":
+    """The recipe's widths, and the input format of its data."""
     from hwsim.fixed import FixedPoint
     from quant.spec import LayerWidths, QuantSpec
 

@@ -9,6 +9,8 @@ from hwsim.estimate import Estimate, Figure
 from slimfab.flow import Run, Summary
 from slimfab.stages.compress import golden
 
+REPORT_FILES = ("result.json", "report.html")  # in the run's folder
+
 
 def report_stage(run: Run) -> Summary:
     """Collect the results of all stages and write both files into the run's folder."""

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Before the first minute of training: will this network and this recipe get through all stages?"""
+
+from typing import TYPE_CHECKING
+
+from hwsim.errors import NetworkError, UnsupportedError
+from slimfab.flow import Run, Summary
+from slimfab.stages.compress import cut, float_network, quant_spec
+from slimfab.stages.train import dataset, new_module
+
+if TYPE_CHECKING:
+    from hwsim.network import Network
+
+
+def check_stage(run: Run) -> Summary:
+    """Import, quantise, map and prune the untrained network: what is refused depends on its structure alone.
+
+    Raises:
+        UnsupportedError: a layer that cannot be imported, quantised or mapped exactly; names it.
+        NetworkError: the outputs are not one per class.
+        InputError: the recipe names a layer or a budget that does not exist.
+        BudgetError: no widths meet the budget.
+    """
+    from hls.lowering import explain
+    from quant.module import QuantModule
+
+    module = new_module(run)
+    network, weights = float_network(run, module)
+    _check_outputs(run, network)
+    QuantModule(network, weights, quant_spec(run))
+    explained = explain(network, run.recipe.hardware.io_type)
+    for layer, (status, remark) in explained.items():
+        if status == "refused":
+            raise UnsupportedError(f"{layer}: {remark}")
+    facts: Summary = {"layers": len(network.layers), "macs": network.macs()}
+    if run.recipe.prune is not None:
+        facts["reachable_macs"] = cut(run, module, run.recipe.prune).network.macs()
+    return facts
+
+
+def _check_outputs(run: Run, network: "Network") -> None:
+    data, shape = dataset(run), network.tensors[network.outputs[0]].shape
+    if shape != (data.classes,):
+        raise NetworkError(
+            f"{run.recipe.model.source}: gives outputs of shape {shape}; expected {(data.classes,)}, one per class of "
+            f"{data.name}; change the last layer"
+        )
