@@ -161,6 +161,26 @@ def test_the_oracle_covers_every_mode_in_both_signs() -> None:
 
 # Against rational arithmetic
 
+# What UG1399 says of -2.5, -1.5, -0.5, 0.5, 1.5 and 2.5.
+TIES = {
+    "TRN": [-3, -2, -1, 0, 1, 2],
+    "TRN_ZERO": [-2, -1, 0, 0, 1, 2],
+    "RND": [-2, -1, 0, 1, 2, 3],
+    "RND_MIN_INF": [-3, -2, -1, 0, 1, 2],
+    "RND_ZERO": [-2, -1, 0, 0, 1, 2],
+    "RND_INF": [-3, -2, -1, 1, 2, 3],
+    "RND_CONV": [-2, -2, 0, 0, 2, 2],
+}
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_ties_go_where_the_mode_says(rounding: str) -> None:
+    fmt = FixedPoint(8, 0, True, rounding)
+    assert fmt.cast([-5, -3, -1, 1, 3, 5], 1).tolist() == TIES[rounding]
+    assert fmt.cast_ratio([-15, -9, -3, 3, 9, 15], 6, 0).tolist() == TIES[rounding]
+    assert fmt.quantise([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5]).tolist() == TIES[rounding]
+
+
 INTEGERS = st.lists(st.integers(-(2**30), 2**30), min_size=1, max_size=8)
 
 

@@ -99,6 +99,14 @@ def test_ties_round_once_from_the_exact_sum() -> None:
     assert execute(NET, WEIGHTS, [[7, -8], [-8, 7]]).tolist() == [[14, 1], [-14, -1]]
 
 
+def test_a_wide_mean_is_exact() -> None:
+    tensors = {"x": Tensor((1, 1, 3), FixedPoint(56, 0)), "y": Tensor((1, 1, 1), FixedPoint(60, 2))}
+    layers = (Layer("x", "input", (), ("x",)), Layer("mean", "global_avg_pool", ("x",), ("y",)))
+    values = [2**55 - 1, 2**55 - 1, 2**55 - 4]
+    got = execute(Network("net", layers, tensors, ("x",), ("y",)), {}, np.array(values).reshape(1, 1, 1, 3))
+    assert got.tolist() == [[[[4 * sum(values) // 3]]]]
+
+
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.uint64])
 def test_any_integer_type_is_taken(dtype: Any) -> None:
     assert execute(NET, WEIGHTS, np.array([[7, 3]], dtype)).tolist() == execute(NET, WEIGHTS, [[7, 3]]).tolist()
@@ -127,6 +135,8 @@ REFUSED = {
         NetworkError,
         "x: data -9..8 leave ap_fixed<4,2>",
     ),
+    "just above": (lambda: execute(NET, WEIGHTS, [[8, 0]]), NetworkError, "x: data 0..8 leave ap_fixed<4,2>"),
+    "just below": (lambda: execute(NET, WEIGHTS, [[-9, 0]]), NetworkError, "x: data -9..0 leave ap_fixed<4,2>"),
     "another shape": (
         lambda: execute(NET, WEIGHTS, [[1, 2, 3]]),
         NetworkError,
