@@ -59,7 +59,7 @@ class GoldenExecutor:
     def predict(self, x: npt.ArrayLike) -> Array:
         """See :class:`Executor`."""
         images, parts = np.asarray(x), []
-        for start in range(0, len(images), 100):
+        for start in range(0, max(len(images), 1), 100):
             parts.append(reference.execute(self.network, self.weights, images[start : start + 100]))
             if self.progress is not None:
                 self.progress(min(start + 100, len(images)), len(images))

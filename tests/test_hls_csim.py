@@ -103,6 +103,18 @@ def averages() -> tuple[Network, Weights]:
     return b.build(b.add("concat", means, FixedPoint(8, 1)))
 
 
+def overlapping_pools() -> tuple[Network, Weights]:
+    """What only io_parallel can do: overlapping windows, padding of signed values, means over what is inside."""
+    b = Builder((2, 7, 6), FixedPoint(6, 3))
+    out = FixedPoint(7, 4, True, "RND_CONV", "SAT")
+    maximum = b.add("max_pool2d", "x", out, kernel=(3, 3), stride=(2, 2), padding=(1, 1, 1, 1))
+    inside = b.add("avg_pool2d", "x", out, kernel=(3, 3), stride=(2, 2), padding=(1, 1, 1, 1), count_include_pad=False)
+    whole = b.add("avg_pool2d", "x", out, kernel=(3, 2), stride=(2, 2), padding=(1, 0, 1, 0))
+    one = b.add("clip", inside, FixedPoint(7, 4, False), low=0.0, high=1.0)
+    six = b.add("clip", b.add("add", (maximum, whole), FixedPoint(9, 3, True, "RND", "SAT")), S8, low=0.0, high=6.0)
+    return b.build(b.add("concat", (maximum, inside, whole, one, six), S8))
+
+
 def vectors() -> tuple[Network, Weights]:
     """A multi-layer perceptron in which every rounding and overflow mode occurs."""
     b = Builder((9,), FixedPoint(6, 3))
@@ -124,6 +136,11 @@ def vectors() -> tuple[Network, Weights]:
 def test_every_tensor_is_exact(make, io_type, tmp_path):
     network, weights = make()
     assert_exact(network, weights, design(network, io_type), tmp_path)
+
+
+def test_pools_that_only_io_parallel_can_do(tmp_path):
+    network, weights = overlapping_pools()
+    assert_exact(network, weights, design(network, "io_parallel"), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hls_networks import Builder
 
+from hls.elementwise import is_non_negative
 from hls.graph import image_order
 from hls.legality import default_folding
 from hls.lowering import explain, from_hls_order, lower, to_hls_order
@@ -254,3 +255,18 @@ def test_explain_judges_every_layer_of_a_float_network():
     }
     assert found["max_pool2d3"][1].startswith("got kernel=(3, 3) with stride=(1, 1); hls4ml's streaming pool needs")
     assert explain(network, "io_parallel")["max_pool2d3"] == ("exact", "")
+
+
+def test_signs_are_followed_through_the_layers():
+    b = Builder((2, 4, 4), S8)
+    wide = FixedPoint(9, 3, True)  # signed formats throughout
+    relu = b.add("relu", "x", wide)
+    pooled = b.add("max_pool2d", b.add("add", (relu, relu), S8), S8, kernel=(2, 2), stride=(2, 2))
+    wrapped = b.add("requantise", relu, FixedPoint(4, 3, True))  # wraps large values below zero
+    clipped = b.add("clip", "x", wide, low=0.5, high=1.0)
+    network, _ = b.build(b.add("concat", (pooled, b.conv("x", 1, (3, 3), S8, W6)), S8))
+    found = {tensor: is_non_negative(network, tensor) for tensor in network.tensors if network.producer(tensor)}
+    expected = {"x": False, relu: True, "add2.out": True, pooled: True, wrapped: False, clipped: True}
+    assert {tensor: found[tensor] for tensor in expected} == expected
+    assert not found[network.outputs[0]]
+    assert not found["conv2d6.out"]
