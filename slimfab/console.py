@@ -54,14 +54,16 @@ class ProgressBars:
         if self._task is not None:
             self._bars.remove_task(self._task)
             self._task = None
-        plain = {key: value for key, value in summary.items() if not isinstance(value, dict | list)}
-        facts = "  ".join(f"{key}={_short(value)}" for key, value in plain.items())
         when = "[dim]cached[/dim]" if cached else f"{seconds:.1f} s"
-        self._console.print(f"[green]✓[/green] {title:<32} {when:>9}  {facts}", highlight=False, soft_wrap=True)
+        self._console.print(
+            f"[green]✓[/green] {title:<32} {when:>9}  {facts_text(summary)}", highlight=False, soft_wrap=True
+        )
 
 
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def facts_text(summary: Summary) -> str:
+    """The plain values of a stage's summary in one line; lists and mappings are left out."""
+    plain = {key: value for key, value in summary.items() if not isinstance(value, dict | list)}
+    return "  ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in plain.items())
 
 
 def time_text(microseconds: float) -> str:

@@ -69,6 +69,7 @@ class PruneSection(Section):
     criterion: str = "l1"
     allocator: str = "global"
     budget: dict[str, float | str] = {"macs": 0.5}
+    ratios: dict[str, float] = {}  # share to keep by layer, for allocator per_layer
     align: int = Field(default=1, ge=1)
     schedule: str = "one_shot"
     steps: int = Field(default=1, ge=1)

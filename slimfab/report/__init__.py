@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from hwsim.errors import ToolMissing
-from slimfab.console import bar_text, count_text, energy_text, time_text
+from slimfab.console import bar_text, count_text, energy_text, facts_text, time_text
 
 if TYPE_CHECKING:
     from hwsim.estimate import Estimate
@@ -35,7 +35,13 @@ def render(result: Mapping[str, Any], estimates: Mapping[str, "Sequence[Estimate
 
     template = (files("slimfab.report") / "template.html").read_text()
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters |= {"time": time_text, "energy": energy_text, "count": count_text, "bar": bar_text}
+    environment.filters |= {
+        "time": time_text,
+        "energy": energy_text,
+        "count": count_text,
+        "bar": bar_text,
+        "facts": facts_text,
+    }
     figures = [plot(result, estimates, network) for plot in PLOTS]
     return environment.from_string(template).render(
         result=result,

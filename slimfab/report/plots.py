@@ -15,9 +15,13 @@ from hwsim.workload import workload
 
 Estimates = Mapping[str, Sequence[Estimate]]
 
-VARIANT_COLOURS = {"float": "#9aa5b1", "pruned": "#4c8bd6", "quantised": "#0b5d4e"}
-LIMIT_COLOURS = {"compute": "#0b5d4e", "memory": "#d9822b", "overhead": "#9aa5b1", "stream": "#4c8bd6"}
-_FONT = {"family": "system-ui, sans-serif", "size": 13, "color": "#1f2933"}
+# Light enough for a dark error bar to be seen on them.
+VARIANT_COLOURS = {"float": "#b8c2cc", "pruned": "#7fb0e8", "quantised": "#3fae8f"}
+LIMIT_COLOURS = {"compute": "#3fae8f", "memory": "#e39a4b", "overhead": "#b8c2cc", "stream": "#7fb0e8"}
+RESOURCE_COLOURS = {"lut": "#3fae8f", "ff": "#7fb0e8", "dsp": "#e39a4b", "bram18": "#a58bd8", "uram": "#b8c2cc"}
+_INK = "#1f2933"
+_FONT = {"family": "system-ui, sans-serif", "size": 13, "color": _INK}
+_LOG = {"type": "log", "dtick": 1, "exponentformat": "none", "separatethousands": True}
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,10 @@ class Plot:
 
 
 def _plot(title: str, text: str, figure: go.Figure, height: int = 380) -> Plot:
+    # Legend left and menu right above the plot, the tool bar upright beside it: nothing covers anything.
     figure.update_layout(
-        template="simple_white", font=_FONT, height=height, margin={"l": 60, "r": 20, "t": 20, "b": 50},
-        legend={"orientation": "h", "y": 1.12, "x": 0},
+        template="simple_white", font=_FONT, height=height, margin={"l": 70, "r": 50, "t": 50, "b": 50},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}, modebar={"orientation": "v"},
     )  # fmt: skip
     return Plot(title, text, figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False}))
 
@@ -40,10 +45,20 @@ def _plot(title: str, text: str, figure: go.Figure, height: int = 380) -> Plot:
 def _bars(figures: Sequence[Figure]) -> dict[str, Any]:
     """Error bars in plotly's form."""
     return {
-        "type": "data", "symmetric": False, "thickness": 1.2, "width": 3, "color": "#52606d",
+        "type": "data", "symmetric": False, "thickness": 1.2, "width": 3, "color": _INK,
         "array": [one.high - one.value for one in figures],
         "arrayminus": [one.value - one.low for one in figures],
     }  # fmt: skip
+
+
+def _menu(figure: go.Figure, targets: Sequence[str], owner: Sequence[int], active: int) -> None:
+    """A menu that shows the traces of one target at a time; ``owner`` has the target of every trace."""
+    buttons = [
+        {"label": target, "method": "update", "args": [{"visible": [at == index for at in owner]}]}
+        for index, target in enumerate(targets)
+    ]
+    place = {"x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"}
+    figure.update_layout(updatemenus=[{"buttons": buttons, "active": active, **place}])
 
 
 def accuracy(result: Mapping[str, Any], estimates: Estimates, network: Network) -> Plot:
@@ -51,12 +66,12 @@ def accuracy(result: Mapping[str, Any], estimates: Estimates, network: Network) 
     names = list(result["accuracy"])
     values = [100 * result["accuracy"][name] for name in names]
     bars = go.Bar(
-        x=names, y=values, text=[f"{value:.2f} %" for value in values], textposition="outside", width=0.5,
-        marker_color=[VARIANT_COLOURS[name] for name in names],
+        x=names, y=values, text=[f"{value:.2f} %" for value in values], textposition="outside", cliponaxis=False,
+        width=0.5, marker_color=[VARIANT_COLOURS[name] for name in names],
     )  # fmt: skip
     figure = go.Figure(bars)
     low = max(min(values) - 5, 0)
-    figure.update_yaxes(title="accuracy on the test split, %", range=[low, min(max(values) + 2, 101)])
+    figure.update_yaxes(title="accuracy on the test split, %", range=[low, min(max(values) + 2, 100)])
     text = f"Share of right answers on {result['dataset']['test']:,} test examples. The axis starts at {low:.0f} %."
     return _plot("Accuracy per stage", text, figure, 340)
 
@@ -70,7 +85,8 @@ def _targets(field: str, unit: str, title: str, text: str) -> Callable[[Mapping[
                 name=variant, x=[one.target for one in found], y=[value.value for value in values],
                 error_y=_bars(values), marker_color=VARIANT_COLOURS[variant],
             )  # fmt: skip
-        figure.update_yaxes(title=unit, type="log", dtick=1)
+        figure.update_xaxes(automargin=True)
+        figure.update_yaxes(title=unit, **_LOG)
         return _plot(title, text, figure, 440)
 
     return plot
@@ -106,15 +122,9 @@ def layers(result: Mapping[str, Any], estimates: Estimates, network: Network) ->
                 "%{customdata[2]:,.0f} bytes off chip<extra></extra>",
             )  # fmt: skip
             owner.append(index)
-    buttons = [
-        {"label": one.target, "method": "update", "args": [{"visible": [at == index for at in owner]}]}
-        for index, one in enumerate(found)
-    ]
-    active = [one.target for one in found].index(built)
-    figure.update_layout(
-        barmode="stack",
-        updatemenus=[{"buttons": buttons, "active": active, "x": 1, "xanchor": "right", "y": 1.14, "yanchor": "top"}],
-    )
+    targets = [one.target for one in found]
+    _menu(figure, targets, owner, targets.index(built))
+    figure.update_layout(barmode="stack")
     names = [layer.name for layer in network.layers if layer.op not in ("input", "output")]
     figure.update_yaxes(categoryorder="array", categoryarray=names[::-1], automargin=True)
     figure.update_xaxes(title="time the layer is busy per inference, µs")
@@ -137,13 +147,9 @@ def roofline(result: Mapping[str, Any], estimates: Estimates, network: Network) 
             trace.visible = index == 0
             figure.add_trace(trace)
             owner.append(index)
-    buttons = [
-        {"label": one.target, "method": "update", "args": [{"visible": [at == index for at in owner]}]}
-        for index, one in enumerate(found)
-    ]
-    figure.update_layout(updatemenus=[{"buttons": buttons, "x": 1, "xanchor": "right", "y": 1.16, "yanchor": "top"}])
-    figure.update_xaxes(title="MACs per byte of operands (log)", type="log")
-    figure.update_yaxes(title="GMAC/s (log)", type="log")
+    _menu(figure, [one.target for one in found], owner, 0)
+    figure.update_xaxes(title="MACs per byte of operands (log)", **_LOG)
+    figure.update_yaxes(title="GMAC/s (log)", **_LOG)
     text = (
         "Each point is a layer. A layer far below both roofs is limited by start-up or by an efficiency that was "
         "calibrated below the peak."
@@ -164,27 +170,29 @@ def _roof(one: Estimate, network: Network) -> list[go.Scatter]:
     ]
     dtype = run.dtypes[int(run.dtype_index[[bool(k.macs) for k in work.kernels]].max(initial=0))]
     peak = device["cores"] * device["clock_mhz"] * device[f"macs_per_cycle.{dtype}"] / 1e3
-    span = [min(p[1] for p in points) / 4, max(p[1] for p in points) * 4]
-    traces = [
-        go.Scatter(
-            name="layer", mode="markers",
-            x=[p[1] for p in points], y=[p[2] for p in points], text=[p[0] for p in points],
-            marker={"size": 10, "color": [LIMIT_COLOURS[by_name[p[0]].bottleneck] for p in points]},
-            hovertemplate="%{text}: %{y:.3g} GMAC/s<extra></extra>",
-        ),
-        go.Scatter(name=f"peak {dtype}", x=span, y=[peak, peak], mode="lines", line={"color": "#1f2933"}),
-    ]  # fmt: skip
-    for level, dash in (("cache", "dash"), ("dram", "dot")):
-        rate = device[f"bandwidth_gb_s.{level}"]
+    roofs = {level: device[f"bandwidth_gb_s.{level}"] for level in ("cache", "dram")}
+    ridges = {level: peak / rate for level, rate in roofs.items()}  # where a slope meets the peak
+    left, right = min(p[1] for p in points) / 2, 2 * max(*(p[1] for p in points), *ridges.values())
+    traces = []
+    for limit in dict.fromkeys(by_name[p[0]].bottleneck for p in points):
+        rows = [p for p in points if by_name[p[0]].bottleneck == limit]
         traces.append(
             go.Scatter(
-                name=f"{level} {rate:.3g} GB/s",
-                x=span,
-                y=[min(x * rate, peak) for x in span],
-                mode="lines",
+                name=f"layer limited by {limit}", mode="markers",
+                x=[p[1] for p in rows], y=[p[2] for p in rows], text=[p[0] for p in rows],
+                marker={"size": 11, "color": LIMIT_COLOURS[limit], "line": {"width": 1, "color": _INK}},
+                hovertemplate="%{text}: %{y:.3g} GMAC/s at %{x:.3g} MACs per byte<extra></extra>",
+            )
+        )  # fmt: skip
+    traces.append(go.Scatter(name=f"peak {dtype}", x=[left, right], y=[peak, peak], mode="lines", line={"color": _INK}))
+    for level, dash in (("cache", "dash"), ("dram", "dot")):
+        x = [min(left, ridges[level]), ridges[level]]
+        traces.append(
+            go.Scatter(
+                name=f"{level} {roofs[level]:.3g} GB/s", x=x, y=[roofs[level] * at for at in x], mode="lines",
                 line={"color": "#52606d", "dash": dash},
             )
-        )
+        )  # fmt: skip
     return traces
 
 
@@ -194,14 +202,14 @@ def resources(result: Mapping[str, Any], estimates: Estimates, network: Network)
     if not boards:
         return None
     figure = go.Figure()
-    colours = ("#0b5d4e", "#4c8bd6", "#d9822b", "#7c5cbf", "#9aa5b1")
-    for colour, name in zip(colours, ("lut", "ff", "dsp", "bram18", "uram"), strict=True):
+    for name, colour in RESOURCE_COLOURS.items():
         rows = [(one.target, one.figure(name).scaled(100 / one.capacity[name])) for one in boards
                 if one.capacity and one.capacity.get(name) and dict(one.resources.items()).get(name)]  # type: ignore[union-attr] # fmt: skip
         if rows:
             figure.add_bar(name=name.upper(), x=[row[0] for row in rows], y=[row[1].value for row in rows],
                            error_y=_bars([row[1] for row in rows]), marker_color=colour)  # fmt: skip
-    figure.add_hline(y=100, line={"color": "#c0392b", "dash": "dash"}, annotation_text="all there is")
+    full = {"color": "#c0392b", "dash": "dash", "width": 1.5}  # the template's width is 0
+    figure.add_hline(y=100, line=full, opacity=1, annotation_text="all there is", annotation_position="top right")
     figure.update_yaxes(title="share of the board, %", rangemode="tozero")
     return _plot("Resources against the boards", "Each board with its own folding; post-synthesis estimates.", figure)
 

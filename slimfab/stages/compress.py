@@ -54,6 +54,7 @@ def cut(run: Run, module: "nn.Module", section: PruneSection, tune: "Tune | None
         budget=section.budget,
         criterion=section.criterion,
         allocator=section.allocator,
+        ratios=section.ratios,
         schedule=section.schedule,
         steps=section.steps,
         tune=tune,
