@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hwsim import serial
-from hwsim.errors import InputError, SlimfabError
+from hwsim.errors import FormatError, InputError, SlimfabError
 from slimfab import console
 
 app = typer.Typer(
@@ -46,7 +46,7 @@ def run(
     with console.ProgressBars() as bars:
         run_recipe(parsed, folder, listener=bars, until=until)
     if (folder / "report.html").exists() and until is None:
-        console.out.print(f"report  {folder / 'report.html'}\nresult  {folder / 'result.json'}", highlight=False)
+        console.say(f"report  {folder / 'report.html'}\nresult  {folder / 'result.json'}")
 
 
 @app.command()
@@ -70,7 +70,7 @@ def check(
         table.add_row(escape(row.layer), row.operator, shape, macs, status, escape(row.remark))
     console.out.print(table)
     for line in result.verdict:
-        console.out.print(line, highlight=False)
+        console.say(line)
     if not result.ok:
         raise typer.Exit(1)
 
@@ -82,31 +82,38 @@ def compare(
         str, typer.Option("--targets", "-t", help="comma-separated; see 'slimfab targets'")
     ] = "cpu:cortex-a9,cpu:cortex-a53,cpu:cortex-a72,gpu:jetson-orin,fpga:pynq-z2",
     input_shape: InputOption = None,
-    batch: Annotated[int, typer.Option(min=1, help="inputs per inference")] = 1,
-    width: Annotated[int | None, typer.Option(min=2, max=16, help="cost it with so many bits per value")] = None,
+    batch: Annotated[int, typer.Option(help="inputs per inference")] = 1,
+    width: Annotated[int | None, typer.Option(help="cost it with so many bits per value, 2 to 16")] = None,
     layers: Annotated[bool, typer.Option("--layers", help="also show every layer")] = False,
     notes: Annotated[bool, typer.Option("--notes", help="also say where each figure comes from")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the estimates to this file")] = None,
 ) -> None:
     """Estimate latency, energy and occupation of a network on CPUs, GPUs and FPGAs, with error bars."""
-    from hwsim.targets import estimate
+    from hwsim.targets import estimate, parse
     from slimfab.models import load_model
 
+    names = [target.strip() for target in targets.split(",") if target.strip()]
+    if not names:
+        raise InputError("--targets: got no target; expected names joined by commas; see 'slimfab targets'")
+    if width is not None and not 2 <= width <= 16:
+        raise FormatError(f"--width: got {width}; expected 2 to 16 bits")
+    for name in names:
+        parse(name)  # before the network is built
     loaded = load_model(model, parse_shape(input_shape))
-    network = loaded.network.with_bits(width) if width else loaded.network
-    estimates = [estimate(network, target.strip(), batch=batch) for target in targets.split(",") if target.strip()]
+    network = loaded.network if width is None else loaded.network.with_bits(width)
+    estimates = [estimate(network, name, batch=batch) for name in names]
     macs, parameters = console.count_text(network.macs()), console.count_text(network.parameters())
     title = f"{loaded.name}: {macs} MACs, {parameters} parameters, batch {batch}"
     console.out.print(console.estimates_table(title, estimates))
     for one in estimates:
         if one.resources is not None:
-            console.out.print(f"{one.target} occupies  {console.occupation(one)}", highlight=False)
+            console.say(f"{one.target} occupies  {console.occupation(one)}")
         if layers:
             console.out.print(console.layers_table(one))
         for note in one.notes if notes else ():
-            console.out.print(f"[dim]{one.target}: {escape(note)}[/dim]", highlight=False)
+            console.say(f"{one.target}: {note}", style="dim")
     if not notes:
-        console.out.print("[dim]--notes says where each figure and its error bar come from[/dim]")
+        console.say("--notes says where each figure and its error bar come from", style="dim")
     if json_file is not None:
         serial.write_json(json_file, [serial.to_json(one) for one in estimates])
 
@@ -117,7 +124,7 @@ def targets() -> None:
     from hwsim.targets import names
 
     for name in names():
-        console.out.print(name, highlight=False)
+        console.say(name)
 
 
 @app.command()
@@ -160,7 +167,7 @@ def report(folder: Annotated[Path, typer.Argument(help="folder of a finished run
     from slimfab.pipeline import rewrite_report
 
     rewrite_report(folder)
-    console.out.print(f"{folder / 'report.html'}", highlight=False)
+    console.say(str(folder / "report.html"))
 
 
 @app.command()
@@ -173,7 +180,7 @@ def init(
     if path.exists():
         raise InputError(f"{path}: exists already; choose another name")
     serial.atomic_write(path, (files("slimfab") / "recipes" / "digits_vgg_tiny.yaml").read_text())
-    console.out.print(f"{path}", highlight=False)
+    console.say(str(path))
 
 
 def parse_shape(text: str | None) -> tuple[int, ...] | None:

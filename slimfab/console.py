@@ -18,6 +18,11 @@ out = Console(width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, soft_wrap=True)
 
 
+def say(text: str, style: str | None = None) -> None:
+    """Print text as it is: never broken into lines, and brackets in a path are no markup."""
+    out.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
 class ProgressBars:
     """A listener that draws one bar per stage; use it as a context manager."""
 
