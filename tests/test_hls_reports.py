@@ -12,6 +12,22 @@ from hwsim.estimate import Estimate, Figure
 DATA = Path(__file__).parent / "data" / "reports"
 
 
+def test_a_captured_vivado_hls_report():
+    found = reports.parse_csynth(DATA / "hls4ml" / "myproject_csynth.xml")
+    assert (found.version, found.part, found.top) == ("2020.1", "xc7z020-clg400-1", "myproject")
+    assert (found.target_clock_ns, found.estimated_clock_ns) == (5.0, 4.049)
+    assert (found.latency_cycles, found.interval_cycles) == ((10, 10), (8, 8))
+    assert found.resources == {"bram18": 0, "dsp": 73, "ff": 7969, "lut": 2532, "uram": 0}
+    assert found.capacity == {"bram18": 280, "dsp": 220, "ff": 106400, "lut": 53200, "uram": 0}
+
+
+def test_a_captured_vivado_report():
+    found = reports.parse_utilisation(DATA / "hls4ml" / "vivado_synth.rpt")
+    assert (found.device, found.state) == ("7z020clg400-1", "Synthesized")
+    assert found.resources == {"lut": 1526, "ff": 2428, "bram18": 0, "dsp": 66}
+    assert found.capacity == {"lut": 53200, "ff": 106400, "bram18": 280, "dsp": 220}
+
+
 def test_a_vitis_report():
     found = reports.parse_csynth(DATA / "vitis_csynth.xml")
     assert (found.version, found.part, found.top) == ("2022.1", "xck26-sfvc784-2LV-c", "net")
