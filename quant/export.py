@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 #: Constant inputs worth a name; the others are numbered.
 _ROLES = {("Quant", 1): "scale", ("Quant", 2): "zero_point", ("Quant", 3): "bit_width"}
 _SCOPES = "pkg.torch.onnx.name_scopes"
+_REPEATS = "slimfab.repeats"
 
 
 def export(module: QuantModule, path: Path | str) -> Path:
@@ -137,7 +138,23 @@ def _cleaned(model: "onnx.ModelProto") -> "onnx.ModelProto":
         from qonnx.util.cleanup import cleanup_model
     except ImportError as error:
         raise ToolMissing(f"QONNX export needs {error.name}; pip install 'slimfab[quant]'") from None
-    return cleanup_model(ModelWrapper(model)).model
+    for node in model.graph.node:
+        firsts = [list(node.input).index(tensor) for tensor in node.input]
+        node.metadata_props.add(key=_REPEATS, value=str(firsts))
+    cleaned = cleanup_model(ModelWrapper(model)).model
+    _restore_repeats(cleaned)
+    return cleaned
+
+
+def _restore_repeats(model: "onnx.ModelProto") -> None:
+    """``x + x``: qonnx 1.0 renames a tensor only where a node reads it first (``ModelWrapper.rename_tensor``)."""
+    graph = model.graph
+    known = {value.name for value in (*graph.input, *graph.initializer)} | {t for n in graph.node for t in n.output}
+    for node in graph.node:
+        firsts = next((ast.literal_eval(p.value) for p in node.metadata_props if p.key == _REPEATS), [])
+        for position, first in enumerate(firsts[: len(node.input)]):
+            if node.input[position] and node.input[position] not in known:
+                node.input[position] = node.input[first]
 
 
 def _named(model: "onnx.ModelProto", module: QuantModule) -> "onnx.ModelProto":

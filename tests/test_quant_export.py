@@ -5,7 +5,9 @@ import os
 
 import numpy as np
 import pytest
+import torch
 from quant_networks import MODULES, Bottleneck, Branches, Chain, Perceptron, Residual, float_network, images, quantised
+from torch import nn
 
 from hwsim.errors import InputError, OutputError, VerifyError
 from hwsim.fixed import FixedPoint
@@ -160,3 +162,27 @@ def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path):
     with pytest.raises(OutputError, match="m.onnx: cannot write"):
         export(quantised(Perceptron), tmp_path / "taken" / "m.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+class Doubled(nn.Module):
+    """Layers that read the same tensor twice."""
+
+    shape = (2, 4, 4)
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(6, 3, 3)
+
+    def forward(self, x):
+        y = x + x
+        return self.conv(torch.cat([y, x, y], 1))
+
+
+@pytest.mark.parametrize("spec", [QuantSpec(5, 6), QuantSpec(16, 16, 16)], ids=["executed", "too wide to execute"])
+def test_a_tensor_read_twice_by_one_layer_keeps_its_name_everywhere(spec, tmp_path):
+    module = quantised(Doubled, spec)
+    network, weights = to_network(module)
+    imported, its_weights = import_onnx(export(module, tmp_path / "model.onnx"))
+    x = images(Doubled, count=9)
+    assert np.array_equal(execute(imported, its_weights, x), execute(network, weights, x))
+    assert np.array_equal(exact_forward(module, x), execute(network, weights, x))
