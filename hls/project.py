@@ -205,7 +205,10 @@ def _quiet(name: str) -> Iterator[None]:
     except SlimfabError:
         raise
     except OSError as error:
-        raise OutputError(f"{name}: cannot write the hls4ml project ({error.strerror or error})") from error
+        reason = error.strerror or error
+        raise OutputError(
+            f"{name}: cannot write the hls4ml project ({reason}); free space, or write elsewhere"
+        ) from error
     except Exception as error:  # hls4ml raises plain Exception, AssertionError, KeyError …
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UnsupportedError(f"{name}: hls4ml refuses the network ({type(error).__name__}: {reason})") from error
