@@ -7,6 +7,7 @@ from types import TracebackType
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -61,7 +62,7 @@ class ProgressBars:
             self._task = None
         when = "[dim]cached[/dim]" if cached else f"{seconds:.1f} s"
         self._console.print(
-            f"[green]✓[/green] {title:<32} {when:>9}  {facts_text(summary)}", highlight=False, soft_wrap=True
+            f"[green]✓[/green] {title:<32} {when:>9}  {escape(facts_text(summary))}", highlight=False, soft_wrap=True
         )
 
 
@@ -108,7 +109,7 @@ def bar_text(figure: Figure) -> str:
 
 def estimates_table(title: str, estimates: Sequence[Estimate]) -> Table:
     """Targets side by side: latency, rate, energy, power, and what limits them."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
     for name in ("target", "latency", "energy", "power", "per second", "limited by"):
         table.add_column(name, justify="left" if name in ("target", "limited by") else "right")
     for one in estimates:
@@ -118,7 +119,7 @@ def estimates_table(title: str, estimates: Sequence[Estimate]) -> Table:
             f"{energy_text(one.energy_uj.value)} {bar_text(one.energy_uj)}",
             f"{one.power_w.value:.3g} W",
             count_text(1e6 * one.batch / one.interval_us.value),
-            limits(one),
+            escape(limits(one)),
         )
     return table
 
@@ -130,7 +131,7 @@ def layers_table(estimate: Estimate) -> Table:
         table.add_column(name, justify="left" if name in ("layer", "operator", "limited by") else "right")
     for row in estimate.layers:
         table.add_row(
-            row.name,
+            escape(row.name),
             row.op,
             count_text(row.macs),
             time_text(row.latency_us),
