@@ -8,6 +8,7 @@ SHELL := bash
 PYTHON ?= python3
 PIP_ARGS ?=
 PYTEST_ARGS ?=
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -22,7 +23,7 @@ unexport PYTHONPATH PYTHONHOME
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  variables: PYTHON=python3.12   PIP_ARGS='--index-url …'   PYTEST_ARGS='-n 2 -k fixed'   RECIPE=my.yaml"
+	@echo "  variables: PYTHON=python3.12   PIP_ARGS='--index-url …'   PYTEST_ARGS='-k fixed'   WORKERS=2   RECIPE=my.yaml"
 
 install: $(INSTALLED) ## create .venv with slimfab (editable), all extras and the development tools, at pinned versions
 
@@ -45,16 +46,18 @@ lint: install ## ruff over everything, mypy --strict over hwsim and hls
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# One file stays in one process, so that what its tests share is made once.
+PARALLEL = -n $(WORKERS) --dist loadfile
 # Tests run on one thread: they are small, and several may run side by side.
 test test-slow: export OMP_NUM_THREADS := 1
 
 test: install ## run the default test suite (PYTEST_ARGS adds options)
 	@.ci/system-packages --optional dataset-fashion-mnist chromium
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 test-slow: install ## run only the tests marked slow
 	@.ci/system-packages --optional dataset-fashion-mnist chromium
-	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m slow $(PARALLEL) $(PYTEST_ARGS)
 
 demo: install data ## Fashion-MNIST end to end: train, prune, quantise, build with hls4ml, verify, compare, report
 	$(BIN)/slimfab run "$(RECIPE)" --output build/demo

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hwsim import device as devices
 from hwsim import serial
 from hwsim.design import Design
+from hwsim.errors import VerifyError
 from hwsim.network import Network, Weights
 from slimfab.flow import Run, Summary
 from slimfab.stages.compress import float_network, golden, pruned_module, qonnx_path, quantised_module
@@ -120,12 +121,17 @@ def _size(network: Network) -> dict[str, Any]:
 def verify_stage(run: Run) -> Summary:
     """Compare torch, the QONNX file (executed, and imported) and hls4ml's C simulation with the golden executor.
 
+    qonnx executes in float32. A file whose sums need more bits is only imported and executed exactly.
+
     Raises:
         VerifyError: an integer differs; names the executor and the first layer.
     """
+    import torch
+
     from hls.executors import CsimExecutor, Executor, GoldenExecutor, QonnxExecutor, TorchExecutor
     from hls.verify import verify
     from hwsim.importers.onnx import import_onnx
+    from quant.executor import exact_dtype
 
     network, weights = golden(run)
     images = test_images(run, network, run.recipe.verify.images)
@@ -143,6 +149,11 @@ def verify_stage(run: Run) -> Summary:
         "imported": lambda: GoldenExecutor(*import_onnx(qonnx_path(run))),
         "csim": lambda: csim,
     }
+    remarks = {}
+    if exact_dtype(network, weights) is not torch.float32:
+        executors["qonnx"] = executors.pop("imported")
+        remarks["qonnx"] = "imported and executed exactly: its sums exceed qonnx's float32"
+    _same_sources(run, csim.project)
     found = {}
     for name, make in executors.items():
         run.listener.advanced(0.0, f"{name}: {len(images)} images")
@@ -151,13 +162,32 @@ def verify_stage(run: Run) -> Summary:
         report.require()
         found[name] = report.comparisons[0]
     counts = {
-        name: {"images": one.images, "integers": one.outputs, "mismatches": one.mismatches, "against": "golden"}
+        name: {
+            "images": one.images,
+            "integers": one.outputs,
+            "mismatches": one.mismatches,
+            "against": "golden",
+            "remark": remarks.get(name, ""),
+        }
         for name, one in found.items()
     }
     # Golden and torch were compared with each other; the golden executor's row is that comparison seen from its side.
     counts["golden"] = {**counts.pop("torch"), "against": "torch"}
     serial.write_json(run.folder("verify") / "verify.json", counts)
     return {"images": len(images), "mismatches": sum(one.mismatches for one in found.values())}
+
+
+def _same_sources(run: Run, simulated: "Project") -> None:
+    """What is simulated is what was built.
+
+    Raises:
+        VerifyError: the C++ in the hardware stage's project is not what the golden network gives.
+    """
+    built = project(run)
+    if simulated.source_hash != built.source_hash:
+        raise VerifyError(
+            f"{built.folder}: its C++ is not what the golden network gives; delete the folder and run again"
+        )
 
 
 def test_images(run: Run, network: Network, count: int) -> "IntArray":
