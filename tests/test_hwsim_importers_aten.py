@@ -104,6 +104,7 @@ def test_what_does_nothing_leaves_nothing() -> None:
         nn.Identity(), nn.Dropout(0.9), nn.Dropout2d(0.5), nn.AlphaDropout(0.5), nn.FeatureAlphaDropout(0.5),
         Applied(lambda self, x: F.dropout(x, 0.5, self.training).detach().contiguous()),
         Applied(lambda self, x: x.view(x.shape)),
+        Applied(lambda self, x: torch.cat([x], 1)),
     )  # fmt: skip
     network, _ = agrees(module, (2, 3, 4))
     assert ops(network) == []

@@ -33,6 +33,15 @@ def test_every_target_costs_every_kind_of_network(name):
         assert found.notes
 
 
+@pytest.mark.parametrize("name", ["cpu:cortex-a9", "gpu:h100", "fpga:pynq-z2", "fpga:pynq-z2/folded"])
+def test_a_network_without_work_costs_its_data_and_the_call(name):
+    draft = Draft(3, 4, 4)
+    draft.layer("flatten")
+    found = targets.estimate(draft.network(), name)
+    assert found.layers == ()
+    assert 0 < found.interval_us.value <= found.latency_us.value < math.inf
+
+
 def test_an_estimate_survives_json():
     found = targets.estimate(resnet8(), "fpga:pynq-z2")
     assert serial.from_json(Estimate, serial.to_json(found)) == found

@@ -100,7 +100,7 @@ def cost_of(
     whole = stages.column("rows_out") * stages.column("columns_out")
     given = [depths.get(item.tensor, pixels) for item, pixels in zip(stages.stages, whole.tolist(), strict=True)]
     fifo_depth = np.maximum(np.array(given), 2.0)[stage]
-    kinds = np.array([stages.stages[index].kind in ("matrix", "depthwise") for index in range(len(stages.stages))])
+    kinds = np.array([item.kind in ("matrix", "depthwise") for item in stages.stages], dtype=np.bool_)
     folds = kinds[stage]
 
     def column(name: str) -> Array:
@@ -110,8 +110,8 @@ def cost_of(
         pe = np.array([folding.pe for folding in foldings], dtype=np.float64)
         simd = np.array([folding.simd for folding in foldings], dtype=np.float64)
         return folded.cost(column, folds, pe, simd, fifo_depth)
-    dense = np.array([item.op == "dense" for item in stages.stages])
-    pipelined = np.array([folding.strategy != "resource" for folding in foldings])
+    dense = np.array([item.op == "dense" for item in stages.stages], dtype=np.bool_)
+    pipelined = np.array([folding.strategy != "resource" for folding in foldings], dtype=np.bool_)
     masks = Masks(folds, dense[stage], pipelined)
     reuse = np.array([folding.reuse_factor for folding in foldings], dtype=np.float64)
     return hls4ml.cost(column, masks, reuse, fifo_depth, io_type)

@@ -262,7 +262,7 @@ def _cat(call: Call) -> str:
     axis = call.arg(1, 0, "dim") % (len(call.shape) + 1)
     if axis != 1:
         raise call.refuse(f"a concatenation along axis {axis}", "expected channels, dim=1")
-    return call.layer("concat", parts)
+    return call.layer("concat", parts) if len(parts) > 1 else parts[0]
 
 
 def _clamp(call: Call) -> str:
