@@ -213,7 +213,8 @@ def _call(draft: Draft, node: Any) -> None:
             "the batch as the first axis"
         )
     result = ATEN[key](call)
-    is_view = in_place or result in draft.env.values()
+    # What returns its argument is a view of it; a concatenation, which takes a list, always copies.
+    is_view = in_place or (result in draft.env.values() and hasattr(node.args[0], "name"))
     if in_place:
         _write_in_place(draft, call, result)
     draft.bind(node.name, result, node.args[0].name if is_view else None)
