@@ -74,26 +74,24 @@ def facts_text(summary: Summary) -> str:
 
 def time_text(microseconds: float) -> str:
     """A duration with a fitting unit: ``850 ns``, ``12.3 µs``, ``4.56 ms``, ``7.89 s``."""
-    for scale, unit in ((1e6, "s"), (1e3, "ms"), (1.0, "µs")):
-        if microseconds >= scale:
-            return f"{microseconds / scale:.3g} {unit}"
-    return f"{microseconds * 1e3:.3g} ns"
+    return _with_prefix(microseconds, ((1e6, " s"), (1e3, " ms"), (1.0, " µs"), (1e-3, " ns")))
 
 
 def energy_text(microjoules: float) -> str:
     """An energy with a fitting unit: ``0.5 nJ`` to ``3 J``."""
-    for scale, unit in ((1e6, "J"), (1e3, "mJ"), (1.0, "µJ")):
-        if microjoules >= scale:
-            return f"{microjoules / scale:.3g} {unit}"
-    return f"{microjoules * 1e3:.3g} nJ"
+    return _with_prefix(microjoules, ((1e6, " J"), (1e3, " mJ"), (1.0, " µJ"), (1e-3, " nJ")))
 
 
 def count_text(number: float) -> str:
     """A count with a decimal prefix: ``569M``, ``4.26k``, ``12``."""
-    for scale, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= scale:
-            return f"{number / scale:.3g}{prefix}"
-    return f"{number:.3g}"
+    return _with_prefix(number, ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")))
+
+
+def _with_prefix(value: float, units: Sequence[tuple[float, str]]) -> str:
+    """Three digits in the largest unit of which there is at least one after rounding, else in the last one."""
+    scale, unit = next((one for one in units if value >= 0.9995 * one[0]), units[-1])
+    scaled = value / scale
+    return f"{scaled:.3g}{unit}" if scaled < 999.5 else f"{scaled:,.0f}{unit}"
 
 
 def bar_text(figure: Figure) -> str:
