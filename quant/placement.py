@@ -45,8 +45,8 @@ def place(network: Network, spec: QuantSpec) -> dict[str, Placed]:
         UnknownNameError: an override matches no layer.
     """
     spec.check_overrides(layer.name for layer in network.layers)
-    _refuse_inexact(network)
-    _refuse_shared(network)
+    for name, reason in refusals(network).items():
+        raise UnsupportedError(f"{name}: {reason}")
     wanted = {t for layer in network.layers if layer.op in _NEEDS_GRID for t in layer.inputs}
     origins = {origin for tensor in wanted for origin in _origins(network, tensor)}
     placed: dict[str, Placed] = {}
@@ -68,23 +68,23 @@ def weight_widths(network: Network, spec: QuantSpec) -> dict[str, int]:
     return {name: spec.override((name,)).weight_width or width for name, width in widths.items()}
 
 
-def _refuse_inexact(network: Network) -> None:
+def refusals(network: Network) -> dict[str, str]:
+    """Layer name → why a float network's layer cannot be quantised; empty if all can."""
+    found: dict[str, str] = {}
+    users: dict[str, str] = {}
     for layer in network.layers:
         if layer.op == "batch_norm" or not ops.OPS[layer.op].exact:
             remedy = _REMEDIES.get(layer.op, "use relu or clip")
-            raise UnsupportedError(f"{layer.name}: {layer.op} cannot be quantised to fixed point; {remedy}")
-
-
-def _refuse_shared(network: Network) -> None:
-    users: dict[str, str] = {}
-    for layer in network.layers:
+            found[layer.name] = f"{layer.op} cannot be quantised to fixed point; {remedy}"
         for tensor in layer.params.values():
             if tensor in users:
-                raise UnsupportedError(
-                    f"{layer.name}: shares '{tensor}' with {users[tensor]}; one format for both is not offered; "
-                    "give each layer its own parameters"
+                found.setdefault(
+                    layer.name,
+                    f"shares '{tensor}' with {users[tensor]}; one format for both is not offered; "
+                    "give each layer its own parameters",
                 )
-            users[tensor] = layer.name
+            users.setdefault(tensor, layer.name)
+    return found
 
 
 def _origins(network: Network, tensor: str) -> set[str]:

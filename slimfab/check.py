@@ -2,7 +2,7 @@
 """``slimfab check``: before any training, layer by layer, does a network map to an FPGA exactly, and does it fit?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hwsim import ops
@@ -13,7 +13,7 @@ from slimfab.models import Model, build_module, is_torch, load_model
 if TYPE_CHECKING:
     from torch import nn
 
-WIDTH = 8  # bits at which an unquantised network is judged
+WIDTH = 8  # bits at which float tensors are judged
 
 
 @dataclass(frozen=True)
@@ -57,17 +57,40 @@ def check_network(model: Model, board: str) -> Check:
     """Check a network that could be imported."""
     from hls.lowering import explain
 
-    rows = _rows(model.network, explain(model.network))
+    # A float network must be quantised first, which refuses layers that hls4ml would take.
+    refusals = _beyond_fixed_point(model.network) or _not_quantisable(model.network)
+    explained = dict(explain(model.network))
+    explained |= {name: ("refused", why) for name, why in refusals.items() if explained[name][0] != "refused"}
+    rows = _rows(model.network, explained)
+    if not rows:
+        return Check(model.name, rows, ("the network computes nothing; give it layers",), ok=False)
     fit, fits = _fit(model.network, board)
     verdict = [fit]
     refused = _count(rows, "refused")
     if refused:
         verdict.append(f"layers without an exact hardware form: {refused}; change them, or end the network before them")
     else:
+        trainable = fits and model.module is not None
         verdict.append(
-            "every layer maps exactly" + ("; 'slimfab run' trains, quantises and verifies it" if fits else "")
+            "every layer maps exactly" + ("; 'slimfab run' trains, quantises and verifies it" if trainable else "")
         )
     return Check(model.name, rows, tuple(verdict), ok=fits and not refused)
+
+
+def _beyond_fixed_point(network: Network) -> dict[str, str]:
+    """Layer name → reason, where a file quantises in a way that fixed point cannot express."""
+    reason = "its scale is no power of two, or its levels leave out zero; train it with fixed-point quantisers"
+    return {
+        layer.name: reason
+        for layer in network.layers
+        if any(network.tensors[name].storage_bits for name in (*layer.outputs, *layer.params.values()))
+    }
+
+
+def _not_quantisable(network: Network) -> dict[str, str]:
+    from quant.placement import refusals
+
+    return {} if any(tensor.format for tensor in network.tensors.values()) else refusals(network)
 
 
 def _count(rows: tuple[Row, ...], status: str) -> int:
@@ -100,15 +123,21 @@ def _refused_rows(module: "nn.Module", shape: tuple[int, ...]) -> tuple[Row, ...
         # Before the layer that was imported next: a stable sort keeps the order of the calls.
         placed.append((one.position - 1, Row(one.name, one.operator, one.shape, None, "refused", remark)))
     ordered = [row for _, row in sorted(placed, key=lambda pair: pair[0])]
-    return tuple(row for row in ordered if row.operator not in ("input", "output"))
+    return tuple(row for row in ordered if row.status == "refused" or row.operator not in ("input", "output"))
 
 
 def _fit(network: Network, board: str) -> tuple[str, bool]:
     """Whether the network fits the board, in words and as a fact."""
     from hwsim.targets import estimate
 
+    tensors = {
+        name: tensor if tensor.format or tensor.storage_bits else replace(tensor, storage_bits=WIDTH)
+        for name, tensor in network.tensors.items()
+    }
+    costed = replace(network, tensors=tensors)
     width = "" if network.is_quantised else f" at {WIDTH} bits"
-    costed = network if network.is_quantised else network.with_bits(WIDTH)
+    if width and any(tensor.format or tensor.storage_bits for tensor in network.tensors.values()):
+        width = f", float values at {WIDTH} bits"
     target = f"fpga:{board}"
     found = estimate(costed, target)
     if found.fits():
