@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Legal reuse factors: the same as hls4ml's own rule, and what follows from them."""
 
+from itertools import product
+
 import pytest
 from hls_networks import Builder
 
@@ -106,10 +108,10 @@ def test_the_simulator_folds_only_in_ways_that_can_be_built():
     t = b.conv(t, 4, (2, 2), S8, S8, groups=2)
     network, _ = b.build(b.dense(b.add("flatten", t, S8), 10, S8, S8))
     checked = 0
-    for stage in pipeline(network).stages:
+    for stage, io_type in product(pipeline(network).stages, ("io_stream", "io_parallel")):
         layer = network.layer(stage.name)
         if "weight" in layer.params:
-            legal = legality.legal_reuse_factors(legality.matrix_of(network, layer))
-            assert set(formulas.legal_reuse_factors(stage)) <= set(legal)
+            legal = legality.legal_reuse_factors(legality.matrix_of(network, layer, io_type))
+            assert set(formulas.legal_reuse_factors(stage, io_type)) <= set(legal)
             checked += 1
-    assert checked == 4
+    assert checked == 8

@@ -94,7 +94,7 @@ def _folding(stage: Stage, design: Design, mapping: Mapping) -> Folding:
     folding = design.folding.get(stage.name)
     if folding is None:
         if mapping is HLS4ML and has_matrix:
-            return Folding(reuse_factor=legal_reuse_factors(stage)[-1])
+            return Folding(reuse_factor=legal_reuse_factors(stage, design.io_type)[-1])
         return Folding(strategy="resource" if has_matrix else "latency")
     rows, columns = stage.mh * stage.groups, stage.mw * stage.groups
     if mapping is FOLDED:
@@ -103,7 +103,7 @@ def _folding(stage: Stage, design: Design, mapping: Mapping) -> Folding:
     elif has_matrix and folding.strategy == "resource":
         # Only the resource strategy restricts the reuse factor (hls4ml, VivadoBackend.init_dense).
         rule = f"divide {columns} inputs, or be {columns} times a divisor of {rows} outputs"
-        _check(stage, "reuse_factor", folding.reuse_factor, legal_reuse_factors(stage), rule)
+        _check(stage, "reuse_factor", folding.reuse_factor, legal_reuse_factors(stage, design.io_type), rule)
     return folding
 
 

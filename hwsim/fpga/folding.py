@@ -81,7 +81,7 @@ _CACHE_SIZE = 256
 def all_options(stages: Pipeline, mapping: str, io_type: str) -> Options:
     """Every legal folding of every stage with its cost, in one vectorised call."""
     list_options = _folded_options if mapping == "folded" else _hls4ml_options
-    per_stage = [list_options(stage) for stage in stages.stages]
+    per_stage = [list_options(stage, io_type) for stage in stages.stages]
     counts = np.array([len(options) for options in per_stage], dtype=np.intp)
     foldings = tuple(folding for options in per_stage for folding in options)
     stage = np.repeat(np.arange(len(per_stage)), counts)
@@ -132,11 +132,11 @@ def safe_fifo_depths(stages: Pipeline) -> dict[str, int]:
     }
 
 
-def _hls4ml_options(stage: Stage) -> tuple[Folding, ...]:
-    return _reuse_options(stage.kind, stage.mw * stage.mh * stage.groups, hls4ml.legal_reuse_factors(stage))
+def _hls4ml_options(stage: Stage, io_type: str) -> tuple[Folding, ...]:
+    return _reuse_options(stage.kind, stage.mw * stage.mh * stage.groups, hls4ml.legal_reuse_factors(stage, io_type))
 
 
-def _folded_options(stage: Stage) -> tuple[Folding, ...]:
+def _folded_options(stage: Stage, io_type: str) -> tuple[Folding, ...]:
     return _lane_options(stage.mw * stage.mh * stage.groups, folded.legal_pe(stage), folded.legal_simd(stage))
 
 

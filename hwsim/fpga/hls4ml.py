@@ -72,14 +72,20 @@ def divisors(number: int) -> tuple[int, ...]:
     return tuple(sorted({*small, *(number // d for d in small)}))
 
 
-def legal_reuse_factors(stage: Stage) -> tuple[int, ...]:
-    """Reuse factors that hls4ml accepts for a stage; only 1 where there is nothing to fold."""
+def legal_reuse_factors(stage: Stage, io_type: str = "io_stream") -> tuple[int, ...]:
+    """Reuse factors that hls4ml computes correctly for a stage; only 1 where there is nothing to fold.
+
+    A convolution in io_parallel computes something else above its inputs per output (hls4ml 1.3,
+    nnet_conv2d_resource.h).
+    """
     if stage.kind == "depthwise":
         return divisors(stage.mw * stage.groups * stage.mh)
     if stage.kind != "matrix":
         return (1,)
     # hls4ml builds one matrix per layer; a grouped one is as large as its non-zero blocks.
     columns = stage.mw * stage.groups
+    if stage.op == "conv2d" and io_type == "io_parallel":
+        return divisors(columns)
     return tuple(sorted({*divisors(columns), *(columns * d for d in divisors(stage.mh))}))
 
 
