@@ -192,7 +192,7 @@ def parse_shape(text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
     parts = text.replace(",", "x").split("x")
-    if not all(part.isdigit() and int(part) > 0 for part in parts):
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise InputError(f"--input: got '{text}'; expected positive sizes joined by x, such as 1x28x28")
     return tuple(int(part) for part in parts)
 
