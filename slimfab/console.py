@@ -106,7 +106,7 @@ def bar_text(figure: Figure) -> str:
 
 
 def estimates_table(title: str, estimates: Sequence[Estimate]) -> Table:
-    """Targets side by side: latency, rate, energy, power, and what limits them."""
+    """Targets side by side: latency of the batch, energy per inference, power, inferences per second, and limits."""
     table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
     for name in ("target", "latency", "energy", "power", "per second", "limited by"):
         table.add_column(name, justify="left" if name in ("target", "limited by") else "right")
@@ -116,7 +116,7 @@ def estimates_table(title: str, estimates: Sequence[Estimate]) -> Table:
             f"{time_text(one.latency_us.value)} {bar_text(one.latency_us)}",
             f"{energy_text(one.energy_uj.value)} {bar_text(one.energy_uj)}",
             f"{one.power_w.value:.3g} W",
-            count_text(1e6 * one.batch / one.interval_us.value),
+            count_text(1e6 / one.interval_us.value),
             escape(limits(one)),
         )
     return table
@@ -140,7 +140,9 @@ def layers_table(estimate: Estimate) -> Table:
 
 
 def limits(estimate: Estimate) -> str:
-    """Which bottleneck takes the largest share of the time, and on which layer it is worst."""
+    """Which bottleneck takes the largest share of the time, and on which layer it is worst; or that it does not fit."""
+    if not estimate.fits():
+        return "does not fit"
     if not estimate.layers:
         return ""
     shares: dict[str, float] = {}

@@ -87,14 +87,15 @@ def _targets(field: str, unit: str, title: str, text: str) -> Callable[[Mapping[
             )  # fmt: skip
         figure.update_xaxes(automargin=True)
         figure.update_yaxes(title=unit, **_LOG)
-        return _plot(title, text, figure, 440)
+        batch = result["recipe"]["compare"]["batch"]
+        return _plot(title, text.format(batch="One inference" if batch == 1 else f"A batch of {batch}"), figure, 440)
 
     return plot
 
 
 latency = _targets(
     "latency_us", "latency, µs (log)", "Latency on every target",
-    "One inference from first input to last output, with error bars. Where a bar is wide, no measurement of the device "
+    "{batch} from first input to last output, with error bars. Where a bar is wide, no measurement of the device "
     "was found to calibrate on.",
 )  # fmt: skip
 energy = _targets(
@@ -129,8 +130,8 @@ def layers(result: Mapping[str, Any], estimates: Estimates, network: Network) ->
     figure.update_yaxes(categoryorder="array", categoryarray=names[::-1], automargin=True)
     figure.update_xaxes(title="time the layer is busy per inference, µs")
     text = (
-        "Layers of the quantised network. On CPU and GPU the times add up; in an FPGA pipeline the layers work at the "
-        "same time and the longest one sets the rate."
+        "Layers of the quantised network. On CPU and GPU the times add up, and the start of the call comes on top; in "
+        "an FPGA pipeline the layers work at the same time and the longest one sets the rate."
     )
     return _plot("Layer by layer, and what limits it", text, figure, 120 + 24 * len(names))
 
@@ -163,10 +164,11 @@ def _roof(one: Estimate, network: Network) -> list[go.Scatter]:
     run = execution(device, work)
     moved = traffic(device, work, run, one.batch).cache
     by_name = {layer.name: layer for layer in one.layers}
+    # Traffic is that of the whole batch, the time of a layer that of one inference.
     points = [
-        (kernel.name, macs / moved[i], macs / by_name[kernel.name].latency_us / 1e3)
+        (kernel.name, kernel.macs * one.batch / moved[i], kernel.macs / by_name[kernel.name].latency_us / 1e3)
         for i, kernel in enumerate(work.kernels)
-        if (macs := kernel.macs * one.batch) and kernel.name in by_name
+        if kernel.macs and kernel.name in by_name
     ]
     dtype = run.dtypes[int(run.dtype_index[[bool(k.macs) for k in work.kernels]].max(initial=0))]
     peak = device["cores"] * device["clock_mhz"] * device[f"macs_per_cycle.{dtype}"] / 1e3
