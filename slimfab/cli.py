@@ -203,7 +203,7 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        app()
+        app(prog_name="slimfab")  # also as `python -m slimfab.cli`
     except SlimfabError as error:
         console.err.print(f"[red]error:[/red] {escape(str(error))}", highlight=False)
         sys.exit(2)

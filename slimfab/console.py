@@ -60,9 +60,9 @@ class ProgressBars:
         if self._task is not None:
             self._bars.remove_task(self._task)
             self._task = None
-        when = "[dim]cached[/dim]" if cached else f"{seconds:.1f} s"
+        when = f"[dim]{'cached':>9}[/dim]" if cached else f"{f'{seconds:.1f} s':>9}"
         self._console.print(
-            f"[green]✓[/green] {title:<32} {when:>9}  {escape(facts_text(summary))}", highlight=False, soft_wrap=True
+            f"[green]✓[/green] {title:<32} {when}  {escape(facts_text(summary))}", highlight=False, soft_wrap=True
         )
 
 
