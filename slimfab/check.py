@@ -44,6 +44,9 @@ def check_model(source: str, board: str, shape: tuple[int, ...] | None = None) -
     Raises:
         InputError: the model or the board does not exist, or the model's file cannot be read.
     """
+    from hwsim.targets import parse
+
+    parse(f"fpga:{board}")  # before the network is built
     if is_torch(source):
         module, shape = build_module(source, shape, {})
         refused = _refused_rows(module, shape)

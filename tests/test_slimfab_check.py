@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What ``slimfab check`` promises is what a run would do."""
 
+import re
+
 import pytest
+from command_line import refused, slimfab, succeeds
 from torch import nn
 
 from hwsim.errors import UnsupportedError
@@ -70,3 +73,73 @@ def test_a_second_output_is_a_refused_row(tmp_path):
 def test_nothing_to_map_is_no_success():
     found = check(nn.Sequential(), (2, 4, 4))
     assert (found.ok, found.verdict) == (False, ("the network computes nothing; give it layers",))
+
+
+NETS = """\
+from torch import nn
+
+
+class Mixed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3, padding=1)
+        self.act = nn.PReLU()
+        self.pool = nn.MaxPool2d(2, 2, padding=1)
+        self.head = nn.Conv2d(4, 2, 1)
+        self.end = nn.Tanh()
+
+    def forward(self, x):
+        return self.end(self.head(self.pool(self.act(self.conv(x)))))
+
+
+def good():
+    return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2, 2, padding=1))
+
+
+def large():
+    return nn.Sequential(nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 1024))
+"""
+
+
+def table(text):
+    """Layer → (operator, status) from the printed table."""
+    return {name: (operator, status) for name, operator, status in re.findall(
+        r"^  (\S+) +(\w+) +[\d×]+ .*?(exact|rewritten|refused)\b", text, re.MULTILINE)}
+
+
+@pytest.fixture
+def nets(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nets.py").write_text(NETS)
+
+
+def test_a_good_network_is_shown_layer_by_layer(nets):
+    text = succeeds("check", "nets.py:good", "--input", "1x8x8")
+    assert table(text) == {"0": ("conv2d", "exact"), "1": ("relu", "exact"), "2": ("max_pool2d", "rewritten")}
+    assert re.search(r"^  0 +conv2d +4×8×8 +2\.3k ", text, re.MULTILINE)
+    assert "padded with zeros in a layer of its own" in text
+    assert re.search(r"^fpga:pynq-z2 at 8 bits: fits, about [\d.]+ µs per inference; lut \d+%", text, re.MULTILINE)
+
+
+def test_every_refused_layer_is_listed_in_its_place_and_the_exit_code_says_so(nets):
+    outcome = slimfab("check", "nets.py:Mixed", "--input", "1x8x8")
+    assert outcome.code == 1
+    assert list(table(outcome.out)) == ["conv", "act", "pool", "head", "end"]
+    assert [name for name, (_, status) in table(outcome.out).items() if status == "refused"] == ["act", "end"]
+    assert outcome.out.splitlines()[-1] == "layers refused: 2; change the refused layers, then check again"
+    assert outcome.err == ""
+
+
+def test_a_network_that_does_not_fit_is_no_success(nets):
+    outcome = slimfab("check", "nets.py:large", "--input", "1024", "--board", "pynq-z2")
+    assert outcome.code == 1
+    assert re.search(r"^fpga:pynq-z2 at 8 bits: does not fit: .*; prune it, use fewer bits", outcome.out, re.MULTILINE)
+    assert slimfab("check", "nets.py:large", "--input", "1024", "--board", "u250").code == 0
+
+
+def test_an_unknown_board_is_said_before_anything_about_the_network(nets):
+    for source in ("nets.py:Mixed", "nets.py:good", "nowhere.py:build"):
+        message = refused("check", source, "--input", "1x8x8", "--board", "kv26")
+        assert message == "unknown target 'fpga:kv26'; did you mean 'fpga:kv260'?"
+    message = refused("check", "nets.py:good", "--input", "1x8x8", "--board", "cortex-a9")
+    assert message == "target: got 'fpga:cortex-a9', but cortex-a9 is a cpu; use cpu:cortex-a9"
