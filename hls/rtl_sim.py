@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""RTL simulation: integers in, integers and exact cycles out, through the SystemVerilog that slimfab emits.
+
+The verilated design runs in a subprocess, which reads the weights from the emitted folder.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hls.dataflow import Array, Dataflow, Stream
+from hls.emit import Manifest, load_manifest, write
+from hls.layers import build
+from hls.rtl_compile import FAST, compile_design
+from hwsim.design import Design
+from hwsim.errors import InputError, NetworkError, ToolFailed
+from hwsim.network import Network
+
+_WORKER = Path(__file__).with_name("rtl_worker.py")
+_SPARE_CYCLES = 10_000
+
+
+@dataclass(frozen=True)
+class Stalls:
+    """How often the source pauses between beats and the sink is not ready, as probabilities; ``seed`` chooses when."""
+
+    idle: float = 0.0
+    stall: float = 0.0
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.idle < 1 and 0 <= self.stall < 1):
+            raise InputError(f"stalls: got idle={self.idle}, stall={self.stall}; expected probabilities below 1")
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One simulation: (N, values per image) integers in stream order, and the cycle in which each beat passed.
+
+    ``in_cycles`` is (N, beats per image in), ``out_cycles`` (N, beats per image out).
+    """
+
+    values: Array
+    in_cycles: Array
+    out_cycles: Array
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the first beat in to the last beat out of the first image."""
+        return int(self.out_cycles[0, -1] - self.in_cycles[0, 0])
+
+    @property
+    def interval(self) -> int | None:
+        """Cycles between the last beats of the last two images; None for one image."""
+        return int(self.out_cycles[-1, -1] - self.out_cycles[-2, -1]) if len(self.out_cycles) > 1 else None
+
+
+class RtlExecutor:
+    """A network's emitted SystemVerilog, compiled with Verilator on first use and kept by content.
+
+    Args:
+        design: backend "Slimfab"; see :func:`hls.layers.build`.
+        folder: where the design is emitted; replaced if it holds one.
+        cache: folder of compiled libraries; the user's cache folder by default.
+        optimise: options of g++.
+
+    Raises:
+        UnsupportedError: a layer has no template, or its folding does not divide.
+        OutputError: the folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        weights: Mapping[str, Array],
+        design: Design,
+        folder: Path | str,
+        *,
+        cache: Path | None = None,
+        optimise: tuple[str, ...] = FAST,
+    ) -> None:
+        self.network, self.folder = network, Path(folder)
+        self.dataflow = build(network, weights, design)
+        self.manifest = write(self.dataflow, self.folder)
+        self.cache, self.optimise = cache, optimise
+        self.last_run: Run | None = None
+
+    def predict(self, x: npt.ArrayLike) -> Array:
+        """(N, *input shape) integers of the input's format → (N, *output shape) integers of the output's.
+
+        :attr:`last_run` then holds the cycles.
+
+        Raises:
+            NetworkError: x does not fit the network's input.
+            ToolMissing, ToolFailed: see :func:`simulate`.
+        """
+        images = _checked(self.network, np.asarray(x))
+        shape = self.network.tensors[self.network.outputs[0]].shape
+        if len(images) == 0:
+            return np.zeros((0, *shape), dtype=np.int64)
+        flat = images.reshape(len(images), -1)[:, self.dataflow.input.order]
+        self.last_run = simulate(self.dataflow, self.folder, flat, cache=self.cache, optimise=self.optimise)
+        golden = np.empty_like(self.last_run.values)
+        golden[:, self.dataflow.output.order] = self.last_run.values
+        return golden.reshape(len(images), *shape)
+
+
+def simulate(
+    dataflow: Dataflow,
+    folder: Path | str,
+    values: Array,
+    stalls: Stalls | None = None,
+    *,
+    cache: Path | None = None,
+    optimise: tuple[str, ...] = FAST,
+) -> Run:
+    """Stream images through an emitted design.
+
+    Args:
+        folder: what :func:`hls.emit.write` wrote for the dataflow.
+        values: (N, values per image) integers in the order of the input stream; N at least 1.
+        stalls: pauses of source and sink; none by default.
+
+    Raises:
+        ToolMissing: there is no Verilator or no g++.
+        ToolFailed: compilation failed, or the design got stuck or marked the end of an image wrongly.
+        OutputError: a file of the folder is missing or was changed.
+    """
+    manifest = load_manifest(folder)
+    library = compile_design(folder, manifest, cache, optimise)
+    with tempfile.TemporaryDirectory(prefix="slimfab-rtl-") as name:
+        work = Path(name)
+        np.save(work / "inputs.npy", _pack(dataflow.input, values))
+        _run_worker(library, Path(folder).resolve(), manifest, work, len(values), stalls or Stalls())
+        with np.load(work / "results.npz", allow_pickle=False) as found:
+            results = {key: found[key] for key in found.files}
+    return _checked_run(dataflow, manifest, results, len(values))
+
+
+def _run_worker(library: Path, folder: Path, manifest: Manifest, work: Path, images: int, stalls: Stalls) -> None:
+    slowest = max([manifest.interval, *(unit.latency for unit in manifest.units)])
+    wait = slowest * len(manifest.units) + _SPARE_CYCLES
+    job = {
+        "library": str(library.resolve()),
+        "folder": str(work),
+        "beats_out": images * manifest.output.beats,
+        "bytes_out": manifest.output.bytes,
+        "idle": round(stalls.idle * 65536),
+        "stall": round(stalls.stall * 65536),
+        "seed": stalls.seed,
+        "patience": round(wait / ((1 - stalls.idle) * (1 - stalls.stall))),
+    }
+    with (work / "run.log").open("w") as log:
+        code = subprocess.run(
+            [sys.executable, str(_WORKER), json.dumps(job)],
+            cwd=folder,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            check=False,
+        ).returncode
+    if code != 0:
+        kept = folder / "run.log"
+        shutil.copyfile(work / "run.log", kept)
+        lines = [line.strip() for line in kept.read_text(errors="replace").splitlines() if line.strip()]
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        last = lines[-1][-200:] if lines else "no output"
+        raise ToolFailed(f"{manifest.network}: RTL simulation failed ({how}: {last}); log: {kept}")
+
+
+def _checked_run(dataflow: Dataflow, manifest: Manifest, results: Mapping[str, Array], images: int) -> Run:
+    beats = manifest.output.beats
+    given = len(results["out"])
+    if given < images * beats:
+        raise ToolFailed(
+            f"{manifest.network}: the design got stuck after {given} of {images * beats} beats; deepen its FIFOs"
+        )
+    ends = np.flatnonzero(results["last"])
+    if not np.array_equal(ends, np.arange(1, images + 1) * beats - 1):
+        raise ToolFailed(f"{manifest.network}: TLAST came with beats {ends[:8].tolist()}; expected every {beats}th")
+    return Run(
+        _unpack(dataflow.output, results["out"]).reshape(images, -1),
+        results["in_cycle"].astype(np.int64).reshape(images, -1),
+        results["out_cycle"].astype(np.int64).reshape(images, beats),
+    )
+
+
+def _pack(stream: Stream, values: Array) -> npt.NDArray[np.uint8]:
+    """(N, values per image) integers → (beats, bytes) of TDATA."""
+    width = stream.format.width
+    lanes = values.astype(np.int64).reshape(-1, stream.lanes)
+    bits = ((lanes[..., None] >> np.minimum(np.arange(width), 63)) & 1).astype(np.uint8)
+    return np.packbits(bits.reshape(len(lanes), -1), axis=1, bitorder="little")
+
+
+def _unpack(stream: Stream, beats: npt.NDArray[np.uint8]) -> Array:
+    """(beats, bytes) of TDATA → (beats, lanes) integers."""
+    width = stream.format.width
+    bits = np.unpackbits(beats, axis=1, count=width * stream.lanes, bitorder="little")
+    lanes = bits.reshape(len(beats), stream.lanes, width).astype(np.int64)
+    values: Array = (lanes << np.arange(width)).sum(axis=-1)
+    if stream.format.signed and width < 64:
+        values -= lanes[..., -1] << width
+    return values
+
+
+def _checked(network: Network, x: Array) -> Array:
+    tensor = network.inputs[0]
+    shape, fmt = network.tensors[tensor].shape, network.tensors[tensor].format
+    assert fmt is not None  # build() refused float tensors
+    if x.shape[1:] != shape or x.dtype.kind not in "iu":
+        raise NetworkError(
+            f"{tensor}: got {x.dtype} data of shape {x.shape}; expected integers (N, {', '.join(map(str, shape))}) "
+            f"of {fmt}; quantise with the input's format first"
+        )
+    if x.size and (x.min() < fmt.min_int or x.max() > fmt.max_int):
+        raise NetworkError(f"{tensor}: data {x.min()}..{x.max()} leave {fmt}; clip or quantise them")
+    return x

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hardware units: for every module in ``hls/rtl`` one file here that checks, sets parameters, fills memories.
+
+    unit.py             what a unit is; divisors and their error messages; memory files
+    matrix_vector.py    dense layers and convolutions, PE × SIMD at a time
+    sliding_window.py   windows of an image out of a line buffer
+    cast.py             relu, clip and number formats
+    max_pool.py         the largest value of a window
+    streams.py          FIFO, width converter, end-of-frame marker
+
+Cycles come from :mod:`hwsim.fpga.dataflow`. A new module is a row in :data:`MODULES`, a ``.sv`` file, a function that
+makes its :class:`~hls.templates.unit.Unit`, and a formula.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+RTL = Path(__file__).resolve().parent.parent / "rtl"
+
+#: Every module → the modules it instantiates.
+MODULES: Mapping[str, tuple[str, ...]] = {
+    "adder_tree": (),
+    "cast": (),
+    "fifo": (),
+    "frame_last": (),
+    "matrix_vector": ("adder_tree",),
+    "max_pool": (),
+    "sliding_window": (),
+    "width_converter": (),
+}
+
+
+def sources(modules: set[str]) -> tuple[str, ...]:
+    """The modules and all they instantiate, in alphabetical order."""
+    found: set[str] = set()
+    waiting = set(modules)
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        waiting |= set(MODULES[name]) - found
+    return tuple(sorted(found))

