@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hwsim.errors import InputError
 from hwsim.estimate import Estimate
 from hwsim.network import Network
 
@@ -48,11 +49,26 @@ def profile_model(model: Any, x: Any, targets: Sequence[str] | None, bits: int |
 def _network(model: Any, x: Any) -> Network:
     if isinstance(model, Network):
         return model
-    shape = tuple(x.shape[1:]) if hasattr(x, "shape") else tuple(x) if x is not None else None
     if isinstance(model, str):
         from slimfab.models import load_model
 
-        return load_model(model, shape).network
+        return load_model(model, _shape(x)).network
+    from slimfab.models import require_torch
+
+    require_torch()
+    from torch import nn
+
     from hwsim.importers.torch import import_torch
 
-    return import_torch(model, shape or ())[0]
+    if not isinstance(model, nn.Module):
+        raise InputError(f"profile: got {type(model).__name__}; expected a torch.nn.Module, a network, or a name")
+    return import_torch(model, _shape(x) or ())[0]
+
+
+def _shape(x: Any) -> tuple[int, ...] | None:
+    """The input shape without the batch, of an example batch or of a shape given as such."""
+    if x is None or isinstance(x, list | tuple):
+        return None if x is None else tuple(x)
+    if not hasattr(x, "shape"):
+        raise InputError(f"profile: got {x!r}; expected an example batch, or an input shape such as (1, 28, 28)")
+    return tuple(x.shape[1:])
