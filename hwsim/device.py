@@ -16,7 +16,7 @@ Adding a device is adding a file here, or anywhere else: a target may also name 
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -112,6 +112,8 @@ def names() -> list[str]:
 def load(name: str) -> Device:
     """The device of that name, or the one described in the YAML file `name`; read once.
 
+    A device from a file of the user's has the file's path as its name, so that what names it can load it again.
+
     Raises:
         UnknownNameError: no such device ships with the package.
         DeviceError: the file cannot be read, or a number is missing, unknown, without source or impossible.
@@ -121,7 +123,7 @@ def load(name: str) -> Device:
 
         return detect()
     if name.endswith((".yaml", ".yml")):
-        return read(Path(name))
+        return replace(read(Path(name)), name=name)
     path = FOLDER / f"{name}.yaml"
     if name not in names():
         raise UnknownNameError(f"unknown device '{name}'; {suggest(name, names())}")

@@ -92,7 +92,8 @@ class LayerEstimate:
     """The cost of one layer (or of the layers fused into it), and what limits it.
 
     ``latency_us`` is the time the layer is busy for one inference: on CPU and GPU they add up to the latency of one
-    but for what the runtime takes once per call, in a dataflow pipeline they overlap.  ``fused`` names the layers whose work is done inside this one.
+    but for what the runtime takes once per call, in a dataflow pipeline they overlap.  ``fused`` names the layers
+    whose work is done inside this one.
     """
 
     name: str

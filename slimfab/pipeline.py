@@ -2,6 +2,8 @@
 """The main job: which stages a recipe goes through, and what of the recipe each depends on."""
 
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,23 @@ def _train_config(recipe: Recipe) -> Any:
 
 
 def _prune_config(recipe: Recipe) -> Any:
-    return [_plain(recipe.prune), recipe.quantise.weight_width]  # budgets are met at the width that is deployed
+    # Budgets are met at the width that is deployed.
+    budget = recipe.prune.budget if recipe.prune else {}
+    return [_plain(recipe.prune), recipe.quantise.weight_width, _device_hashes(budget)]
+
+
+def _device_hashes(names: Iterable[str]) -> list[str | None]:
+    """Hashes of the device files of the user's that boards, targets or cost fields name."""
+    files = [found[0] for name in names if (found := re.search(r"[^:]+\.ya?ml", name))]
+    return [file_hash(Path(file)) for file in files]
+
+
+def _hardware_config(recipe: Recipe) -> Any:
+    return [_plain(recipe.hardware), _device_hashes([recipe.hardware.board])]
+
+
+def _compare_config(recipe: Recipe) -> Any:
+    return [_plain(recipe.compare), _device_hashes(recipe.compare.targets)]
 
 
 STAGES = (
@@ -55,10 +73,10 @@ STAGES = (
     Stage("prune", "prune and fine-tune", prune_stage, _prune_config, ("train",)),
     Stage("quantise", "quantise and train", quantise_stage, lambda r: _plain(r.quantise), ("prune",)),
     Stage("export", "export golden network, QONNX", export_stage, lambda r: r.name, ("quantise",)),
-    Stage("hardware", "build hls4ml project", hardware_stage, lambda r: _plain(r.hardware), ("export",)),
+    Stage("hardware", "build hls4ml project", hardware_stage, _hardware_config, ("export",)),
     Stage("verify", "verify bit for bit", verify_stage, lambda r: _plain(r.verify), ("hardware",)),
     Stage("evaluate", "test accuracy", evaluate_stage, lambda r: None, ("export",)),
-    Stage("compare", "compare targets", compare_stage, lambda r: _plain(r.compare), ("hardware",)),
+    Stage("compare", "compare targets", compare_stage, _compare_config, ("hardware",)),
     Stage("report", "write report", report_stage, lambda r: None, ("verify", "evaluate", "compare")),
 )
 

@@ -213,11 +213,25 @@ def _section_of(annotation: Any) -> Any:
 def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     model, dataset = recipe.model, recipe.dataset
     if model.weights is not None:
-        model = model.model_copy(update={"weights": folder / model.weights})
+        model = model.model_copy(update={"weights": folder / model.weights.expanduser()})
     if ":" in model.source and model.source.split(":")[0].endswith(".py"):
         model = model.model_copy(update={"source": str(folder / model.source)})
     if dataset.folder is not None:
         dataset = dataset.model_copy(update={"folder": folder / dataset.folder.expanduser()})
     elif dataset.name.endswith(".npz"):
         dataset = dataset.model_copy(update={"folder": folder})
-    return recipe.model_copy(update={"model": model, "dataset": dataset})
+    hardware = recipe.hardware.model_copy(update={"board": _device_in(folder, recipe.hardware.board)})
+    targets = [_device_in(folder, target) for target in recipe.compare.targets]
+    compare = recipe.compare.model_copy(update={"targets": targets})
+    prune = recipe.prune
+    if prune is not None:
+        prune = prune.model_copy(update={"budget": {_device_in(folder, k): v for k, v in prune.budget.items()}})
+    return recipe.model_copy(
+        update={"model": model, "dataset": dataset, "prune": prune, "hardware": hardware, "compare": compare}
+    )
+
+
+def _device_in(folder: Path, name: str) -> str:
+    """A board, target or cost field with the path of its device file, if it names one, made absolute."""
+    kind, colon, device = name.rpartition(":")
+    return f"{kind}{colon}{folder / device}" if ".yaml" in device or ".yml" in device else name

@@ -60,7 +60,9 @@ def test_an_unknown_device_names_the_nearest():
 def test_a_device_of_your_own_is_read_from_its_path(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(board() | {"name": "mine"}))
-    assert device.load(str(path)).name == "mine"
+    found = device.load(str(path))
+    assert found.name == str(path)
+    assert device.load(found.name) is found
 
 
 @pytest.mark.parametrize(

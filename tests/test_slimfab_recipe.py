@@ -31,10 +31,19 @@ def test_left_out_sections_take_their_defaults() -> None:
         ({"trian": {}}, r"r\.yaml: unknown key 'trian'; did you mean 'train'\?"),
         ({"prune": {"critreion": "l1"}}, r"unknown key 'prune\.critreion'; did you mean 'criterion'\?"),
         ({"prune": {"finetune": {"epoch": 1}}}, r"unknown key 'prune\.finetune\.epoch'; did you mean 'epochs'\?"),
-        ({"quantise": {"overrides": {"conv1": {"weight_widht": 4}}}}, r"'quantise\.overrides\.conv1\.weight_widht'; "
-                                                                     r"did you mean 'weight_width'\?"),
-        ({"quantise": {"weight_width": 0}}, r"quantise\.weight_width: got 0; input should be greater than or equal to 2"),
-        ({"quantise": {"weight_width": 65}}, r"quantise\.weight_width: got 65; input should be less than or equal to 16"),
+        (
+            {"quantise": {"overrides": {"conv1": {"weight_widht": 4}}}},
+            r"'quantise\.overrides\.conv1\.weight_widht'; "
+            r"did you mean 'weight_width'\?",
+        ),
+        (
+            {"quantise": {"weight_width": 0}},
+            r"quantise\.weight_width: got 0; input should be greater than or equal to 2",
+        ),
+        (
+            {"quantise": {"weight_width": 65}},
+            r"quantise\.weight_width: got 65; input should be less than or equal to 16",
+        ),
         ({"train": {"epochs": "many"}}, r"train\.epochs: got 'many'; input should be a valid integer"),
         ({"hardware": {"io_type": "io_serial"}}, r"hardware\.io_type: got 'io_serial'; input should be 'io_stream' or"),
         ({"model": {}}, r"key 'model\.source' is missing; add it"),
@@ -78,3 +87,17 @@ def test_paths_are_relative_to_the_recipe(tmp_path: Path) -> None:
     assert recipe.model.source == f"{tmp_path}/net.py:build"
     assert recipe.model.weights == tmp_path / "w.safetensors"
     assert recipe.dataset.folder == tmp_path / "data"
+
+
+def test_device_files_are_relative_to_the_recipe_wherever_they_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(
+        "name: r\nmodel: {source: vgg_tiny}\ndataset: {name: digits}\n"
+        "prune: {budget: {'fpga:mine.yaml.dsp': 60, macs: 0.5}}\nhardware: {board: mine.yaml}\n"
+        "compare: {targets: ['fpga:mine.yaml/folded', 'cpu:/elsewhere/cpu.yml', 'cpu:cortex-a9']}\n"
+    )
+    recipe = load_recipe(path)
+    assert recipe.prune is not None
+    assert recipe.prune.budget == {f"fpga:{tmp_path}/mine.yaml.dsp": 60, "macs": 0.5}
+    assert recipe.hardware.board == f"{tmp_path}/mine.yaml"
+    assert recipe.compare.targets == [f"fpga:{tmp_path}/mine.yaml/folded", "cpu:/elsewhere/cpu.yml", "cpu:cortex-a9"]

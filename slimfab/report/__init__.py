@@ -83,11 +83,13 @@ def _summary(result: Mapping[str, Any], estimates: Mapping[str, "Sequence[Estima
     board = next(one for one in estimates["quantised"] if one.target == built)
     fewer = sizes["float"]["macs"] / sizes["quantised"]["macs"]
     bits = sizes["float"]["weight_bits"] / sizes["quantised"]["weight_bits"]
+    place = f"on {board.target}" if board.batch == 1 else f"for {board.batch} on {board.target}"
+    remark = f"estimate, {bar_text(board.latency_us)}" if board.fits() else "but the design does not fit this board"
     return [
         (f"{100 * accuracy['quantised']:.2f} %", "test accuracy", f"{drop:+.2f} points against float"),
         (f"{differing}", "integers differ", f"of {compared:,} compared in {len(result['verify'])} executors"),
         (f"{fewer:.2f}×", "fewer MACs", count_text(sizes["quantised"]["macs"])),
         (f"{bits:.1f}×", "smaller weights", f"{sizes['quantised']['weight_bits'] / 8192:.1f} KiB"),
-        (time_text(board.latency_us.value), f"on {board.target}", f"estimate, {bar_text(board.latency_us)}"),
+        (time_text(board.latency_us.value), place, remark),
         (energy_text(board.energy_uj.value), "per inference", f"whole board, estimate, {bar_text(board.energy_uj)}"),
     ]

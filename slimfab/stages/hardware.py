@@ -96,16 +96,19 @@ def compare_stage(run: Run) -> Summary:
         "quantised": golden(run)[0],
     }
     names = list(dict.fromkeys([*section.targets, built]))
+    fits = True
     found: dict[str, list[Any]] = {}
     for index, (variant, network) in enumerate(networks.items()):
         found[variant] = []
         for position, name in enumerate(names):
             run.listener.advanced((index + position / len(names)) / len(networks), f"{variant} on {name}")
             chosen = design(run) if variant == "quantised" and name == built else None
-            found[variant].append(serial.to_json(estimate(network, name, section.batch, chosen)))
+            one = estimate(network, name, section.batch, chosen)
+            fits = one.fits() if chosen is not None else fits
+            found[variant].append(serial.to_json(one))
     serial.write_json(run.folder("compare") / "estimates.json", found)
     serial.write_json(run.folder("compare") / "networks.json", {name: _size(one) for name, one in networks.items()})
-    return {"targets": len(names)}
+    return {"targets": len(names), "fits_board": fits}
 
 
 def _size(network: Network) -> dict[str, Any]:
