@@ -174,10 +174,11 @@ window.addEventListener('load', async () => {
     }
     found.push(states);
   }
+  const buttons = [...document.querySelectorAll('.modebar-btn')].map(button => button.dataset.title);
   const loaded = performance.getEntriesByType('resource').map(entry => entry.name);
   const out = document.createElement('pre');
   out.id = 'outcome';
-  out.textContent = JSON.stringify({plots: found, problems: problems, loaded: loaded});
+  out.textContent = JSON.stringify({plots: found, problems: problems, loaded: loaded, buttons: buttons});
   document.body.appendChild(out);
 });
 """
@@ -195,7 +196,7 @@ def drawn(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any
     command = [
         browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
         "--disable-dev-shm-usage", f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=20000",
-        "--window-size=1200,900", "--dump-dom", (folder / "page.html").as_uri(),
+        "--window-size=1000,900", "--dump-dom", (folder / "page.html").as_uri(),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     (outcome,) = re.findall(r'<pre id="outcome">(.*?)</pre>', done.stdout, re.DOTALL)
@@ -211,6 +212,11 @@ def test_a_browser_draws_every_plot_without_an_error(drawn: dict[str, Any]) -> N
         for one in states:
             assert one["marks"] > 0, one
             assert one["texts"] > 3, one
+
+
+@pytest.mark.needs("chromium")
+def test_no_button_sends_the_plot_anywhere(drawn: dict[str, Any]) -> None:
+    assert set(drawn["buttons"]) == {"Zoom", "Pan", "Reset axes", "Download plot as a PNG"}
 
 
 @pytest.mark.needs("chromium")

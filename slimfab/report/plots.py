@@ -22,6 +22,12 @@ RESOURCE_COLOURS = {"lut": "#3fae8f", "ff": "#7fb0e8", "dsp": "#e39a4b", "bram18
 _INK = "#1f2933"
 _FONT = {"family": "system-ui, sans-serif", "size": 13, "color": _INK}
 _LOG = {"type": "log", "dtick": 1, "exponentformat": "none", "separatethousands": True}
+# Zoom, pan, reset and a PNG; plotly's own default also has a button that uploads the plot.
+_CONFIG = {
+    "displaylogo": False,
+    "showSendToCloud": False,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d"],
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ def _plot(title: str, text: str, figure: go.Figure, height: int = 380) -> Plot:
         template="simple_white", font=_FONT, height=height, margin={"l": 70, "r": 50, "t": 50, "b": 50},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}, modebar={"orientation": "v"},
     )  # fmt: skip
-    return Plot(title, text, figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False}))
+    return Plot(title, text, figure.to_html(full_html=False, include_plotlyjs=False, config=_CONFIG))
 
 
 def _bars(figures: Sequence[Figure]) -> dict[str, Any]:
