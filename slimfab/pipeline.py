@@ -17,7 +17,7 @@ from slimfab.flow import Listener, Run, Silent, Stage, execute, file_hash
 from slimfab.models import code_file, find_builder
 from slimfab.recipe import Recipe, Section, TrainSection, load_recipe
 from slimfab.stages.check import check_stage
-from slimfab.stages.compress import export_stage, prune_stage, quantise_stage
+from slimfab.stages.compress import deployed_bits, export_stage, prune_stage, quantise_stage
 from slimfab.stages.hardware import compare_stage, evaluate_stage, hardware_stage, verify_stage
 from slimfab.stages.report import REPORT_FILES, report_stage
 from slimfab.stages.train import data_stage, train_stage
@@ -47,9 +47,8 @@ def _train_config(recipe: Recipe) -> Any:
 
 
 def _prune_config(recipe: Recipe) -> Any:
-    # Budgets are met at the width that is deployed.
     budget = recipe.prune.budget if recipe.prune else {}
-    return [_plain(recipe.prune), recipe.quantise.weight_width, _device_hashes(budget)]
+    return [_plain(recipe.prune), deployed_bits(recipe.quantise), _device_hashes(budget)]
 
 
 def _device_hashes(names: Iterable[str]) -> list[str | None]:

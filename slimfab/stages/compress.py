@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hwsim import network as networks
 from hwsim.network import Network, Weights
 from slimfab.flow import Run, Summary
-from slimfab.recipe import PruneSection
+from slimfab.recipe import PruneSection, QuantiseSection
 from slimfab.stages.train import WEIGHTS, dataset, fit_section, float_module, load_weights, new_module, save_weights
 
 if TYPE_CHECKING:
@@ -60,9 +60,18 @@ def cut(run: Run, module: "nn.Module", section: PruneSection, tune: "Tune | None
         tune=tune,
         skip=section.skip,
         align=section.align,
-        bits=run.recipe.quantise.weight_width,
+        bits=deployed_bits(run.recipe.quantise),
         seed=run.recipe.seed,
     )
+
+
+def deployed_bits(section: QuantiseSection) -> int:
+    """The one width at which budgets are met: the widest that is deployed, so that they hold there too."""
+    widths = [section.weight_width, section.activation_width, section.operand_width]
+    single = [section.first_width, section.last_width]
+    for one in section.overrides.values():
+        single += [one.weight_width, one.activation_width]
+    return max([*widths, *(width for width in single if width is not None)])
 
 
 def pruned_module(run: Run) -> "nn.Module":
