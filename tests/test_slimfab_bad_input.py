@@ -402,7 +402,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_is_really_full(tiny_disk: Path, tmp_path: Path) -> None:
     recipe, run = write_recipe(tmp_path), tiny_disk / "run"
     message = refused("run", recipe, "--output", run)
-    assert re.match(r"small: cannot write the hls4ml project \(No space left on device\); free some space", message)
+    assert re.match(r"small: cannot write the hls4ml project \(No space left on device\); free ", message)
     assert_nothing_half_written(run)
     assert (run / "06-export/done.json").exists()
     subprocess.run(["mount", "-o", "remount,size=100m", str(tiny_disk)], check=True)
