@@ -199,3 +199,13 @@ def test_a_survey_survives_calls_that_return_several_values() -> None:
     layers, _, refusals = survey_torch(module, (5, 8))
     assert [layer.op for layer in layers] == ["input", "dense", "output"]
     assert [refusal.name for refusal in refusals] == ["cell"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_modules_of_other_float_types_become_float32_networks(dtype: torch.dtype) -> None:
+    module = seeded(ResNet()).to(dtype)
+    network, weights = import_torch(module, (3, 6, 6))
+    same, theirs = import_torch(copy.deepcopy(module).float(), (3, 6, 6))
+    assert network == same
+    assert all(array.dtype == np.float32 and np.array_equal(array, theirs[name]) for name, array in weights.items())
+    assert {parameter.dtype for parameter in module.parameters()} == {dtype}

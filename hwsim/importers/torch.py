@@ -115,7 +115,8 @@ def _export(module: "torch.nn.Module", shape: tuple[int, ...], title: str) -> An
         raise InputError(f"{title}: input shape {shape}; expected positive whole numbers such as (1, 28, 28)")
     was_training = {part: part.training for part in module.modules()}
     module.eval()
-    example = torch.zeros(_BATCH, *shape)
+    first = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(()))
+    example = torch.zeros(_BATCH, *shape, dtype=first.dtype, device=first.device)
     try:
         with _quiet(), torch.no_grad():
             return torch.export.export(module, (example,), strict=False)
