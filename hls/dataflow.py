@@ -7,7 +7,7 @@ An image travels pixel by pixel, row by row, with its channels innermost; a beat
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,12 @@ import numpy.typing as npt
 
 from hls.templates import streams
 from hls.templates.cast import cast, is_identity
-from hls.templates.unit import Unit
+from hls.templates.sliding_window import expect_padding
+from hls.templates.unit import Unit, expect_divisor
 from hwsim.design import Design, Folding
 from hwsim.errors import NetworkError, UnsupportedError
 from hwsim.fixed import FixedPoint
+from hwsim.fpga.dataflow import Window
 from hwsim.network import Layer, Network
 
 Array = npt.NDArray[Any]
@@ -65,14 +67,15 @@ class Dataflow:
 
 @dataclass
 class Draft:
-    """A dataflow while it is made, layer by layer: the wires so far, and the streams that layers may read."""
+    """A dataflow while it is made, layer by layer: the wires so far, and by tensor the streams still to be read."""
 
     network: Network
     weights: Mapping[str, Array]
     design: Design
     units: list[Unit] = field(default_factory=list)
     wires: dict[str, int] = field(default_factory=dict)
-    streams: dict[str, Stream] = field(default_factory=dict)
+    streams: dict[str, list[Stream]] = field(default_factory=dict)
+    input: Stream | None = None
 
     def folding(self, layer: Layer) -> Folding | None:
         """The design's folding of a layer, where it gives one."""
@@ -112,19 +115,75 @@ class Draft:
             stream = Stream(wire, stream.format, step, stream.image, stream.order)
         return stream
 
+    def take(self, tensor: str) -> Stream:
+        """A stream of the tensor that no other layer has taken."""
+        return self.streams[tensor].pop(0)
+
+    def own_lanes(self, layer: Layer) -> Stream:
+        """What the layer reads, with the lanes that its own folding asks for."""
+        stream, folding = self.take(layer.inputs[0]), self.folding(layer)
+        if folding is None:
+            return stream
+        expect_divisor(layer.name, "pe", folding.pe, stream.image[0], "channels")
+        return self.with_lanes(layer, stream, folding.pe)
+
+    def cast(
+        self, layer: Layer, stream: Stream, target: FixedPoint, clip: tuple[int, int, int] | None = None
+    ) -> Stream:
+        """The stream in another format; the same stream where that changes no bit."""
+        if clip is None and is_identity(stream.format, target):
+            return replace(stream, format=target)
+        wire = self.behind(stream, f"{layer.name}_cast", target)
+        wires = (stream.wire, wire)
+        self.units.append(cast(wire, layer.name, wires, stream.format, target, stream.lanes, stream.beats, clip))
+        return replace(stream, wire=wire, format=target)
+
     def finish(self, layer: Layer, stream: Stream, clip: tuple[int, int, int] | None = None) -> None:
-        """Cast an exact result to the format of the layer's output, and hold it in a FIFO for its reader."""
-        target = self.format(layer.output)
-        if clip is not None or not is_identity(stream.format, target):
-            wire = self.behind(stream, f"{layer.name}_cast", target)
-            self.units.append(
-                cast(wire, layer.name, (stream.wire, wire), stream.format, target, stream.lanes, stream.beats, clip)
-            )
-            stream = Stream(wire, target, stream.lanes, stream.image, stream.order)
+        """Cast an exact result to the format of the layer's output, and hold it in a FIFO for its readers."""
+        stream = self.cast(layer, stream, self.format(layer.output), clip)
+        self.publish(layer, self._fifo(layer, stream) if self._readers(layer.output) == 1 else stream)
+
+    def publish(self, layer: Layer, stream: Stream) -> None:
+        """Let the readers of the layer's output have a stream; each of several has it behind a FIFO of its own."""
+        readers = self._readers(layer.output)
+        if readers == 1:
+            self.streams[layer.output] = [stream]
+            return
+        wires = tuple(self.behind(stream, f"{layer.name}_fork") for _ in range(readers))
+        width = self.wires[stream.wire]
+        name = f"{wires[0]}_unit"
+        self.units.append(streams.stream_fork(name, layer.name, stream.wire, wires, width, stream.beats))
+        self.streams[layer.output] = [self._fifo(layer, replace(stream, wire=wire)) for wire in wires]
+
+    def _readers(self, tensor: str) -> int:
+        reads = sum(layer.inputs.count(tensor) for layer in self.network.consumers(tensor))
+        return reads + (tensor in self.network.outputs)
+
+    def _fifo(self, layer: Layer, stream: Stream) -> Stream:
+        """A FIFO of the design's depth; by default short in a chain, and a whole image deep where branches part.
+
+        The branch that waits where branches meet is then held until the other one gives its first result, which
+        takes at most one image.
+        """
+        whole = stream.image[1] * stream.image[2]
+        pixels = self.design.fifo_depths.get(layer.output, 0 if self._readers(layer.output) == 1 else whole)
         wire = self.behind(stream, f"{layer.name}_fifo")
-        depth = self.design.fifo_depths.get(layer.output, 0) * stream.image[0] // stream.lanes
-        self.units.append(streams.fifo(wire, layer.name, (stream.wire, wire), self.wires[wire], stream.beats, depth))
-        self.streams[layer.output] = Stream(wire, target, stream.lanes, stream.image, stream.order)
+        depth = pixels * stream.image[0] // stream.lanes
+        wires, width = (stream.wire, wire), self.wires[stream.wire]
+        self.units.append(streams.fifo(wire, layer.name, wires, width, stream.beats, depth))
+        return replace(stream, wire=wire)
+
+    def window(self, layer: Layer, stream: Stream) -> Window:
+        """The geometry of a convolution's or pooling's window over a stream."""
+        channels, rows, columns = stream.image
+        _, out_rows, out_columns = self.network.tensors[layer.output].shape
+        blocks, attrs = channels // stream.lanes, layer.attrs
+        if "kernel" not in attrs:  # over the whole image
+            return Window(blocks, rows, columns, (rows, columns), (1, 1), (1, 1), (0, 0, 0, 0), 1, 1)
+        kernel, stride, dilation = attrs["kernel"], attrs["stride"], attrs.get("dilation", (1, 1))
+        window = Window(blocks, rows, columns, kernel, stride, dilation, attrs["padding"], out_rows, out_columns)
+        expect_padding(layer.name, window)
+        return window
 
 
 def image_of(shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -138,12 +197,12 @@ def arrival_order(image: tuple[int, int, int]) -> Order:
     return places
 
 
-def check_chain(network: Network, design: Design) -> None:
+def check_network(network: Network, design: Design) -> None:
     """Refuse what no lowering of one layer could repair.
 
     Raises:
         NetworkError: the design is for another network, or there is more than one input or output.
-        UnsupportedError: another back end's design, a tensor without a format, or a tensor with several readers.
+        UnsupportedError: another back end's design, a tensor without a format, or one that nothing reads.
     """
     if design.network_hash != network.hash:
         raise NetworkError(
@@ -165,12 +224,5 @@ def check_chain(network: Network, design: Design) -> None:
                 raise UnsupportedError(
                     f"{layer.name}: '{name}' is float; expected a fixed-point format; quantise the network"
                 )
-        readers = network.consumers(layer.output)
-        if len(readers) + (layer.output in network.outputs) > 1:
-            names = ", ".join(reader.name for reader in readers)
-            raise UnsupportedError(
-                f"{layer.name}: its output goes to {names or 'several places'}; expected one reader, because streams "
-                "do not fork; use hls4ml (backend Vitis) for this network"
-            )
-        if not readers and layer.output not in network.outputs:
-            raise UnsupportedError(f"{layer.name}: nothing reads its output; expected one reader; remove the layer")
+        if not network.consumers(layer.output) and layer.output not in network.outputs:
+            raise UnsupportedError(f"{layer.name}: nothing reads its output; expected a reader; remove the layer")

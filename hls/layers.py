@@ -4,22 +4,21 @@
 What has no row, or cannot be made exact, is refused with the layer's name and a remedy.
 """
 
-import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from hls.dataflow import Array, Dataflow, Draft, Stream, arrival_order, check_chain, image_of
+from hls.dataflow import Array, Dataflow, Draft, Stream, arrival_order, check_network, image_of
+from hls.layers_matrix import lower_conv2d, lower_dense
+from hls.layers_pool import lower_avg_pool2d, lower_global_avg_pool, lower_max_pool
+from hls.templates import streams
 from hls.templates.cast import is_identity
-from hls.templates.matrix_vector import accumulator, matrix_vector
-from hls.templates.max_pool import max_pool
-from hls.templates.sliding_window import expect_padding, sliding_window
+from hls.templates.matrix_vector import accumulator
 from hls.templates.unit import expect_divisor
-from hwsim.design import Design, Folding
+from hwsim.design import Design
 from hwsim.errors import NetworkError
-from hwsim.fixed import FixedPoint
 from hwsim.formats import exact_format
-from hwsim.fpga.dataflow import Window
 from hwsim.network import Layer, Network, check_weights
 
 
@@ -36,7 +35,7 @@ def build(network: Network, weights: Mapping[str, Array], design: Design) -> Dat
         NetworkError: the design belongs to another network, or the network has more than one input or output.
         WeightsError: weights are missing, misshapen or leave their format.
     """
-    check_chain(network, design)
+    check_network(network, design)
     check_weights(network, weights)
     for name in design.folding:
         network.layer(name)
@@ -46,19 +45,21 @@ def build(network: Network, weights: Mapping[str, Array], design: Design) -> Dat
             known = ", ".join(LOWERINGS)
             raise draft.refuse(layer, layer.op, f"one of {known}", "use hls4ml (backend Vitis) for this network")
         LOWERINGS[layer.op](draft, layer)
-    if len(draft.units) == 0:
+    if not any(unit.module != "stream_fork" for unit in draft.units):
         raise NetworkError(f"{network.name}: got a network that computes nothing; expected at least one layer")
-    source, result = draft.streams[network.inputs[0]], draft.streams[network.outputs[0]]
+    source, result = draft.input, draft.take(network.outputs[0])
+    assert source is not None  # every network has an input layer
     return Dataflow(network.name, network.hash, design, tuple(draft.units), dict(draft.wires), source, result)
 
 
 def _input(draft: Draft, layer: Layer) -> None:
     fmt, shape = draft.format(layer.output), draft.network.tensors[layer.output].shape
-    _expect_stream_shape(draft, layer, shape)
+    if len(shape) not in (1, 3):
+        raise draft.refuse(layer, f"shape {shape}", "(features,) or (channels, height, width)", "flatten it")
     image = image_of(shape)
     lanes = _wanted_lanes(draft, layer.output, image[0])
-    wire = draft.wire(layer.name, fmt.width * lanes)
-    draft.streams[layer.output] = Stream(wire, fmt, lanes, image, arrival_order(image))
+    draft.input = Stream(draft.wire(layer.name, fmt.width * lanes), fmt, lanes, image, arrival_order(image))
+    draft.publish(layer, draft.input)
 
 
 def _wanted_lanes(draft: Draft, tensor: str, channels: int) -> int:
@@ -74,41 +75,25 @@ def _wanted_lanes(draft: Draft, tensor: str, channels: int) -> int:
     return 1
 
 
-def _expect_stream_shape(draft: Draft, layer: Layer, shape: tuple[int, ...]) -> None:
-    if len(shape) not in (1, 3):
-        raise draft.refuse(
-            layer, f"a tensor of shape {shape}", "(features,) or (channels, height, width)", "flatten it"
-        )
-
-
-def _lanes_of(draft: Draft, layer: Layer) -> Stream:
-    """What the layer reads, with the lanes that its own folding asks for."""
-    stream = draft.streams[layer.inputs[0]]
-    folding = draft.folding(layer)
-    if folding is None:
-        return stream
-    expect_divisor(layer.name, "pe", folding.pe, stream.image[0], "channels")
-    return draft.with_lanes(layer, stream, folding.pe)
-
-
 def _same(draft: Draft, layer: Layer) -> None:
     """output, requantise, flatten: the cast alone; nothing at all where the format stays.
 
     A flattened image goes on travelling as an image: golden places do not change.
     """
-    if is_identity(draft.streams[layer.inputs[0]].format, draft.format(layer.output)):
-        draft.streams[layer.output] = draft.streams[layer.inputs[0]]
+    target = draft.format(layer.output)
+    if is_identity(draft.streams[layer.inputs[0]][0].format, target):
+        draft.publish(layer, replace(draft.take(layer.inputs[0]), format=target))
     else:
-        draft.finish(layer, _lanes_of(draft, layer))
+        draft.finish(layer, draft.own_lanes(layer))
 
 
 def _relu(draft: Draft, layer: Layer) -> None:
-    stream = _lanes_of(draft, layer)
+    stream = draft.own_lanes(layer)
     draft.finish(layer, stream, (0, max(stream.format.max_int, 0), stream.format.frac))
 
 
 def _clip(draft: Draft, layer: Layer) -> None:
-    stream = _lanes_of(draft, layer)
+    stream = draft.own_lanes(layer)
     low, high = float(layer.attrs["low"]), float(layer.attrs["high"])
     frac = next((f for f in range(32) if (low * 2.0**f).is_integer() and (high * 2.0**f).is_integer()), None)
     if frac is None:
@@ -122,83 +107,22 @@ def _clip(draft: Draft, layer: Layer) -> None:
     draft.finish(layer, stream, (*bounds, frac))
 
 
-def _dense(draft: Draft, layer: Layer) -> None:
-    stream, folding = draft.streams[layer.inputs[0]], draft.folding(layer) or Folding()
-    _expect_stream_shape(draft, layer, draft.network.tensors[layer.inputs[0]].shape)
-    if len(draft.network.tensors[layer.inputs[0]].shape) != 1:
-        raise draft.refuse(layer, "an image", "a vector", "flatten it first")
-    features = len(stream.order)
-    expect_divisor(layer.name, "simd", folding.simd, features, "input features")
-    matrix = draft.weights[layer.params["weight"]][:, stream.order]
-    _matrix(draft, layer, draft.with_lanes(layer, stream, folding.simd), matrix, folding)
-
-
-def _conv2d(draft: Draft, layer: Layer) -> None:
-    groups = int(layer.attrs["groups"])
-    if groups != 1:
-        raise draft.refuse(layer, f"groups={groups}", "groups=1", "use hls4ml (backend Vitis) for this network")
-    stream, folding = draft.streams[layer.inputs[0]], draft.folding(layer) or Folding()
-    expect_divisor(layer.name, "simd", folding.simd, stream.image[0], "input channels")
-    weight = draft.weights[layer.params["weight"]]
-    expect_divisor(layer.name, "pe", folding.pe, len(weight), "output channels")
-    stream = draft.with_lanes(layer, stream, folding.simd)
-    window = _window(draft, layer, stream)
-    if (window.kernel, window.stride, window.padding) != ((1, 1), (1, 1), (0, 0, 0, 0)):
-        wire = draft.behind(stream, f"{layer.name}_window")
-        passes = len(weight) // folding.pe
-        wires = (stream.wire, wire)
-        unit = sliding_window(wire, layer.name, wires, window, stream.format, stream.lanes, passes=passes)
-        draft.units.append(unit)
-        taps = math.prod(window.kernel) * window.out_rows * window.out_columns
-        # Only the number of beats matters behind a window; the order is set again behind the matrix.
-        stream = Stream(wire, stream.format, stream.lanes, stream.image, np.zeros(taps * stream.image[0], np.intp))
-    matrix = weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)
-    _matrix(draft, layer, stream, matrix, folding)
-
-
-def _matrix(draft: Draft, layer: Layer, stream: Stream, matrix: Array, folding: Folding) -> None:
-    """A matrix-vector unit over the vectors of a stream, and the layer's cast."""
-    rows, columns = matrix.shape
-    expect_divisor(layer.name, "pe", folding.pe, rows, "output channels")
-    exact = accumulator(layer.name, exact_format(draft.network, layer, draft.weights))
-    bias_name = layer.params.get("bias")
-    bias = draft.weights[bias_name] if bias_name else np.zeros(rows, dtype=np.int64)
-    weight_format = draft.format(layer.params["weight"])
-    bias_format = draft.format(bias_name) if bias_name else FixedPoint(1, exact.frac)
-    wire = draft.wire(f"{layer.name}_matrix", folding.pe * exact.width)
-    formats = (stream.format, weight_format, bias_format)
-    vectors = len(stream.order) // columns
-    lanes = (folding.pe, folding.simd)
-    unit = matrix_vector(wire, layer.name, (stream.wire, wire), matrix, bias, formats, exact, lanes, vectors)
-    draft.units.append(unit)
-    image = image_of(draft.network.tensors[layer.output].shape)
-    draft.finish(layer, Stream(wire, exact, folding.pe, image, arrival_order(image)))
-
-
-def _max_pool2d(draft: Draft, layer: Layer) -> None:
-    stream = _lanes_of(draft, layer)
-    window = _window(draft, layer, stream)
-    wire, fmt = draft.behind(stream, f"{layer.name}_window"), stream.format
-    wires = (stream.wire, wire)
-    unit = sliding_window(wire, layer.name, wires, window, fmt, stream.lanes, fmt.min_int, channels_outer=True)
-    draft.units.append(unit)
-    result = draft.behind(stream, f"{layer.name}_max")
-    taps, windows = math.prod(window.kernel), window.out_rows * window.out_columns * window.blocks
-    draft.units.append(max_pool(result, layer.name, (wire, result), fmt, stream.lanes, taps, windows))
-    image = image_of(draft.network.tensors[layer.output].shape)
-    draft.finish(layer, Stream(result, fmt, stream.lanes, image, arrival_order(image)))
-
-
-def _window(draft: Draft, layer: Layer, stream: Stream) -> Window:
-    channels, rows, columns = stream.image
-    _, out_rows, out_columns = draft.network.tensors[layer.output].shape
-    attrs = layer.attrs
-    window = Window(
-        channels // stream.lanes, rows, columns, tuple(attrs["kernel"]), tuple(attrs["stride"]),
-        tuple(attrs.get("dilation", (1, 1))), tuple(attrs["padding"]), out_rows, out_columns,
-    )  # fmt: skip
-    expect_padding(layer.name, window)
-    return window
+def _add(draft: Draft, layer: Layer) -> None:
+    """All terms at one binary point, in one width that holds the sum; branches meet beat by beat."""
+    terms = [draft.take(tensor) for tensor in layer.inputs]
+    folding = draft.folding(layer)
+    if any(not np.array_equal(term.order, terms[0].order) for term in terms):
+        raise draft.refuse(
+            layer, "a flattened image and a vector", "terms that arrive in the same order", "add before flattening"
+        )
+    lanes = folding.pe if folding else terms[0].lanes
+    expect_divisor(layer.name, "pe", lanes, terms[0].image[0], "channels")
+    exact = accumulator(layer.name, exact_format(draft.network, layer))
+    terms = [draft.cast(layer, draft.with_lanes(layer, term, lanes), exact) for term in terms]
+    wire = draft.behind(terms[0], f"{layer.name}_sum")
+    sources = tuple(term.wire for term in terms)
+    draft.units.append(streams.add(wire, layer.name, sources, wire, exact, lanes, terms[0].beats))
+    draft.finish(layer, replace(terms[0], wire=wire))
 
 
 LOWERINGS: Mapping[str, Callable[[Draft, Layer], None]] = {
@@ -208,7 +132,11 @@ LOWERINGS: Mapping[str, Callable[[Draft, Layer], None]] = {
     "flatten": _same,
     "relu": _relu,
     "clip": _clip,
-    "dense": _dense,
-    "conv2d": _conv2d,
-    "max_pool2d": _max_pool2d,
+    "add": _add,
+    "dense": lower_dense,
+    "conv2d": lower_conv2d,
+    "max_pool2d": lower_max_pool,
+    "global_max_pool": lower_max_pool,
+    "avg_pool2d": lower_avg_pool2d,
+    "global_avg_pool": lower_global_avg_pool,
 }

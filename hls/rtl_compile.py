@@ -97,13 +97,13 @@ def compile_design(
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{root}: cannot write ({error.strerror}); choose a writable cache folder") from error
-    runtime = _runtime(root, compiler, verilator)
     with tempfile.TemporaryDirectory(dir=root, prefix=".") as name:
         build = Path(name)
         log = build / "compile.log"
         command = [str(verilator.program), *_VERILATE, "--quiet", "--top-module", TOP, "-Mdir", str(build / "cpp")]
         _run([*command, "-f", "files.f"], Path(folder), log, verilator)
         _write_unit(build)
+        runtime = _runtime(root, compiler, verilator)
         objects = [str(runtime / Path(source).with_suffix(".o").name) for source in _RUNTIME_SOURCES]
         command = [compiler, *_LANGUAGE, *optimise, *_includes(verilator), f"-I{build / 'cpp'}", "-shared"]
         _run(

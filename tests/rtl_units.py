@@ -2,6 +2,7 @@
 """One hardware unit alone between two streams, for the contract tests of hls.templates."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from hls.dataflow import Dataflow, Stream
 from hls.emit import write
 from hls.rtl_compile import QUICK
 from hls.rtl_sim import Run, Stalls, simulate
+from hls.templates.streams import stream_fork
 from hls.templates.unit import Unit
 from hwsim.design import Design
 from hwsim.fixed import FixedPoint
@@ -27,14 +29,22 @@ def alone(unit: Unit, source: Stream, result: Stream) -> Dataflow:
     return Dataflow("alone", "0" * 16, Design("0" * 16, "none", 100.0), (unit,), wires, source, result)
 
 
+def behind_a_fork(unit: Unit, source: Stream, result: Stream) -> Dataflow:
+    """A unit all of whose inputs come from one stream."""
+    width, beats = source.format.width * source.lanes, source.beats
+    fork = stream_fork("fork", "fork", source.wire, unit.inputs, width, beats)
+    dataflow = alone(unit, source, result)
+    return replace(dataflow, units=(fork, unit), wires={**dataflow.wires, **dict.fromkeys(unit.inputs, width)})
+
+
 def meets_contract(dataflow: Dataflow, values: np.ndarray, expected: np.ndarray, folder: Path, cache: Path) -> Run:
     """Bits under every stall pattern, cycles without stalls; ``values`` and ``expected`` are (images, values)."""
     write(dataflow, folder / "design")
     run = simulate(dataflow, folder / "design", values, cache=cache, optimise=QUICK)
     np.testing.assert_array_equal(run.values, expected)
-    (unit,) = dataflow.units
+    timing = dataflow.units[-1].timing  # what stands in front of it, if anything, takes no cycle
     got = (run.in_cycles.shape[1], run.out_cycles.shape[1], run.latency, run.interval)
-    assert got == (unit.timing.beats_in, unit.timing.beats_out, unit.timing.latency, unit.timing.interval)
+    assert got == (timing.beats_in, timing.beats_out, timing.latency, timing.interval)
     for pattern in PATTERNS:
         stalled = simulate(dataflow, folder / "design", values, pattern, cache=cache, optimise=QUICK)
         np.testing.assert_array_equal(stalled.values, expected)

@@ -148,10 +148,21 @@ def grouped() -> tuple[Network, Weights]:
     return draft.build(draft.conv("x", 4, (3, 3), ACT, WEIGHT, groups=2))
 
 
-def forked() -> tuple[Network, Weights]:
+def vector_plus_image() -> tuple[Network, Weights]:
+    draft = Builder((2, 2, 2), ACT)
+    flat = draft.add("flatten", "x", ACT)
+    return draft.build(draft.add("add", (flat, draft.dense(flat, 8, ACT, WEIGHT)), ACT))
+
+
+def uncounted_padding() -> tuple[Network, Weights]:
+    attrs = {"kernel": (2, 2), "stride": (2, 2), "padding": (1, 1, 1, 1), "count_include_pad": False}
+    return one_layer("avg_pool2d", **attrs)
+
+
+def dead_end() -> tuple[Network, Weights]:
     draft = Builder((4, 6, 6), ACT)
-    left, right = draft.add("relu", "x", ACT), draft.add("clip", "x", ACT, low=-1.0, high=1.0)
-    return draft.build(draft.add("add", (left, right), ACT))
+    draft.add("relu", "x", ACT)
+    return draft.build(draft.add("clip", "x", ACT, low=-1.0, high=1.0))
 
 
 @pytest.mark.parametrize(
@@ -159,7 +170,15 @@ def forked() -> tuple[Network, Weights]:
     [
         (one_layer("sigmoid"), r"^sigmoid1: got sigmoid; expected one of input, output, .*; use hls4ml"),
         (grouped(), r"^conv2d1: got groups=2; expected groups=1; use hls4ml"),
-        (forked(), r"^input: its output goes to relu1, clip2; expected one reader, because streams do not fork; use"),
+        (
+            vector_plus_image(),
+            r"^add3: got a flattened image and a vector; expected terms that arrive in the same",
+        ),
+        (
+            uncounted_padding(),
+            r"^avg_pool2d1: got padding that is not counted; expected count_include_pad or",
+        ),
+        (dead_end(), r"^relu1: nothing reads its output; expected a reader; remove the layer$"),
     ],
 )
 def test_a_layer_without_a_template_is_refused_by_name(made: tuple[Network, Weights], message: str) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Emitted networks under Verilator: integers equal the golden executor's, cycles equal the formulas."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from hls.rtl_compile import QUICK
 from hls.rtl_sim import RtlExecutor, Stalls, simulate
 from hls.verify import verify
 from hwsim import reference
-from hwsim.design import Folding
+from hwsim.design import Design, Folding
 from hwsim.errors import InputError, NetworkError, OutputError, ToolFailed, ToolMissing
 from hwsim.fixed import FixedPoint
+from hwsim.network import Network, Weights
 
 pytestmark = [pytest.mark.needs("verilator", "g++")]
 
@@ -57,6 +59,41 @@ def test_a_perceptron_is_exact_on_a_thousand_inputs(tmp_path: Path, rtl_cache: P
     verify(network, weights, corner_images(network, 1000), {"rtl": executor}).require()
     assert executor.last_run is not None
     assert executor.last_run.interval == executor.manifest.interval
+
+
+def residual(seed: int = 0) -> tuple[Network, Weights, Design]:
+    """Two residual blocks, the second with a strided shortcut, an average over 3x3 pixels, and a dense layer."""
+    act, wide = FixedPoint(6, 3, False, "RND_CONV", "SAT"), FixedPoint(8, 4, True, "RND_CONV", "SAT")
+    same = (1, 1, 1, 1)
+    draft = Builder((2, 6, 6), act, seed)
+    a = draft.add("relu", draft.conv("x", 4, (3, 3), wide, WEIGHT, BIAS, padding=same), act)
+    b = draft.add("relu", draft.conv(a, 4, (3, 3), wide, WEIGHT, BIAS, padding=same), act)
+    b = draft.conv(b, 4, (3, 3), wide, WEIGHT, BIAS, padding=same)
+    a = draft.add("relu", draft.add("add", (a, b), wide), act)
+    b = draft.conv(a, 6, (3, 3), FixedPoint(9, 3), WEIGHT, BIAS, padding=same, stride=(2, 2))
+    shortcut = draft.conv(a, 6, (1, 1), wide, WEIGHT, stride=(2, 2))
+    a = draft.add("relu", draft.add("add", (b, shortcut), wide), act)
+    a = draft.add("flatten", draft.add("global_avg_pool", a, act), act)
+    network, weights = draft.build(draft.dense(a, 10, FixedPoint(12, 6), WEIGHT, BIAS), "residual")
+    folding = {"conv2d1": Folding(4, 2), "conv2d3": Folding(4, 2), "conv2d5": Folding(2, 4), "conv2d8": Folding(6, 2),
+               "conv2d9": Folding(2, 2), "add10": Folding(3), "dense14": Folding(5, 3)}  # fmt: skip
+    return network, weights, design(network, **folding)
+
+
+def test_branches_that_part_and_meet_are_exact(tmp_path: Path, rtl_cache: Path) -> None:
+    network, weights, plan = residual()
+    executor = RtlExecutor(network, weights, plan, tmp_path, cache=rtl_cache, optimise=QUICK)
+    verify(network, weights, corner_images(network, 50), {"rtl": executor}).require()
+    assert executor.last_run is not None
+    assert executor.last_run.interval == executor.manifest.interval
+
+
+def test_a_branch_whose_fifo_is_too_short_is_reported_as_stuck(tmp_path: Path, rtl_cache: Path) -> None:
+    network, weights, plan = residual()
+    shallow = replace(plan, fifo_depths={layer.output: 2 for layer in network.layers})
+    executor = RtlExecutor(network, weights, shallow, tmp_path, cache=rtl_cache, optimise=QUICK)
+    with pytest.raises(ToolFailed, match=r"^residual: the design got stuck after \d+ of 16 beats; deepen its FIFOs$"):
+        executor.predict(corner_images(network, 8))
 
 
 def test_new_weights_need_no_new_compilation(tmp_path: Path, rtl_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

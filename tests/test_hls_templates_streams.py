@@ -3,9 +3,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rtl_units import WIRES, alone, corners, meets_contract, stream
+from rtl_units import WIRES, alone, behind_a_fork, corners, meets_contract, stream
 
-from hls.templates.streams import conversion_steps, fifo, width_converter
+from hls.templates.streams import add, conversion_steps, fifo, width_converter
 from hwsim.fixed import FixedPoint
 
 FORMAT = FixedPoint(5, 0)
@@ -34,6 +34,16 @@ def test_a_width_converter_keeps_the_order(lanes: tuple[int, int], tmp_path: Pat
     unit = width_converter("b", "conv", WIRES, FORMAT.width, lanes, 24 // lanes[0])
     ins, outs = stream("a", FORMAT, lanes[0], 24 // lanes[0]), stream("b", FORMAT, lanes[1], 24 // lanes[1])
     meets_contract(alone(unit, ins, outs), values, values, tmp_path, rtl_cache)
+
+
+@needs_simulator
+@pytest.mark.parametrize("count", [3, pytest.param(2, marks=pytest.mark.slow)])
+def test_what_a_fork_gives_adds_up(count: int, tmp_path: Path, rtl_cache: Path) -> None:
+    exact = FixedPoint(5, 0)
+    values = corners(FixedPoint(3, 0), (8, 12))
+    unit = add("b", "add", tuple(f"t{i}" for i in range(count)), "b", exact, 2, 6)
+    dataflow = behind_a_fork(unit, stream("a", exact, 2, 6), stream("b", exact, 2, 6))
+    meets_contract(dataflow, values, count * values, tmp_path, rtl_cache)
 
 
 def test_lanes_convert_directly_or_by_way_of_a_common_divisor() -> None:

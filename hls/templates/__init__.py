@@ -6,7 +6,8 @@
     sliding_window.py   windows of an image out of a line buffer
     cast.py             relu, clip and number formats
     max_pool.py         the largest value of a window
-    streams.py          FIFO, width converter, end-of-frame marker
+    mean.py             sums over a window or an image, and their exact division
+    streams.py          FIFO, width converter, fork, addition
 
 Cycles come from :mod:`hwsim.fpga.dataflow`. A new module is a row in :data:`MODULES`, a ``.sv`` file, a function that
 makes its :class:`~hls.templates.unit.Unit`, and a formula.
@@ -19,13 +20,17 @@ RTL = Path(__file__).resolve().parent.parent / "rtl"
 
 #: Every module → the modules it instantiates.
 MODULES: Mapping[str, tuple[str, ...]] = {
+    "accumulate": (),
+    "add": ("adder_tree",),
     "adder_tree": (),
     "cast": (),
+    "divide": (),
     "fifo": (),
     "frame_last": (),
     "matrix_vector": ("adder_tree",),
     "max_pool": (),
     "sliding_window": (),
+    "stream_fork": (),
     "width_converter": (),
 }
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands between layers: FIFOs and width converters."""
+"""What stands between layers – FIFOs, width converters, forks – and the addition that joins branches."""
 
 import math
 
 from hls.templates.unit import Unit
+from hwsim.fixed import FixedPoint
 from hwsim.fpga import dataflow
 
 MIN_DEPTH = 2  # a FIFO of one word could not pass a word in every cycle
@@ -22,6 +23,20 @@ def width_converter(
     parameters: dict[str, int | str] = {"WIDTH": width, "IN_LANES": lanes[0], "OUT_LANES": lanes[1]}
     timing = dataflow.width_converter(beats_in, *lanes)
     return Unit(name, "width_converter", layer, parameters, timing, (wires[0],), (wires[1],))
+
+
+def stream_fork(name: str, layer: str, source: str, readers: tuple[str, ...], width: int, beats: int) -> Unit:
+    """The same ``width`` bits to every reader's wire."""
+    parameters: dict[str, int | str] = {"WIDTH": width, "COUNT": len(readers)}
+    return Unit(name, "stream_fork", layer, parameters, dataflow.stream_fork(beats), (source,), readers)
+
+
+def add(
+    name: str, layer: str, sources: tuple[str, ...], result: str, exact: FixedPoint, lanes: int, beats: int
+) -> Unit:
+    """The sum of several streams that all have the format ``exact``, which holds the sum too."""
+    parameters: dict[str, int | str] = {"COUNT": len(sources), "LANES": lanes, "WIDTH": exact.width}
+    return Unit(name, "add", layer, parameters, dataflow.add(beats, len(sources)), sources, (result,))
 
 
 def conversion_steps(lanes_in: int, lanes_out: int) -> tuple[int, ...]:

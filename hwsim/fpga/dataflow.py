@@ -13,6 +13,7 @@ from hwsim.errors import InputError
 
 MATRIX_STEPS = 4  # operand, weight and product registers and the accumulator (hls/rtl/matrix_vector.sv)
 CAST_STEPS = 2  # hls/rtl/cast.sv
+DIVIDE_STEPS = 3  # hls/rtl/divide.sv
 WINDOW_STEPS = 3  # address, memory and padding registers (hls/rtl/sliding_window.sv)
 _LONG_AGO = -(1 << 60)
 _SETTLED = 10  # images over which the sliding window's schedule is followed
@@ -104,6 +105,27 @@ def width_converter(beats_in: int, lanes_in: int, lanes_out: int) -> Timing:
 def max_pool(taps: int, windows: int) -> Timing:
     """The maxima of ``windows`` windows of ``taps`` beats each."""
     return Timing(taps * windows, windows, taps * windows, taps * windows)
+
+
+def accumulate(pixels: int, blocks: int, sums: int = 1) -> Timing:
+    """``sums`` sums over ``pixels`` pixels of ``blocks`` beats each."""
+    beats = sums * pixels * blocks
+    return Timing(beats, sums * blocks, beats, beats)
+
+
+def divide(beats: int) -> Timing:
+    """``beats`` beats through a division by a constant."""
+    return Timing(beats, beats, beats - 1 + DIVIDE_STEPS, beats)
+
+
+def stream_fork(beats: int) -> Timing:
+    """``beats`` beats to several readers; combinational."""
+    return Timing(beats, beats, beats - 1, beats)
+
+
+def add(beats: int, count: int) -> Timing:
+    """The sums of ``count`` streams of ``beats`` beats."""
+    return Timing(beats, beats, beats - 1 + (count - 1).bit_length(), beats)
 
 
 def sliding_window(window: Window, passes: int = 1) -> Timing:

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Means: a sum, and its division by the number of values, rounded once.
+
+A power of two is divided by in the cast that follows; any other number by a multiplication whose result is exact
+over the whole range of the sum (the bound is in the module's header).
+"""
+
+from hls.templates.cast import ROUNDINGS
+from hls.templates.unit import Unit, bits64, expect_modes
+from hwsim.errors import UnsupportedError
+from hwsim.fixed import FixedPoint
+from hwsim.fpga import dataflow
+
+MAX_BITS = 62  # of the shifted sum, so that the factor fits a 64-bit parameter
+
+
+def accumulate(
+    name: str,
+    layer: str,
+    wires: tuple[str, str],
+    source: FixedPoint,
+    total: FixedPoint,
+    lanes: int,
+    shape: tuple[int, int, int],
+) -> Unit:
+    """Sums of pixels, channel by channel.
+
+    Args:
+        wires: in and out.
+        total: the signed format of the sums, at the source's binary point.
+        shape: pixels per sum, beats per pixel, sums per image.
+    """
+    pixels, blocks, sums = shape
+    parameters: dict[str, int | str] = {
+        "LANES": lanes,
+        "IN_WIDTH": source.width,
+        "IN_SIGNED": int(source.signed),
+        "ACC_WIDTH": total.width,
+        "PIXELS": pixels,
+        "BLOCKS": blocks,
+    }
+    timing = dataflow.accumulate(pixels, blocks, sums)
+    return Unit(name, "accumulate", layer, parameters, timing, (wires[0],), (wires[1],))
+
+
+def quotient_format(total: FixedPoint, divisor: int, target: FixedPoint) -> FixedPoint:
+    """The signed format, with the target's binary point, of every rounded quotient."""
+    low, high, denominator = _ratio(total, divisor, target)
+    return FixedPoint(max((high // denominator + 1).bit_length(), (low // denominator).bit_length()) + 1, target.frac)
+
+
+def divide(
+    name: str,
+    layer: str,
+    wires: tuple[str, str],
+    total: FixedPoint,
+    divisor: int,
+    target: FixedPoint,
+    lanes: int,
+    beats: int,
+) -> Unit:
+    """Sums divided by ``divisor`` (at least 3, no power of two), rounded to the target's binary point in its mode.
+
+    The result has :func:`quotient_format`; the target's overflow is left to a cast.
+
+    Raises:
+        UnsupportedError: a rounding the hardware lacks, or more than 62 bits on the way.
+    """
+    expect_modes(layer, target, ROUNDINGS, (target.overflow,))
+    low, high, denominator = _ratio(total, divisor, target)
+    offset = -(low // denominator)
+    width = max((high + denominator * offset).bit_length(), total.width + max(0, target.frac - total.frac))
+    if max(width, denominator.bit_length()) > MAX_BITS or denominator >= 1 << 31:
+        raise UnsupportedError(
+            f"{layer}: its mean needs {width} bits on the way to {target}; expected at most {MAX_BITS}; bring the "
+            "formats closer together"
+        )
+    shift = width + (denominator - 1).bit_length()
+    parameters: dict[str, int | str] = {
+        "LANES": lanes,
+        "IN_WIDTH": total.width,
+        "LEFT": max(0, target.frac - total.frac),
+        "WIDTH": width,
+        "DIVISOR": denominator,
+        "SHIFT": shift,
+        "FACTOR": bits64(-(-(1 << shift) // denominator)),
+        "OFFSET": bits64(offset),
+        "ROUNDING": ROUNDINGS.index(target.rounding),
+        "OUT_WIDTH": quotient_format(total, divisor, target).width,
+    }
+    return Unit(name, "divide", layer, parameters, dataflow.divide(beats), (wires[0],), (wires[1],))
+
+
+def _ratio(total: FixedPoint, divisor: int, target: FixedPoint) -> tuple[int, int, int]:
+    """The range of numerators and the denominator at the target's binary point, which may be finer or coarser."""
+    left, right = max(0, target.frac - total.frac), max(0, total.frac - target.frac)
+    return total.min_int << left, total.max_int << left, divisor << right

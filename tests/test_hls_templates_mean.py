@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rtl_units import WIRES, alone, corners, meets_contract, stream
+
+from hls.templates.mean import accumulate, divide, quotient_format
+from hwsim.errors import UnsupportedError
+from hwsim.fixed import FixedPoint
+
+needs_simulator = pytest.mark.needs("verilator", "g++")
+
+
+@needs_simulator
+@pytest.mark.parametrize(
+    ("signed", "shape"),
+    [
+        (True, (3, 2, 1)),  # pixels per sum, beats per pixel, sums per image
+        pytest.param(False, (4, 1, 3), marks=pytest.mark.slow),
+        pytest.param(True, (1, 3, 1), marks=pytest.mark.slow),
+    ],
+)
+def test_sums_bits_and_cycles(signed: bool, shape: tuple[int, int, int], tmp_path: Path, rtl_cache: Path) -> None:
+    (pixels, blocks, sums), lanes, source, total = shape, 2, FixedPoint(5, 1, signed), FixedPoint(8, 1)
+    values = corners(source, (8, sums * pixels * blocks * lanes))
+    expected = values.reshape(8, sums, pixels, blocks * lanes).sum(axis=2).reshape(8, -1)
+    unit = accumulate("b", "pool", WIRES, source, total, lanes, shape)
+    ins, outs = stream("a", source, lanes, sums * pixels * blocks), stream("b", total, lanes, sums * blocks)
+    meets_contract(alone(unit, ins, outs), values, expected, tmp_path, rtl_cache)
+
+
+# sum, divisor, target
+CASES = {
+    "49 pixels, ties to even": (FixedPoint(10, 2), 49, FixedPoint(8, 4, True, "RND_CONV")),
+    "6 pixels, ties up, coarser": (FixedPoint(9, 5), 6, FixedPoint(8, 3, True, "RND")),
+    "9 pixels, down": (FixedPoint(9, 0), 9, FixedPoint(20, 3)),
+    "6 pixels, ties to even, same point": (FixedPoint(9, 0), 6, FixedPoint(9, 0, True, "RND_CONV")),
+}
+IN_DEFAULT = ("49 pixels, ties to even", "6 pixels, ties up, coarser")
+
+
+@needs_simulator
+@pytest.mark.parametrize(
+    "name", [name if name in IN_DEFAULT else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
+)
+def test_quotients_of_every_sum_bits_and_cycles(name: str, tmp_path: Path, rtl_cache: Path) -> None:
+    total, divisor, target = CASES[name]
+    values = np.arange(total.min_int, total.max_int + 1).reshape(8, -1)
+    quotient = quotient_format(total, divisor, target)
+    unbounded = FixedPoint(quotient.width, target.frac, True, target.rounding)
+    expected = unbounded.cast_ratio(values, divisor, total.frac)
+    beats = values.shape[1] // 2
+    unit = divide("b", "pool", WIRES, total, divisor, target, 2, beats)
+    dataflow = alone(unit, stream("a", total, 2, beats), stream("b", quotient, 2, beats))
+    meets_contract(dataflow, values, expected, tmp_path, rtl_cache)
+
+
+@pytest.mark.parametrize("divisor", [3, 5, 7, 49, 81, 1000])
+@pytest.mark.parametrize("width", [4, 17, 40])
+def test_the_factor_divides_exactly_at_the_ends_and_around_every_multiple(divisor: int, width: int) -> None:
+    total = FixedPoint(width, 0)
+    parameters = divide("b", "pool", WIRES, total, divisor, FixedPoint(width, 0), 1, 1).parameters
+    factor, offset = (int(str(parameters[name])[4:], 16) for name in ("FACTOR", "OFFSET"))
+    shift, bits = int(parameters["SHIFT"]), int(parameters["WIDTH"])
+    assert factor < 1 << (bits + 1)
+    quotients = {0, 1, 2, offset, (2 * offset - 1) // 2, ((1 << bits) - 1) // divisor}
+    for n in {q * divisor + d for q in quotients for d in (-1, 0, 1, divisor - 1)} | {(1 << bits) - 1}:
+        if 0 <= n < 1 << bits:
+            assert n * factor >> shift == n // divisor
+    assert total.min_int + divisor * offset >= 0
+    assert total.max_int + divisor * offset < 1 << bits
+
+
+def test_means_that_are_too_wide_or_rounded_otherwise_are_refused() -> None:
+    with pytest.raises(UnsupportedError, match=r"^pool: its mean needs 70 bits on the way to .*; expected at most 62"):
+        divide("b", "pool", WIRES, FixedPoint(40, 0), 3, FixedPoint(60, 30), 1, 1)
+    with pytest.raises(UnsupportedError, match=r"^pool: .* needs RND_INF; expected TRN, RND, RND_CONV; choose"):
+        divide("b", "pool", WIRES, FixedPoint(10, 0), 3, FixedPoint(10, 0, True, "RND_INF"), 1, 1)
