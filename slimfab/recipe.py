@@ -70,6 +70,8 @@ class PruneSection(Section):
     allocator: str = "global"
     budget: dict[str, float | str] = {"macs": 0.5}
     ratios: dict[str, float] = {}  # share to keep by layer, for allocator per_layer
+    floor: int = Field(default=2, ge=2)  # channels that every layer keeps at least
+    cap: float = Field(default=0.9, ge=0, le=1)  # the largest share of a layer's channels to remove
     align: int = Field(default=1, ge=1)
     schedule: str = "one_shot"
     steps: int = Field(default=1, ge=1)
@@ -93,6 +95,7 @@ class QuantiseSection(Section):
     bias_width: Width = 16
     first_width: Width | None = None
     last_width: Width | None = None
+    rounding: Literal["RND_CONV", "TRN"] = "RND_CONV"  # ties to even, or truncation, which costs no hardware
     overrides: dict[str, LayerWidths] = {}
     calibration_images: int = Field(default=1000, ge=1)
     finetune: FinetuneSection = FinetuneSection()

@@ -59,6 +59,8 @@ def cut(run: Run, module: "nn.Module", section: PruneSection, tune: "Tune | None
         steps=section.steps,
         tune=tune,
         skip=section.skip,
+        floor=section.floor,
+        cap=section.cap,
         align=section.align,
         bits=deployed_bits(run.recipe.quantise),
         seed=run.recipe.seed,
@@ -116,6 +118,7 @@ def quant_spec(run: Run) -> "QuantSpec":
         section.first_width,
         section.last_width,
         source,
+        rounding=section.rounding,
         overrides={k: LayerWidths(v.weight_width, v.activation_width) for k, v in section.overrides.items()},
     )
 
