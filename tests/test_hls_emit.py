@@ -123,16 +123,32 @@ def test_the_manifest_is_plain_json(tmp_path: Path) -> None:
     assert [unit["module"] for unit in units][:4] == ["sliding_window", "matrix_vector", "cast", "fifo"]
 
 
-def test_matrix_units_take_the_cycles_that_the_cost_model_states() -> None:
-    network, weights, plan = tiny()
+def test_units_take_the_cycles_that_the_cost_model_states() -> None:
+    draft = Builder((4, 9, 8), UNSIGNED)
+    x = draft.conv("x", 6, (3, 3), ACT, WEIGHT, padding=(1, 1, 1, 1), stride=(2, 2))
+    y = draft.add("relu", draft.conv(x, 6, (1, 1), ACT, WEIGHT), UNSIGNED)
+    x = draft.add("add", (x, y), ACT)
+    x = draft.add("max_pool2d", x, ACT, kernel=(3, 3), stride=(2, 2), padding=(1, 1, 1, 1))
+    x = draft.conv(x, 12, (1, 1), UNSIGNED, WEIGHT, stride=(2, 2))
+    x = draft.add("flatten", draft.add("global_avg_pool", x, UNSIGNED), UNSIGNED)
+    network, weights = draft.build(draft.dense(x, 10, ACT, WEIGHT))
     stages = pipeline(network)
-    built = {unit.layer: unit.timing.interval for unit in build(network, weights, plan).units
-             if unit.module == "matrix_vector"}  # fmt: skip
-    for index, stage in enumerate(stages.stages):
-        if stage.kind == "matrix":
-            cost = cost_of(stages, np.array([index]), (plan.folding[stage.name],), "folded", "io_stream", {})
-            assert built[stage.name] == cost.busy[0]
-            assert plan.folding[stage.name].pe in folded.legal_pe(stage)
+    for slow in (1, 2):
+        folding = {stage.name: Folding(folded.legal_pe(stage)[-slow], folded.legal_simd(stage)[-slow:][0])
+                   for stage in stages.stages}  # fmt: skip
+        built = build(network, weights, design(network, **folding))
+        for index, stage in enumerate(stages.stages):
+            cost = cost_of(stages, np.array([index]), (folding[stage.name],), "folded", "io_stream", {})
+            units = [unit for unit in built.units if unit.layer == stage.name and unit.module != "width_converter"]
+            assert cost.busy[0] == max(unit.timing.interval for unit in units), (stage.name, folding[stage.name])
+
+
+def test_every_folding_that_the_cost_model_offers_can_be_built(tmp_path: Path) -> None:
+    network, weights, _ = tiny()
+    for stage in pipeline(network).stages:
+        for pe in folded.legal_pe(stage):
+            for simd in folded.legal_simd(stage):
+                build(network, weights, design(network, **{stage.name: Folding(pe, simd)}))
 
 
 # Refusals

@@ -54,7 +54,7 @@ def test_depthwise_units_share_channels_and_taps():
     draft.depthwise()
     stages = pipeline(draft.network())
     found = cost_of(stages, np.array([0, 0]), (Folding(1, 1), Folding(4, 9)), "folded", "io_stream", {})
-    assert found.busy.tolist() == [64 * 8 * 9, max(64 * 8 * 9 / 36, 100 * 2)]
+    assert found.busy.tolist() == [64 * 8 * 9, max(64 * 8 * 9 / 36, 64 * 2 + 2)]
     assert folded.legal_pe(stages.stages[0]) == (1, 2, 4, 8)
     assert folded.legal_simd(stages.stages[0]) == (1, 3, 9)
 

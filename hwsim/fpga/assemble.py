@@ -99,7 +99,7 @@ def _folding(stage: Stage, design: Design, mapping: Mapping) -> Folding:
     rows, columns = stage.mh * stage.groups, stage.mw * stage.groups
     if mapping is FOLDED:
         _check(stage, "pe", folding.pe, legal_pe(stage), f"divide {legal_pe(stage)[-1]} output channels")
-        _check(stage, "simd", folding.simd, legal_simd(stage), f"divide {legal_simd(stage)[-1]} inputs per output")
+        _check(stage, "simd", folding.simd, legal_simd(stage), f"divide {legal_simd(stage)[-1]} inputs per position")
     elif has_matrix and folding.strategy == "resource":
         # Only the resource strategy restricts the reuse factor (hls4ml, VivadoBackend.init_dense).
         rule = f"divide {columns} inputs, or be {columns} times a divisor of {rows} outputs"

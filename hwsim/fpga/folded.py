@@ -5,7 +5,9 @@ A matrix of mw inputs and mh outputs per position is computed by ``pe`` rows of 
 takes (mh / pe) * (mw / simd) cycles (FINN, MVAU get_exp_cycles; 99 synthesised units of
 github:asadalam/FINN_MatrixVector_RTL agree within 5 cycles).  A depthwise layer takes
 channels * taps / (pe * simd) per position (VVAU).  ``pe`` divides mh (channels for depthwise layers and for stages
-without weights), ``simd`` divides mw.  In front of a window sits a line buffer that takes ``simd`` values per cycle.
+without weights), ``simd`` divides the inputs of one kernel position, because the line buffer in front of a window gives
+one position per cycle; it takes ``simd`` values, or one row of padding, per cycle.  A pooling takes the positions of a
+window one after the other.  These are the cycles of hls/rtl, stated for one stage at a time in dataflow.py.
 
 Products of at most 4 bits live in LUTs, of 5 to 8 bits two in a DSP block (FINN rtllib mvu_8sx8u_dsp48), of more
 bits one to four blocks each.
@@ -27,20 +29,27 @@ def legal_pe(stage: Stage) -> tuple[int, ...]:
 
 
 def legal_simd(stage: Stage) -> tuple[int, ...]:
-    """The ``simd`` a stage allows: divisors of the inputs of one output, 1 where it has no matrix."""
-    return divisors(stage.mw) if stage.kind in ("matrix", "depthwise") else (1,)
+    """The ``simd`` a stage allows: divisors of the inputs of one kernel position, 1 where it has no matrix.
+
+    A depthwise stage has one input per position and divides the positions instead.
+    """
+    if stage.kind == "matrix":
+        return divisors(stage.mw // (stage.kernel_rows * stage.kernel_columns))
+    return divisors(stage.mw) if stage.kind == "depthwise" else (1,)
 
 
 def cycles(column: Columns, folds: Mask, pe: Array, simd: Array) -> Array:
     """Busy cycles per inference of design points; `folds` says whether a point's stage has a matrix."""
-    pixels_in = column("padded_rows") * column("padded_columns")
+    pixels_in = column("rows_in") * column("columns_in")
     pixels_out = column("rows_out") * column("columns_out")
+    taps = column("kernel_rows") * column("kernel_columns")
     compute = pixels_out * column("mh") * column("groups") * column("mw") / (pe * simd)
-    lanes = np.where(column("groups") > 1, pe, np.minimum(simd, column("channels_in")))
-    buffered = np.where(column("kernel_rows") * column("kernel_columns") > 1,
-                        pixels_in * np.ceil(column("channels_in") / lanes), 0.0)  # fmt: skip
-    moved = np.maximum(pixels_in, pixels_out) * np.ceil(column("channels_in") / pe)
-    return np.where(folds, np.maximum(compute, buffered), moved)
+    lanes = np.where(folds & (column("groups") == 1), np.minimum(simd, column("channels_in")), pe)
+    blocks = np.ceil(column("channels_in") / lanes)
+    written = pixels_in * blocks + column("padded_rows") - column("rows_in")
+    buffered = np.where((taps > 1) | (column("stride_rows") > 1), written, 0.0)
+    moved = np.maximum(pixels_in, pixels_out * taps) * blocks
+    return np.maximum(np.where(folds, compute, moved), buffered)
 
 
 def cost(column: Columns, folds: Mask, pe: Array, simd: Array, fifo_depth: Array) -> Cost:
