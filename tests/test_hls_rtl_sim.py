@@ -13,11 +13,13 @@ from hls import rtl_compile
 from hls.rtl_compile import QUICK
 from hls.rtl_sim import RtlExecutor, Stalls, simulate
 from hls.verify import verify
-from hwsim import reference
+from hwsim import device, reference
 from hwsim.design import Design, Folding
 from hwsim.errors import InputError, NetworkError, OutputError, ToolFailed, ToolMissing
 from hwsim.fixed import FixedPoint
+from hwsim.fpga.folding import choose_design
 from hwsim.network import Network, Weights
+from hwsim.targets import estimate
 
 pytestmark = [pytest.mark.needs("verilator", "g++")]
 
@@ -182,3 +184,25 @@ def test_a_deeper_network_on_fifty_images(tmp_path: Path, rtl_cache: Path) -> No
     verify(network, weights, corner_images(network, 50), {"rtl": executor}).require()
     assert executor.last_run is not None
     assert executor.last_run.interval == executor.manifest.interval
+
+
+@pytest.mark.slow
+def test_a_pruned_resnet_at_the_folding_that_the_cost_model_chose(tmp_path: Path, rtl_cache: Path) -> None:
+    act, wide = FixedPoint(6, 4, False, "RND_CONV", "SAT"), FixedPoint(10, 4, True, "RND_CONV", "SAT")
+    weight, same = FixedPoint(5, 6), (1, 1, 1, 1)
+    draft = Builder((3, 16, 16), FixedPoint(8, 7), 3)
+    a = draft.add("relu", draft.conv("x", 6, (3, 3), wide, weight, BIAS, padding=same), act)
+    for width, stride in ((6, (1, 1)), (10, (2, 2)), (14, (2, 2))):
+        b = draft.add("relu", draft.conv(a, 2 * width, (3, 3), wide, weight, BIAS, padding=same, stride=stride), act)
+        b = draft.conv(b, width, (3, 3), wide, weight, BIAS, padding=same)
+        if stride != (1, 1):
+            a = draft.conv(a, width, (1, 1), wide, weight, BIAS, stride=stride)
+        a = draft.add("relu", draft.add("add", (a, b), wide), act)
+    a = draft.add("flatten", draft.add("global_avg_pool", a, act), act)
+    network, weights = draft.build(draft.dense(a, 10, FixedPoint(16, 8), weight, BIAS), "resnet")
+    plan = choose_design(network, device.load("pynq-z2"), "folded")
+    executor = RtlExecutor(network, weights, plan, tmp_path, cache=rtl_cache, optimise=QUICK)
+    verify(network, weights, corner_images(network, 50), {"rtl": executor}).require()
+    run = executor.last_run
+    assert run is not None
+    assert run.interval == executor.manifest.interval == estimate(network, "fpga:pynq-z2/folded").field("ii")
