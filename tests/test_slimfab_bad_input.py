@@ -337,9 +337,10 @@ def test_a_file_in_the_way_of_the_output_folder(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_bytes() == b""
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o500)
+    if os.access(tmp_path / "closed", os.W_OK):
+        pytest.skip("needs a user other than root, who may write anywhere")
     message = refused("run", write_recipe(tmp_path), "--output", tmp_path / "closed")
     assert re.match(r"/.*/closed: cannot write \(Permission denied\); choose another --output", message)
 
