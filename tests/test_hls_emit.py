@@ -129,6 +129,7 @@ def test_units_take_the_cycles_that_the_cost_model_states() -> None:
     y = draft.add("relu", draft.conv(x, 6, (1, 1), ACT, WEIGHT), UNSIGNED)
     x = draft.add("add", (x, y), ACT)
     x = draft.add("max_pool2d", x, ACT, kernel=(3, 3), stride=(2, 2), padding=(1, 1, 1, 1))
+    x = draft.conv(x, 6, (3, 3), ACT, WEIGHT, padding=(1, 1, 1, 1), groups=6)
     x = draft.conv(x, 12, (1, 1), UNSIGNED, WEIGHT, stride=(2, 2))
     x = draft.add("flatten", draft.add("global_avg_pool", x, UNSIGNED), UNSIGNED)
     network, weights = draft.build(draft.dense(x, 10, ACT, WEIGHT))
@@ -185,7 +186,10 @@ def dead_end() -> tuple[Network, Weights]:
     ("made", "message"),
     [
         (one_layer("sigmoid"), r"^sigmoid1: got sigmoid; expected one of input, output, .*; use hls4ml"),
-        (grouped(), r"^conv2d1: got groups=2; expected groups=1; use hls4ml"),
+        (
+            grouped(),
+            r"^conv2d1: got groups=2 with 4 filters; expected groups=1, or as many groups as channels",
+        ),
         (
             vector_plus_image(),
             r"^add3: got a flattened image and a vector; expected terms that arrive in the same",

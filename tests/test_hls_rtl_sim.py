@@ -90,6 +90,22 @@ def test_branches_that_part_and_meet_are_exact(tmp_path: Path, rtl_cache: Path) 
     assert executor.last_run.interval == executor.manifest.interval
 
 
+@pytest.mark.slow
+def test_depthwise_and_pointwise_convolutions_are_exact(tmp_path: Path, rtl_cache: Path) -> None:
+    draft = Builder((2, 7, 6), ACT, 4)
+    x = draft.conv("x", 4, (3, 3), UNSIGNED, WEIGHT, BIAS, padding=(1, 1, 1, 1), stride=(2, 2))
+    for stride in ((1, 1), (2, 2)):
+        x = draft.conv(x, 4, (3, 3), UNSIGNED, WEIGHT, BIAS, padding=(1, 1, 1, 1), stride=stride, groups=4)
+        x = draft.conv(x, 4, (1, 1), UNSIGNED, WEIGHT, BIAS)
+    x = draft.add("avg_pool2d", x, ACT, kernel=(2, 1), stride=(1, 1))
+    network, weights = draft.build(draft.add("global_max_pool", x, ACT), "mobile")
+    plan = design(network, conv2d1=Folding(2, 2), conv2d2=Folding(4), conv2d3=Folding(2, 4), conv2d4=Folding(2))
+    executor = RtlExecutor(network, weights, plan, tmp_path, cache=rtl_cache, optimise=QUICK)
+    verify(network, weights, corner_images(network, 50), {"rtl": executor}).require()
+    assert executor.last_run is not None
+    assert executor.last_run.interval == executor.manifest.interval
+
+
 def test_a_branch_whose_fifo_is_too_short_is_reported_as_stuck(tmp_path: Path, rtl_cache: Path) -> None:
     network, weights, plan = residual()
     shallow = replace(plan, fifo_depths={layer.output: 2 for layer in network.layers})

@@ -3,6 +3,7 @@
 
     unit.py             what a unit is; divisors and their error messages; memory files
     matrix_vector.py    dense layers and convolutions, PE × SIMD at a time
+    depthwise.py        depthwise convolutions, PE channels at a time
     sliding_window.py   windows of an image out of a line buffer
     cast.py             relu, clip and number formats
     max_pool.py         the largest value of a window
@@ -24,6 +25,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "add": ("adder_tree",),
     "adder_tree": (),
     "cast": (),
+    "depthwise": (),
     "divide": (),
     "fifo": (),
     "frame_last": (),

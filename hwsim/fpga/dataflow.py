@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from hwsim.errors import InputError
 
-MATRIX_STEPS = 4  # operand, weight and product registers and the accumulator (hls/rtl/matrix_vector.sv)
+MATRIX_STEPS = 4  # two operand registers, product, accumulator (hls/rtl/matrix_vector.sv, depthwise.sv)
 CAST_STEPS = 2  # hls/rtl/cast.sv
 DIVIDE_STEPS = 3  # hls/rtl/divide.sv
 WINDOW_STEPS = 3  # address, memory and padding registers (hls/rtl/sliding_window.sv)
@@ -82,6 +82,13 @@ def matrix_vector(mw: int, mh: int, pe: int, simd: int, vectors: int = 1) -> Tim
     interval = beats * (mh // pe)
     tree = (simd - 1).bit_length()
     return Timing(beats, vectors * (mh // pe), interval - 1 + MATRIX_STEPS + tree, interval)
+
+
+def depthwise(channels: int, taps: int, pe: int, windows: int = 1) -> Timing:
+    """``windows`` windows of a depthwise convolution, ``pe`` channels at a time and one tap per cycle."""
+    blocks = channels // pe
+    beats = windows * blocks * taps
+    return Timing(beats, windows * blocks, beats - 1 + MATRIX_STEPS, beats)
 
 
 def cast(beats: int) -> Timing:

@@ -29,13 +29,9 @@ def legal_pe(stage: Stage) -> tuple[int, ...]:
 
 
 def legal_simd(stage: Stage) -> tuple[int, ...]:
-    """The ``simd`` a stage allows: divisors of the inputs of one kernel position, 1 where it has no matrix.
-
-    A depthwise stage has one input per position and divides the positions instead.
-    """
-    if stage.kind == "matrix":
-        return divisors(stage.mw // (stage.kernel_rows * stage.kernel_columns))
-    return divisors(stage.mw) if stage.kind == "depthwise" else (1,)
+    """The ``simd`` a stage allows: divisors of the inputs of one kernel position, 1 where it has no matrix."""
+    has_matrix = stage.kind in ("matrix", "depthwise")
+    return divisors(stage.mw // (stage.kernel_rows * stage.kernel_columns)) if has_matrix else (1,)
 
 
 def cycles(column: Columns, folds: Mask, pe: Array, simd: Array) -> Array:
