@@ -4,8 +4,13 @@
 import contextlib
 import io
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 from unittest import mock
+
+from small_runs import NET, write_recipe
 
 from slimfab.cli import main
 
@@ -50,3 +55,20 @@ def refused(*arguments: object) -> str:
     (line,) = outcome.err.splitlines()
     assert line.startswith("error: ")
     return line.removeprefix("error: ")
+
+
+def refused_run(tmp_path: Path, changes: Mapping[str, Any] | None = None, net: str = NET) -> str:
+    """The message of ``slimfab run`` on a changed recipe; what it wrote is complete or not there."""
+    message = refused("run", write_recipe(tmp_path, changes, net), "--output", tmp_path / "run")
+    if (tmp_path / "run").exists():
+        assert_nothing_half_written(tmp_path / "run")
+    return message
+
+
+def assert_nothing_half_written(run: Path) -> None:
+    """No report, no temporary file; the failed stage is the last that started, and it is not marked as done."""
+    assert not (run / "result.json").exists()
+    assert not (run / "report.html").exists()
+    assert {path.name for path in run.rglob(".*")} <= {".lock"}
+    started = sorted(path.parent for path in run.glob("*/started.json"))
+    assert [(folder / "done.json").exists() for folder in started] == [True] * (len(started) - 1) + [False]

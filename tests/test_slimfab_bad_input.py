@@ -1,48 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bad input through the command line: one line with the remedy, exit code 2, and nothing half-written."""
 
-import errno
 import gzip
 import io
-import os
 import pickle
 import re
 import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from command_line import refused, succeeds
+from command_line import refused, refused_run
 from safetensors.torch import load_file, save_file
-from small_runs import FILE, NET, Ears, finished_run, go, result_of, write_recipe
+from small_runs import NET, finished_run
 from torch import nn
 
-from hwsim.errors import OutputError
-from slimfab.pipeline import STAGES
-from slimfab.recipe import load_recipe
-
 pytestmark = pytest.mark.needs("torch", "brevitas", "qonnx", "hls4ml", "g++", "sklearn")
-
-
-def refused_run(tmp_path: Path, changes: dict[str, Any] | None = None, net: str = NET) -> str:
-    """The message of ``slimfab run`` on a changed recipe; what it wrote is complete or not there."""
-    message = refused("run", write_recipe(tmp_path, changes, net), "--output", tmp_path / "run")
-    if (tmp_path / "run").exists():
-        assert_nothing_half_written(tmp_path / "run")
-    return message
-
-
-def assert_nothing_half_written(run: Path) -> None:
-    """No report, no temporary file; the failed stage is the last that started, and it is not marked as done."""
-    assert not (run / "result.json").exists()
-    assert not (run / "report.html").exists()
-    assert {path.name for path in run.rglob(".*")} <= {".lock"}
-    started = sorted(path.parent for path in run.glob("*/started.json"))
-    assert [(folder / "done.json").exists() for folder in started] == [True] * (len(started) - 1) + [False]
 
 
 def assert_nothing_trained(run: Path) -> None:
@@ -150,7 +125,7 @@ def test_what_a_recipe_names_is_looked_up_before_anything_is_written(
     ({"prune": {"budget": {"macs": "half"}}}, r"half.*expected"),
     ({"prune": {"allocator": "per_layer"}}, r"per_layer: got no ratios; expected the share to keep per layer"),
     ({"model": {"options": {"chanels": 3}}}, r"build: fails with options .*'chanels'.*; correct it or the options"),
-    ({"model": {"options": {"channels": -1}}}, r"net\.py:build: fails with options {.channels.: -1} \(.*; correct it or"),
+    ({"model": {"options": {"channels": -1}}}, r"build: fails with options {.channels.: -1} \(.*; correct it or"),
 ], ids=str)  # fmt: skip
 def test_what_the_network_must_have_is_looked_up_before_training(
     changes: dict[str, Any], message: str, tmp_path: Path
@@ -323,89 +298,3 @@ def test_a_saved_network_with_damaged_arrays(tmp_path: Path) -> None:
     assert re.match(r".*weights\.npz: not a readable npz", refused("compare", tmp_path / "golden"))
     (tmp_path / "golden/network.json").write_text('{"name": "x"')
     assert re.match(r".*network\.json: not valid JSON", refused("compare", tmp_path / "golden"))
-
-
-# Output folders
-
-
-def test_a_file_in_the_way_of_the_output_folder(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    message = refused("run", write_recipe(tmp_path), "--output", tmp_path / "file")
-    assert re.match(r"/.*/file: cannot write \(.*\); choose another --output", message)
-    message = refused("run", write_recipe(tmp_path), "--output", tmp_path / "file/deeper")
-    assert re.match(r"/.*/file/deeper: cannot write \(Not a directory\); choose another --output", message)
-    assert (tmp_path / "file").read_bytes() == b""
-
-
-def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
-    (tmp_path / "closed").mkdir(mode=0o500)
-    if os.access(tmp_path / "closed", os.W_OK):
-        pytest.skip("needs a user other than root, who may write anywhere")
-    message = refused("run", write_recipe(tmp_path), "--output", tmp_path / "closed")
-    assert re.match(r"/.*/closed: cannot write \(Permission denied\); choose another --output", message)
-
-
-def test_other_files_that_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    message = refused("compare", "jet_mlp", "--json", tmp_path / "file/x.json")
-    assert re.match(r"/.*x\.json: cannot write \(.*\); choose a writable folder", message)
-    message = refused("init", tmp_path / "file/r.yaml")
-    assert re.match(r"/.*r\.yaml: cannot write \(.*\); choose a writable folder", message)
-
-
-# Full disks
-
-
-@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
-def test_a_disk_that_fills_up_in_a_stage(stage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every write of one stage fails as on a full disk; finished stages stay, and a rerun completes the run."""
-    root, run = finished_run(), tmp_path / "run"
-    shutil.copytree(root, run)
-    folder = run / f"{STAGES.index(stage) + 1:02d}-{stage.name}"
-    (folder / "done.json").unlink()
-    for later in ("result.json", "report.html"):
-        (run / later).unlink()
-    real, full = os.fsync, False
-
-    def fill(event: str) -> None:
-        nonlocal full
-        full = full or event == stage.title
-
-    def fsync(handle: int) -> None:
-        if full:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(handle)
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    recipe = load_recipe(root.parent / FILE)
-    with pytest.raises(OutputError, match=r"^/.*: cannot write \(No space left on device\); choose a writable folder"):
-        go(recipe, run, Ears(fill))
-    full = False
-    assert not (folder / "done.json").exists()
-    assert not (run / "result.json").exists()
-    assert {path.name for path in run.rglob(".*")} == {".lock"}
-    go(recipe, run)
-    assert result_of(run) == result_of(root)
-
-
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 200 KiB of its own."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)]
-    if os.geteuid() != 0 or shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("needs mount, as root")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
-
-
-def test_a_disk_that_is_really_full(tiny_disk: Path, tmp_path: Path) -> None:
-    recipe, run = write_recipe(tmp_path), tiny_disk / "run"
-    message = refused("run", recipe, "--output", run)
-    assert re.match(r"small: cannot write the hls4ml project \(No space left on device\); free ", message)
-    assert_nothing_half_written(run)
-    assert (run / "06-export/done.json").exists()
-    subprocess.run(["mount", "-o", "remount,size=100m", str(tiny_disk)], check=True)
-    succeeds("run", recipe, "--output", run)
-    assert result_of(run)["verify"] == result_of(finished_run())["verify"]
