@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hwsim.columns import Column
 from hwsim.network import Network
-from hwsim.workload import Column, Workload, workload
+from hwsim.workload import Workload, workload
 
 FLOAT_BITS = 32
 FLOAT_MULTIPLY_PJ = 3.7  # fp32, Horowitz 2014

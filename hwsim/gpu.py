@@ -9,6 +9,7 @@ matrix units: their efficiency is relative to them and therefore small.
 
 import numpy as np
 
+from hwsim.columns import Column
 from hwsim.design import Design
 from hwsim.device import Device
 from hwsim.errors import InputError
@@ -16,7 +17,7 @@ from hwsim.estimate import Estimate
 from hwsim.network import Network
 from hwsim.processor import assemble, execution, traffic
 from hwsim.roofline import roofline
-from hwsim.workload import KINDS, Column, Workload, workload
+from hwsim.workload import KINDS, Workload, workload
 
 GB_S = 1e3  # bytes per us
 CHUNK = 256  # longest reduction one core does alone before it is shared (CUTLASS split-K and stream-K)

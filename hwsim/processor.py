@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from hwsim.columns import Column
 from hwsim.device import DTYPES, MAC_KINDS, Device, Quantity
 from hwsim.estimate import Estimate, Figure, LayerEstimate
 from hwsim.network import Network
 from hwsim.roofline import Times
-from hwsim.workload import Column, Workload
+from hwsim.workload import Workload
 
 BITS = {"int8": 8, "fp16": 16, "fp32": 32}
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwsim.workload import Column
+from hwsim.columns import Column
 
 LIMITS = ("compute", "memory", "overhead")
 

@@ -6,7 +6,6 @@ along (TensorFlow Lite, ONNX Runtime and TensorRT all do); input, output and fla
 kernels feed the CPU, GPU and energy models, as columns of numbers so that the models are array arithmetic.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim import ops
+from hwsim.columns import Column, columns, per_network
 from hwsim.network import Layer, Network
-
-Column = npt.NDArray[np.float64]
 
 FREE = ("input", "output", "flatten")
 EPILOGUES = ("batch_norm", "relu", "clip", "requantise", "leaky_relu", "sigmoid", "tanh", "gelu", "silu",
@@ -67,8 +65,7 @@ class Workload:
 
     @cached_property
     def _columns(self) -> dict[str, Column]:
-        names = [name for name in Kernel.__dataclass_fields__ if name not in ("name", "op", "kind", "fused")]
-        return {name: np.array([getattr(k, name) for k in self.kernels], dtype=np.float64) for name in names}
+        return columns(Kernel, self.kernels)
 
     @cached_property
     def kind_index(self) -> npt.NDArray[np.intp]:
@@ -81,21 +78,9 @@ class Workload:
         return np.maximum(self.column("weight_bits"), self.column("input_bits"))
 
 
-_CACHE: OrderedDict[str, Workload] = OrderedDict()
-_CACHE_SIZE = 256
-
-
+@per_network
 def workload(network: Network) -> Workload:
     """The kernels of a network, remembered by the network's hash."""
-    found = _CACHE.get(network.hash)
-    if found is None:
-        found = _CACHE[network.hash] = _build(network)
-        if len(_CACHE) > _CACHE_SIZE:
-            _CACHE.popitem(last=False)
-    return found
-
-
-def _build(network: Network) -> Workload:
     kernels: list[Kernel] = []
     taken: set[str] = set()
     for layer in network.layers:

@@ -5,13 +5,11 @@ Layers that cost no hardware of their own (input, output, flatten, requantise) v
 or pooling is part of its stage.  Tensors without a number format are costed as 16 bits, hls4ml's default type.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from hwsim import ops
+from hwsim.columns import columns, per_network
 from hwsim.fpga.resources import Array
 from hwsim.network import Layer, Network
 
@@ -81,25 +79,12 @@ class Pipeline:
 
     @cached_property
     def _columns(self) -> dict[str, Array]:
-        names = [name for name, kind in Stage.__annotations__.items() if kind in (int, "int")]
-        return {name: np.array([getattr(s, name) for s in self.stages], dtype=np.float64) for name in names}
+        return columns(Stage, self.stages)
 
 
-_CACHE: OrderedDict[str, Pipeline] = OrderedDict()
-_CACHE_SIZE = 256
-
-
+@per_network
 def pipeline(network: Network) -> Pipeline:
     """The stages of a network, remembered by the network's hash."""
-    found = _CACHE.get(network.hash)
-    if found is None:
-        found = _CACHE[network.hash] = _build(network)
-        if len(_CACHE) > _CACHE_SIZE:
-            _CACHE.popitem(last=False)
-    return found
-
-
-def _build(network: Network) -> Pipeline:
     stages: list[Stage] = []
     position: dict[str, int] = {}  # tensor -> index of the stage that produces it; -1 for the network's inputs
     format_of: dict[str, str] = {}  # tensor -> the tensor whose format the hardware gives it
