@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from hls.dataflow import Array, Draft, Stream, arrival_order, image_of
+from hls.templates import streams
 from hls.templates.depthwise import depthwise
 from hls.templates.matrix_vector import accumulator, matrix_vector
 from hls.templates.sliding_window import sliding_window
@@ -27,7 +28,8 @@ def lower_dense(draft: Draft, layer: Layer) -> None:
     features = len(stream.order)
     expect_divisor(layer.name, "simd", folding.simd, features, "input features")
     matrix = draft.weights[layer.params["weight"]][:, stream.order]
-    _matrix(draft, layer, draft.with_lanes(layer, stream, folding.simd), matrix, folding)
+    stream = draft.with_lanes(layer, stream, folding.simd)
+    _matrix(draft, layer, _prefetched(draft, layer, stream, features // folding.simd), matrix, folding)
 
 
 def lower_conv2d(draft: Draft, layer: Layer) -> None:
@@ -70,10 +72,10 @@ def _depthwise(draft: Draft, layer: Layer, weight: Array) -> None:
 
 
 def _windows(draft: Draft, layer: Layer, stream: Stream, passes: int = 1, channels_outer: bool = False) -> Stream:
-    """The windows of a convolution; the stream itself where every window is one pixel."""
+    """The windows of a convolution; the pixels themselves where every window is one pixel."""
     window = draft.window(layer, stream)
     if (window.kernel, window.stride, window.padding) == ((1, 1), (1, 1), (0, 0, 0, 0)):
-        return stream
+        return stream if passes == 1 else _prefetched(draft, layer, stream, window.blocks)
     wire = draft.behind(stream, f"{layer.name}_window")
     wires = (stream.wire, wire)
     draft.units.append(
@@ -84,6 +86,14 @@ def _windows(draft: Draft, layer: Layer, stream: Stream, passes: int = 1, channe
     taps = math.prod(window.kernel) * window.out_rows * window.out_columns
     # Only the number of values matters behind a window; the order is set again behind the products.
     return replace(stream, wire=wire, order=np.zeros(taps * stream.image[0], np.intp))
+
+
+def _prefetched(draft: Draft, layer: Layer, stream: Stream, beats: int) -> Stream:
+    """A FIFO for the next vector: while the matrix replays one, the stream need not wait."""
+    wire = draft.behind(stream, f"{layer.name}_vector")
+    wires, width = (stream.wire, wire), draft.wires[stream.wire]
+    draft.units.append(streams.fifo(wire, layer.name, wires, width, stream.beats, beats))
+    return replace(stream, wire=wire)
 
 
 def _matrix(draft: Draft, layer: Layer, stream: Stream, matrix: Array, folding: Folding) -> None:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compile an emitted design with Verilator into a shared library: once per content, with the tools' words kept.
 
-Weights are read when the library runs, so networks that differ in nothing but their weights share one library.
+Weights are read when the library runs, so networks that differ in nothing but their weights share one library, as long
+as the weights need accumulators of the same width.
 Verilator's own run-time code is compiled once per version and compiler.
 """
 
@@ -24,7 +25,7 @@ from hwsim.errors import OutputError, ToolFailed, ToolMissing
 LIBRARY = "libtop.so"
 _LANGUAGE = ("-std=c++17", "-fPIC", "-w")
 _RUNTIME_SOURCES = ("verilated.cpp", "verilated_threads.cpp")
-# Signals start random or fast, not at x: all state that matters is reset, and the tests compare with the executor.
+# Registers start at whatever is fastest: control is reset, and data is written before it is used.
 _VERILATE = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "--prefix", "Vtop")
 FAST = ("-O2",)
 QUICK = ("-O1",)

@@ -36,6 +36,8 @@ module top (
   wire v_max_pool2d3_fifo, r_max_pool2d3_fifo;
   wire [19:0] w_dense5_lanes;
   wire v_dense5_lanes, r_dense5_lanes;
+  wire [19:0] w_dense5_vector;
+  wire v_dense5_vector, r_dense5_vector;
   wire [35:0] w_dense5_matrix;
   wire v_dense5_matrix, r_dense5_matrix;
   wire [17:0] w_dense5_cast;
@@ -125,13 +127,20 @@ module top (
     .aclk(aclk), .aresetn(aresetn),
     .s_axis_tdata(w_max_pool2d3_fifo), .s_axis_tvalid(v_max_pool2d3_fifo), .s_axis_tready(r_max_pool2d3_fifo),
     .m_axis_tdata(w_dense5_lanes), .m_axis_tvalid(v_dense5_lanes), .m_axis_tready(r_dense5_lanes));
+  // dense5: latency 4, interval 4 cycles
+  fifo #(
+    .WIDTH(20), .DEPTH(4)
+  ) u_dense5_vector (
+    .aclk(aclk), .aresetn(aresetn),
+    .s_axis_tdata(w_dense5_lanes), .s_axis_tvalid(v_dense5_lanes), .s_axis_tready(r_dense5_lanes),
+    .m_axis_tdata(w_dense5_vector), .m_axis_tvalid(v_dense5_vector), .m_axis_tready(r_dense5_vector));
   // dense5: latency 13, interval 8 cycles
   matrix_vector #(
     .MW(16), .MH(6), .PE(3), .SIMD(4), .IN_WIDTH(5), .IN_SIGNED(0), .W_WIDTH(4), .W_SIGNED(1), .ACC_WIDTH(12),
     .SHIFT(0), .WEIGHT_FILE("dense5_matrix_weights.mem"), .BIAS_FILE("dense5_matrix_biases.mem")
   ) u_dense5_matrix (
     .aclk(aclk), .aresetn(aresetn),
-    .s_axis_tdata(w_dense5_lanes), .s_axis_tvalid(v_dense5_lanes), .s_axis_tready(r_dense5_lanes),
+    .s_axis_tdata(w_dense5_vector), .s_axis_tvalid(v_dense5_vector), .s_axis_tready(r_dense5_vector),
     .m_axis_tdata(w_dense5_matrix), .m_axis_tvalid(v_dense5_matrix), .m_axis_tready(r_dense5_matrix));
   // dense5: latency 3, interval 2 cycles
   cast #(
