@@ -70,7 +70,7 @@ def find_verilator() -> Verilator:
 def lint(folder: Path, files: Sequence[str], top: str) -> str:
     """Verilator's complaints about sources in a folder, "" where it has none; all its warnings are on."""
     verilator = find_verilator()
-    command = [str(verilator.program), "--lint-only", "-Wall", "--quiet", "--top-module", top, *files]
+    command = [str(verilator.program), "--lint-only", "-Wall", "--top-module", top, *files]
     environment = {**os.environ, "VERILATOR_ROOT": str(verilator.root)}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else (done.stdout + done.stderr).strip() or f"exit code {done.returncode}"
@@ -101,7 +101,7 @@ def compile_design(
     with tempfile.TemporaryDirectory(dir=root, prefix=".") as name:
         build = Path(name)
         log = build / "compile.log"
-        command = [str(verilator.program), *_VERILATE, "--quiet", "--top-module", TOP, "-Mdir", str(build / "cpp")]
+        command = [str(verilator.program), *_VERILATE, "--top-module", TOP, "-Mdir", str(build / "cpp")]
         _run([*command, "-f", "files.f"], Path(folder), log, verilator)
         _write_unit(build)
         runtime = _runtime(root, compiler, verilator)

@@ -181,6 +181,25 @@ def test_a_missing_verilator_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     rtl_compile.find_verilator.cache_clear()
 
 
+def test_an_installed_verilator_is_found_where_the_package_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = (
+        '#!/bin/sh\ncase "$1" in --getenv) echo /opt/share/verilator ;; *) echo "Verilator 5.006 2023-01-22" ;; esac\n'
+    )
+    for name in ("verilator", "verilator_bin"):
+        (tmp_path / name).write_text(script)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(rtl_compile.importlib.util, "find_spec", lambda name: None)
+    rtl_compile.find_verilator.cache_clear()
+    found = rtl_compile.find_verilator()
+    rtl_compile.find_verilator.cache_clear()
+    assert found == rtl_compile.Verilator(
+        tmp_path / "verilator_bin", Path("/opt/share/verilator"), "Verilator 5.006 2023-01-22"
+    )
+
+
 @pytest.mark.slow
 def test_a_deeper_network_on_fifty_images(tmp_path: Path, rtl_cache: Path) -> None:
     draft = Builder((1, 14, 14), FixedPoint(8, 8, False), 2)
