@@ -15,7 +15,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"slimfab", "hwsim", "hls", "quant", "prune", "boards"}
 # Suffixes of files that the library reads at run time, beside its own modules.
-DATA_SUFFIXES = {".yaml", ".yml", ".j2", ".html", ".css", ".js", ".sv", ".cpp", ".tcl", ".json", ".npz", ".tmpl", ".typed"}
+DATA_SUFFIXES = {
+    *(".yaml", ".yml", ".j2", ".html", ".css", ".js", ".json", ".npz", ".tmpl", ".typed"),
+    *(".sv", ".cpp", ".tcl"),
+}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
