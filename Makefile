@@ -42,8 +42,9 @@ data: install ## fetch Fashion-MNIST: as a Debian package where that is possible
 	    .ci/system-packages --optional dataset-fashion-mnist; \
 	    $(BIN)/python -c 'from slimfab import datasets; datasets.load("fashion_mnist", download=True)' 2>&1 | tail -n 1; }
 
-lint: install ## ruff over everything, mypy --strict over hwsim and hls
+lint: install ## ruff over everything (rules and format), mypy --strict over hwsim and hls
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 
 # One file stays in one process, so that what its tests share is made once.
@@ -52,11 +53,11 @@ PARALLEL = -n $(WORKERS) --dist loadfile
 test test-slow: export OMP_NUM_THREADS := 1
 
 test: install ## run the default test suite (PYTEST_ARGS adds options)
-	@.ci/system-packages --optional dataset-fashion-mnist chromium
+	@.ci/system-packages --optional dataset-fashion-mnist chromium iverilog yosys
 	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 test-slow: install ## run only the tests marked slow
-	@.ci/system-packages --optional dataset-fashion-mnist chromium
+	@.ci/system-packages --optional dataset-fashion-mnist chromium iverilog yosys
 	$(BIN)/python -m pytest -m slow $(PARALLEL) $(PYTEST_ARGS)
 
 demo: install data ## Fashion-MNIST end to end: train, prune, quantise, build with hls4ml, verify, compare, report

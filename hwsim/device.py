@@ -223,5 +223,7 @@ def _check_rates(device: Device, where: str) -> None:
         rates = [device[f"macs_per_cycle.{dtype}"] * device[f"efficiency.{dtype}.{kind}"] for dtype in dtypes]
         for narrow, wide, fast, slow in zip(dtypes, dtypes[1:], rates, rates[1:], strict=False):
             if fast < slow * (1 - 1e-9):
-                raise DeviceError(f"{where}: {kind}: {narrow} runs {fast:.3g} MAC/cycle, {wide} {slow:.3g}; expected "
-                                  "the narrow type to be at least as fast; use the wide type's rate for both")
+                raise DeviceError(
+                    f"{where}: {kind}: {narrow} runs {fast:.3g} MAC/cycle, {wide} {slow:.3g}; expected "
+                    "the narrow type to be at least as fast; use the wide type's rate for both"
+                )

@@ -43,8 +43,10 @@ class Figure:
         if not all(math.isfinite(number) for number in numbers) or self.low < 0:
             raise InputError(f"figure: got {numbers}; expected finite numbers >= 0; check the device's numbers")
         if not self.low <= self.value <= self.high:
-            raise InputError(f"figure: got low, value, high = {self.low}, {self.value}, {self.high}; "
-                             "expected low <= value <= high; widen the error bar")
+            raise InputError(
+                f"figure: got low, value, high = {self.low}, {self.value}, {self.high}; "
+                "expected low <= value <= high; widen the error bar"
+            )
         if self.source not in SOURCES:
             raise InputError(f"figure: unknown source '{self.source}'; {suggest(self.source, SOURCES)}")
 
@@ -65,8 +67,9 @@ class Figure:
     def rounded(self) -> Figure:
         """For things that come in whole pieces: the value rounded, the bar widened to whole numbers."""
         value = float(round(self.value))
-        return Figure(value, min(float(math.floor(self.low)), value), max(float(math.ceil(self.high)), value),
-                      self.source)
+        return Figure(
+            value, min(float(math.floor(self.low)), value), max(float(math.ceil(self.high)), value), self.source
+        )
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,9 @@ class LayerEstimate:
 
     def __post_init__(self) -> None:
         if self.bottleneck not in BOTTLENECKS:
-            raise InputError(f"{self.name}: unknown bottleneck '{self.bottleneck}'; "
-                             f"{suggest(self.bottleneck, BOTTLENECKS)}")
+            raise InputError(
+                f"{self.name}: unknown bottleneck '{self.bottleneck}'; {suggest(self.bottleneck, BOTTLENECKS)}"
+            )
 
 
 @dataclass(frozen=True)
@@ -143,8 +147,9 @@ class Estimate:
         holder = self.resources if name in RESOURCE_NAMES else self
         found: Figure | None = getattr(holder, name, None)
         if found is None:
-            raise InputError(f"{self.target}: field '{name}' does not exist on this target; "
-                             f"available: {', '.join(self._given())}")
+            raise InputError(
+                f"{self.target}: field '{name}' does not exist on this target; available: {', '.join(self._given())}"
+            )
         return found
 
     def field(self, name: str) -> float:
@@ -155,8 +160,11 @@ class Estimate:
         """Share of the device each resource takes, where both are known (1.0 = all of it)."""
         if self.resources is None or self.capacity is None:
             return {}
-        return {name: figure.value / self.capacity[name]
-                for name, figure in self.resources.items() if self.capacity.get(name, 0) > 0}
+        return {
+            name: figure.value / self.capacity[name]
+            for name, figure in self.resources.items()
+            if self.capacity.get(name, 0) > 0
+        }
 
     def fits(self) -> bool:
         """Whether every known resource is within the device's capacity."""
@@ -169,5 +177,13 @@ class Estimate:
         return [name for name in FIGURE_NAMES if name in resources or getattr(self, name, None) is not None]
 
 
-FIGURE_NAMES = ("latency_us", "interval_us", "cycles", "ii", "energy_uj", "power_w", "bytes_moved",
-                *(resource.name for resource in fields(Resources)))
+FIGURE_NAMES = (
+    "latency_us",
+    "interval_us",
+    "cycles",
+    "ii",
+    "energy_uj",
+    "power_w",
+    "bytes_moved",
+    *(resource.name for resource in fields(Resources)),
+)

@@ -44,8 +44,7 @@ def detect() -> Device:
         "clock_mhz": _leaf(_clock_mhz(fields), "detected: highest 'cpu MHz' in /proc/cpuinfo, else 2000 assumed"),
         "cache_kib": _leaf(_cache_kib(), "detected: largest cache in sysfs, else 1 MiB assumed"),
         "macs_per_cycle": {"fp32": _leaf(fp32, simd), "int8": _leaf(int8, simd)},
-        "efficiency": {dtype: {kind: _leaf(_EFFICIENCY[kind], assumed) for kind in MAC_KINDS}
-                       for dtype in BOTH},
+        "efficiency": {dtype: {kind: _leaf(_EFFICIENCY[kind], assumed) for kind in MAC_KINDS} for dtype in BOTH},
         "reduction_overhead": _leaf(20, "assumed as fitted for the Cortex-A72"),
         "bandwidth_gb_s": {"cache": _leaf(30, assumed), "dram": _leaf(8, assumed)},
         "overhead_us": {"op": _leaf(5, assumed), "inference": _leaf(30, assumed)},

@@ -122,8 +122,10 @@ def _notes(network: Network, device: Device, work: Workload, run: Execution) -> 
     spelled = " and ".join(wide_name if dtype == "fp32" else dtype for dtype in used)
     notes = [f"runs in {spelled} ({device.text['runtime']})"]
     if network.is_quantised and widest not in BITS.values():
-        notes.append(f"numbers of up to {widest} bits are computed and stored as {spelled}: the device has no narrower "
-                     "arithmetic")
+        notes.append(
+            f"numbers of up to {widest} bits are computed and stored as {spelled}: the device has no narrower "
+            "arithmetic"
+        )
     notes.append(f"energy: power x time; power {device.quantity('power_w').source}")
     notes.append(f"error bar: {error_factor(device, run).source}")
     return tuple(notes)

@@ -143,6 +143,8 @@ def cost(network: Network, what: str) -> float:
         return float(COUNTS[what](network))
     target, dot, name = what.rpartition(".")
     if not dot or ":" not in target:
-        raise UnknownNameError(f"unknown cost '{what}'; {suggest(what, COUNTS)}, or TARGET.FIELD such as "
-                               f"cpu:cortex-a72.latency_us with a field of {', '.join(FIGURE_NAMES)}")
+        raise UnknownNameError(
+            f"unknown cost '{what}'; {suggest(what, COUNTS)}, or TARGET.FIELD such as "
+            f"cpu:cortex-a72.latency_us with a field of {', '.join(FIGURE_NAMES)}"
+        )
     return estimate(network, target).field(name)

@@ -96,14 +96,16 @@ def restore_model(path: Path, tensors: Mapping[str, torch.Tensor], model: nn.Mod
         raise _damaged(path, error) from error
 
 
-def restore_training(tensors: Mapping[str, torch.Tensor], optimiser: torch.optim.Optimizer,
-                     hooks: Sequence[Stateful]) -> None:
+def restore_training(
+    tensors: Mapping[str, torch.Tensor], optimiser: torch.optim.Optimizer, hooks: Sequence[Stateful]
+) -> None:
     """Put the state of optimiser and hooks back."""
     for index, parameter in enumerate(_parameters(optimiser)):
         for key, value in _under(tensors, f"optimiser.{index}.").items():
             # In the memory order of the parameter, as training made it.
-            optimiser.state[parameter][key] = (torch.empty_like(parameter).copy_(value)
-                                               if value.shape == parameter.shape else value)
+            optimiser.state[parameter][key] = (
+                torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
+            )
     for index, hook in enumerate(hooks):
         hook.restore(_under(tensors, f"hook.{index}."))
 

@@ -57,8 +57,9 @@ class Draft:
 
     def max_pool(self, kernel=2, stride=None, padding=0):
         stride = stride or kernel
-        return self.layer("max_pool2d", attrs={"kernel": (kernel, kernel), "stride": (stride, stride),
-                                               "padding": (padding,) * 4})
+        return self.layer(
+            "max_pool2d", attrs={"kernel": (kernel, kernel), "stride": (stride, stride), "padding": (padding,) * 4}
+        )
 
     def head(self, classes):
         self.layer("global_avg_pool")
@@ -122,8 +123,17 @@ def mobilenet_v1(weights=8, activations=8, alpha=1.0, size=224):
     draft = Draft(3, size, size, weights=weights, activations=activations)
     draft.conv(int(32 * alpha), 3, 2)
     draft.relu()
-    for width, stride in ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *((512, 1),) * 5, (1024, 2),
-                          (1024, 1)):
+    for width, stride in (
+        (64, 1),
+        (128, 2),
+        (128, 1),
+        (256, 2),
+        (256, 1),
+        (512, 2),
+        *((512, 1),) * 5,
+        (1024, 2),
+        (1024, 1),
+    ):
         draft.depthwise(3, stride)
         draft.relu()
         draft.conv(int(width * alpha), 1)
@@ -135,8 +145,13 @@ def mobilenet_v1(weights=8, activations=8, alpha=1.0, size=224):
 def rn07():
     """hls4ml's MLPerf Tiny v0.7 image classifier on the Pynq-Z2 (github:mlcommons/tiny_results_v0.7, RN07)."""
     draft = Draft(3, 32, 32)
-    for width, kernel, stride, padding in ((32, 1, 1, (0,) * 4), (4, 4, 1, SAME4), (32, 4, 1, SAME4),
-                                           (32, 4, 4, (0,) * 4), (32, 4, 1, SAME4)):
+    for width, kernel, stride, padding in (
+        (32, 1, 1, (0,) * 4),
+        (4, 4, 1, SAME4),
+        (32, 4, 1, SAME4),
+        (32, 4, 4, (0,) * 4),
+        (32, 4, 1, SAME4),
+    ):
         draft.conv(width, kernel, stride, padding)
         draft.relu()
     draft.layer("flatten")

@@ -72,8 +72,10 @@ def test_logic_synthesis_of_the_svhn_networks_is_within_the_error_bar(bits, lut,
 
 def test_illegal_foldings_name_the_rule_and_the_nearest():
     network = resnet8()
-    with pytest.raises(InputError, match="conv2d1: reuse_factor=10 must divide 27 inputs, or be 27 times a divisor of "
-                                         "16 outputs; nearest: 9, 27"):
+    with pytest.raises(
+        InputError,
+        match="conv2d1: reuse_factor=10 must divide 27 inputs, or be 27 times a divisor of 16 outputs; nearest: 9, 27",
+    ):
         estimate_hls4ml(network, PYNQ, design=Design(network.hash, "pynq-z2", 100.0,
                                                      folding={"conv2d1": Folding(reuse_factor=10)}))  # fmt: skip
     with pytest.raises(InputError, match="conv2d1: pe=12 must divide 16 output channels; nearest: 8, 16"):

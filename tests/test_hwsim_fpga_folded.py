@@ -34,7 +34,10 @@ def test_cycles_of_matrix_units_agree_with_simulation(channels, width, size, pe,
     ("bits", "size", "pe", "simd", "synthesised"),
     [
         # RTL units after synthesis, LUTs without the line buffer and the weights: same source
-        (1, 8, 16, 64, 3776), (1, 8, 64, 16, 3998), (4, 32, 16, 2, 1037), (4, 32, 4, 16, 1848),
+        (1, 8, 16, 64, 3776),
+        (1, 8, 64, 16, 3998),
+        (4, 32, 16, 2, 1037),
+        (4, 32, 4, 16, 1848),
     ],
 )
 def test_luts_of_matrix_units_are_near_synthesis(bits, size, pe, simd, synthesised):

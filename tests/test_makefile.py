@@ -49,7 +49,10 @@ class Machine:
         environment = {"PATH": str(self.bin), "FASHION_MNIST": str(self.images)}
         done = subprocess.run(
             [str(self.bin / "bash"), str(SYSTEM_PACKAGES), *packages],
-            env=environment, capture_output=True, text=True, check=False,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.stdout == ""
         return done.returncode, done.stderr.splitlines()

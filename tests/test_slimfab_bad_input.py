@@ -78,8 +78,9 @@ def test_pickled_data_is_never_opened(tmp_path: Path) -> None:
 def test_labels_beyond_the_outputs(tmp_path: Path) -> None:
     write_npz(tmp_path / "own.npz", y_train=images(100)[1] + 2)
     message = refused_run(tmp_path, {"dataset": {"name": "own.npz"}})
-    assert re.search(r"build: gives outputs of shape \(10,\); expected \(12,\), one per class of own; change the last",
-                     message)
+    assert re.search(
+        r"build: gives outputs of shape \(10,\); expected \(12,\), one per class of own; change the last", message
+    )
     assert_nothing_trained(tmp_path / "run")
 
 
@@ -182,20 +183,27 @@ def test_another_shape_than_the_datas_is_refused_before_training(tmp_path: Path)
 
 
 def test_a_branch_on_data_is_refused(tmp_path: Path) -> None:
-    net = NET.replace("def build", (
-        "class Branch(nn.Module):\n    def forward(self, x):\n        return x if x.sum() > 0 else -x\n\n\ndef build"
-    )).replace("nn.ReLU()", "Branch()")
+    net = NET.replace(
+        "def build",
+        ("class Branch(nn.Module):\n    def forward(self, x):\n        return x if x.sum() > 0 else -x\n\n\ndef build"),
+    ).replace("nn.ReLU()", "Branch()")
     message = refused_run(tmp_path, net=net)
     assert re.search(r"torch\.export cannot follow it with input .*; .*remove branches that depend on data", message)
 
 
 def test_code_that_fails_is_one_line(tmp_path: Path) -> None:
-    assert re.match(r"/.*/net\.py: fails when imported \(ZeroDivisionError: division by zero\); correct the code",
-                    refused_run(tmp_path, net="1 / 0\n"))
-    assert re.match(r"/.*/net\.py:build: fails with options {} \(RuntimeError: first line\); correct it",
-                    refused_run(tmp_path, net="def build():\n    raise RuntimeError('first line\\nsecond')\n"))
-    assert re.match(r"/.*/net\.py:build: returned int; expected a torch.nn.Module",
-                    refused_run(tmp_path, net="def build():\n    return 3\n"))
+    assert re.match(
+        r"/.*/net\.py: fails when imported \(ZeroDivisionError: division by zero\); correct the code",
+        refused_run(tmp_path, net="1 / 0\n"),
+    )
+    assert re.match(
+        r"/.*/net\.py:build: fails with options {} \(RuntimeError: first line\); correct it",
+        refused_run(tmp_path, net="def build():\n    raise RuntimeError('first line\\nsecond')\n"),
+    )
+    assert re.match(
+        r"/.*/net\.py:build: returned int; expected a torch.nn.Module",
+        refused_run(tmp_path, net="def build():\n    return 3\n"),
+    )
 
 
 def test_an_onnx_file_with_symbolic_sizes(tmp_path: Path) -> None:
@@ -288,8 +296,10 @@ def test_a_truncated_weights_file(tmp_path: Path) -> None:
     whole = next(finished_run().glob("*-train/weights.safetensors")).read_bytes()
     for length in (0, 4, 60, len(whole) - 1):
         (tmp_path / "cut.safetensors").write_bytes(whole[:length])
-        assert re.match(r"/.*/cut\.safetensors: not a safetensors file \(",
-                        refused_run(tmp_path, {"model": {"weights": "cut.safetensors"}}))
+        assert re.match(
+            r"/.*/cut\.safetensors: not a safetensors file \(",
+            refused_run(tmp_path, {"model": {"weights": "cut.safetensors"}}),
+        )
 
 
 def test_a_saved_network_with_damaged_arrays(tmp_path: Path) -> None:

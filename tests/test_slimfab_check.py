@@ -103,8 +103,12 @@ def large():
 
 def table(text):
     """Layer → (operator, status) from the printed table."""
-    return {name: (operator, status) for name, operator, status in re.findall(
-        r"^  (\S+) +(\w+) +[\d×]+ .*?(exact|rewritten|refused)\b", text, re.MULTILINE)}
+    return {
+        name: (operator, status)
+        for name, operator, status in re.findall(
+            r"^  (\S+) +(\w+) +[\d×]+ .*?(exact|rewritten|refused)\b", text, re.MULTILINE
+        )
+    }
 
 
 @pytest.fixture

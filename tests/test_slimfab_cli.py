@@ -161,14 +161,16 @@ def test_code_beside_the_users_file_is_found_and_dataclasses_work() -> None:
         "from __future__ import annotations\nfrom dataclasses import dataclass\n\n"
         "import beside\nfrom torch import nn\n\n"
         "@dataclass\nclass Settings:\n    width: int = beside.channels\n\n"
-        "def build():\n    return nn.Conv2d(1, Settings().width, 3)\n")
+        "def build():\n    return nn.Conv2d(1, Settings().width, 3)\n"
+    )
     assert "243 MACs" in succeeds("compare", "mine/net.py:build", "--input", "1x5x5", "-t", "cpu:cortex-a9")
 
 
 def test_a_module_needs_a_shape_and_a_zoo_network_takes_another() -> None:
     Path("net.py").write_text(NET)
     assert refused("compare", "net.py:build") == (
-        "net.py:build: the input shape is not known; give it, for example --input 1x28x28")
+        "net.py:build: the input shape is not known; give it, for example --input 1x28x28"
+    )
     assert "7.34M MACs" in succeeds("compare", "vgg_small", "-t", "cpu:cortex-a9")
     assert "7.34M MACs" not in succeeds("compare", "vgg_small", "--input", "3x28x28", "-t", "cpu:cortex-a9")
 
@@ -232,7 +234,8 @@ def test_report_writes_both_files_again() -> None:
 
 def test_report_needs_a_run() -> None:
     assert refused("report", "nowhere") == (
-        "nowhere: holds no run (no recipe.yaml); name the --output folder of 'slimfab run'")
+        "nowhere: holds no run (no recipe.yaml); name the --output folder of 'slimfab run'"
+    )
 
 
 @needs_run
@@ -309,5 +312,7 @@ def test_bars_on_a_terminal_move_and_give_way_to_one_line() -> None:
         bars.finished("second", {}, 61.0, cached=True)
     shown = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", screen.file.getvalue())  # type: ignore[attr-defined]
     assert re.findall(r"✓.*", shown) == [
-        f"✓ {'first':<32}    61.0 s  accuracy=0.9877  name=[bold]x", f"✓ {'second':<32}    cached  "]
+        f"✓ {'first':<32}    61.0 s  accuracy=0.9877  name=[bold]x",
+        f"✓ {'second':<32}    cached  ",
+    ]
     assert "2/2 second" in shown

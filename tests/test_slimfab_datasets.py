@@ -42,16 +42,21 @@ def idx_bytes(array: np.ndarray) -> bytes:
 def small_idx_set(folder: Path, labels_below: int = 10) -> IdxSet:
     """A data set of 2×3 images like MNIST, its first file plain, the others gzip, in ``folder``."""
     rng = np.random.default_rng(0)
-    arrays = [rng.integers(0, 256, (5100, 2, 3), np.uint8), rng.integers(0, labels_below, 5100, np.uint8),
-              rng.integers(0, 256, (40, 2, 3), np.uint8), rng.integers(0, labels_below, 40, np.uint8)]
+    arrays = [
+        rng.integers(0, 256, (5100, 2, 3), np.uint8),
+        rng.integers(0, labels_below, 5100, np.uint8),
+        rng.integers(0, 256, (40, 2, 3), np.uint8),
+        rng.integers(0, labels_below, 40, np.uint8),
+    ]
     files = []
     folder.mkdir(parents=True, exist_ok=True)
     for index, (file, array) in enumerate(zip(mnist.MNIST.files, arrays, strict=True)):
         content = idx_bytes(array)
         packed = gzip.compress(content, mtime=0)
         (folder / (file.name if index == 0 else f"{file.name}.gz")).write_bytes(content if index == 0 else packed)
-        files.append(IdxFile(file.name, array.shape, hashlib.sha256(content).hexdigest(),
-                             hashlib.sha256(packed).hexdigest()))
+        files.append(
+            IdxFile(file.name, array.shape, hashlib.sha256(content).hexdigest(), hashlib.sha256(packed).hexdigest())
+        )
     return replace(mnist.MNIST, files=tuple(files))  # type: ignore[arg-type]
 
 
@@ -133,14 +138,17 @@ def test_data_are_found_in_the_cache_and_in_system_folders(tmp_path: Path, monke
     assert len(load_idx_set(system, None, False, None).test) == 40
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (b"", "starts with nothing; expected 00 00 08"),
-    (b"\x1f\x8b\x08\x00", "starts with 1f 8b 08 00; expected 00 00 08"),
-    (bytes((0, 0, 13, 1)) + b"\0" * 8, "starts with 00 00 0d 01"),
-    (idx_bytes(np.zeros((3, 2), np.uint8))[:-1], r"holds 17 bytes; expected 18 for an array of shape \(3, 2\)"),
-    (idx_bytes(np.zeros((3, 2), np.uint8)) + b"x", "holds 19 bytes; expected 18"),
-    (bytes((0, 0, 8, 3)), r"holds 4 bytes; expected 16 for an array of shape \(0, 0, 0\)"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "starts with nothing; expected 00 00 08"),
+        (b"\x1f\x8b\x08\x00", "starts with 1f 8b 08 00; expected 00 00 08"),
+        (bytes((0, 0, 13, 1)) + b"\0" * 8, "starts with 00 00 0d 01"),
+        (idx_bytes(np.zeros((3, 2), np.uint8))[:-1], r"holds 17 bytes; expected 18 for an array of shape \(3, 2\)"),
+        (idx_bytes(np.zeros((3, 2), np.uint8)) + b"x", "holds 19 bytes; expected 18"),
+        (bytes((0, 0, 8, 3)), r"holds 4 bytes; expected 16 for an array of shape \(0, 0, 0\)"),
+    ],
+)
 def test_idx_refuses(content: bytes, message: str) -> None:
     with pytest.raises(DatasetError, match=f"images: .*{message}"):
         parse_idx(Path("images"), content)
@@ -202,7 +210,7 @@ def test_cifar10_records_and_splits() -> None:
     batches = cifar_batches(1001)
     data = cifar10.from_batches(batches, sums(batches))
     assert (len(data.train), len(data.val), len(data.test), data.shape) == (5, 5000, 1001, (3, 32, 32))
-    record = batches["test_batch.bin"][:cifar10.RECORD_BYTES]
+    record = batches["test_batch.bin"][: cifar10.RECORD_BYTES]
     assert data.test.y[0] == record[0]
     assert data.test.x[0, 1, 2, 3] == record[1 + 1024 + 2 * 32 + 3]  # green plane, row 2, column 3
     assert data.val.x[-1].tobytes() == batches["data_batch_5.bin"][-3072:]
@@ -246,8 +254,12 @@ def test_pickled_cifar10_is_refused_and_never_opened(tmp_path: Path) -> None:
 
 def user_arrays(**changes: object) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(2)
-    arrays = {"x_train": rng.random((30, 4)), "y_train": np.arange(30) % 3, "x_test": rng.random((6, 4)),
-              "y_test": np.arange(6) % 3}
+    arrays = {
+        "x_train": rng.random((30, 4)),
+        "y_train": np.arange(30) % 3,
+        "x_test": rng.random((6, 4)),
+        "y_test": np.arange(6) % 3,
+    }
     return {name: value for name, value in (arrays | changes).items() if value is not None}  # type: ignore[misc]
 
 
@@ -265,25 +277,30 @@ def test_the_users_own_arrays(tmp_path: Path) -> None:
 
 def test_the_users_own_pixels(tmp_path: Path) -> None:
     pixels = np.arange(36 * 16, dtype=np.uint8).reshape(36, 1, 4, 4)
-    np.savez(tmp_path / "tiles.npz", **user_arrays(x_train=pixels[:30], x_test=pixels[:6], x_val=pixels[30:],
-                                                   y_val=np.zeros(6, int)))
+    np.savez(
+        tmp_path / "tiles.npz",
+        **user_arrays(x_train=pixels[:30], x_test=pixels[:6], x_val=pixels[30:], y_val=np.zeros(6, int)),
+    )
     data = datasets.load("tiles.npz", tmp_path)
     assert (len(data.train), len(data.val), data.input_format) == (30, 6, FixedPoint(8, 8, signed=False))
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"y_test": None}, "lacks y_test; expected x_train, y_train, x_test, y_test"),
-    ({"x_extra": np.zeros(3)}, "holds unknown x_extra"),
-    ({"y_train": np.zeros(30)}, r"y_train is float64 of shape \(30,\); expected integer labels"),
-    ({"x_val": np.zeros((3, 4))}, "y_val is nothing"),
-    ({"x_train": np.zeros((30, 4), np.int32)}, "x_train is int32; expected uint8 pixels or floating point"),
-    ({"x_train": np.full((30, 4), np.nan)}, "train: an example holds NaN or infinity"),
-    ({"x_train": np.zeros((29, 4))}, "x_train has 29 examples and y_train 30 labels; expected as many"),
-    ({"x_test": np.zeros((6, 5))}, r"test: got examples of shape \(5,\); expected \(F,\) or \(C, H, W\), the same"),
-    ({"x_test": np.zeros((6, 4), np.uint8)}, "test: got uint8 examples; expected float32"),
-    ({"y_test": np.arange(6) - 1}, "test: got labels -1 to 4; expected 0 to 4"),
-    ({"class_names": np.array(["a", "b"])}, "train: got labels 0 to 2; expected 0 to 1"),
-])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"y_test": None}, "lacks y_test; expected x_train, y_train, x_test, y_test"),
+        ({"x_extra": np.zeros(3)}, "holds unknown x_extra"),
+        ({"y_train": np.zeros(30)}, r"y_train is float64 of shape \(30,\); expected integer labels"),
+        ({"x_val": np.zeros((3, 4))}, "y_val is nothing"),
+        ({"x_train": np.zeros((30, 4), np.int32)}, "x_train is int32; expected uint8 pixels or floating point"),
+        ({"x_train": np.full((30, 4), np.nan)}, "train: an example holds NaN or infinity"),
+        ({"x_train": np.zeros((29, 4))}, "x_train has 29 examples and y_train 30 labels; expected as many"),
+        ({"x_test": np.zeros((6, 5))}, r"test: got examples of shape \(5,\); expected \(F,\) or \(C, H, W\), the same"),
+        ({"x_test": np.zeros((6, 4), np.uint8)}, "test: got uint8 examples; expected float32"),
+        ({"y_test": np.arange(6) - 1}, "test: got labels -1 to 4; expected 0 to 4"),
+        ({"class_names": np.array(["a", "b"])}, "train: got labels 0 to 2; expected 0 to 1"),
+    ],
+)
 def test_wrong_arrays(tmp_path: Path, changes: dict[str, object], message: str) -> None:
     np.savez(tmp_path / "mine.npz", **user_arrays(**changes))
     with pytest.raises(DatasetError, match=message) as raised:

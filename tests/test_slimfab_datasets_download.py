@@ -37,7 +37,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         if manner == "half":
-            self.wfile.write(content[start:len(content) // 2])
+            self.wfile.write(content[start : len(content) // 2])
         elif manner == "stall":
             self.wfile.write(content[start:1000])
             self.wfile.flush()
@@ -102,8 +102,9 @@ def test_a_later_run_continues(server: ThreadingHTTPServer, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("bytes_there", [1000, len(CONTENT)])
-def test_servers_that_cannot_continue_start_again(server: ThreadingHTTPServer, tmp_path: Path,
-                                                  bytes_there: int) -> None:
+def test_servers_that_cannot_continue_start_again(
+    server: ThreadingHTTPServer, tmp_path: Path, bytes_there: int
+) -> None:
     (tmp_path / "data.bin.part").write_bytes(CONTENT[:bytes_there])
     download([url(server, "whole")], tmp_path / "data.bin", SHA256)
     assert (tmp_path / "data.bin").read_bytes() == CONTENT

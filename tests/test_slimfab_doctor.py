@@ -92,8 +92,11 @@ def test_the_doctor_lists_what_the_base_lacks(base: Path) -> None:
 
 
 def test_the_base_compares_and_checks_a_saved_network(base: Path, tmp_path: Path) -> None:
-    layers = (Layer("input", "input", (), ("x",)), Layer("relu", "relu", ("x",), ("y",)),
-              Layer("output", "output", ("y",), ("z",)))
+    layers = (
+        Layer("input", "input", (), ("x",)),
+        Layer("relu", "relu", ("x",), ("y",)),
+        Layer("output", "output", ("y",), ("z",)),
+    )
     network = Network("tiny", layers, {name: Tensor((2, 3, 3)) for name in "xyz"}, ("x",), ("z",))
     save(network, {}, tmp_path / "net")
     assert "cpu:cortex-a9" in bare(base, "compare", str(tmp_path / "net"))

@@ -62,8 +62,9 @@ def test_a_killed_stage_runs_again_with_what_it_left(tmp_path: Path) -> None:
     kept: list[bool] = []
     stages = list(chain(log))
     body = stages[1].run
-    stages[1] = Stage("b", "second", lambda r: kept.append((r.folder("b") / "half.txt").exists()) or body(r),
-                      stages[1].config, ("a",))
+    stages[1] = Stage(
+        "b", "second", lambda r: kept.append((r.folder("b") / "half.txt").exists()) or body(r), stages[1].config, ("a",)
+    )
     go(tmp_path, tuple(stages))
     assert log == ["a", "b", "b", "c"]
     assert kept == [True]
@@ -133,15 +134,15 @@ def test_file_hash_follows_the_content(tmp_path: Path) -> None:
 
 
 def test_progress_is_told_as_a_fraction(tmp_path: Path) -> None:
-    class Ears(Silent):
-        heard: list[tuple[float, str]] = []
+    heard: list[tuple[float, str]] = []
 
+    class Ears(Silent):
         def advanced(self, fraction: float, text: str) -> None:
-            self.heard.append((fraction, text))
+            heard.append((fraction, text))
 
     run = Run(recipe(), tmp_path, Ears(), ())
     run.progress("images")(5, 20)
-    assert Ears.heard == [(0.25, "images")]
+    assert heard == [(0.25, "images")]
 
 
 def test_markers_are_plain_json(tmp_path: Path) -> None:

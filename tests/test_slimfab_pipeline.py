@@ -217,8 +217,10 @@ def test_given_weights_are_taken_instead_of_training(root: Path, tmp_path: Path)
     recipe = small_recipe(tmp_path, {"model": {"weights": "mine.safetensors"}})
     run = go(recipe, tmp_path / "run", until="train")
     assert "epochs" not in run.summary("train")
-    assert run.summary("train")["val_accuracy"] == json.loads((root / "03-train/done.json").read_text())["summary"][
-        "val_accuracy"]
+    assert (
+        run.summary("train")["val_accuracy"]
+        == json.loads((root / "03-train/done.json").read_text())["summary"]["val_accuracy"]
+    )
 
 
 def test_without_a_prune_section_every_channel_stays(tmp_path: Path) -> None:

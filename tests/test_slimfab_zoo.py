@@ -11,16 +11,45 @@ from hwsim.errors import NetworkError, UnknownNameError
 from slimfab import zoo
 from slimfab.zoo.mobilenet import multiple_of_8
 
-NAMES = ["ad_autoencoder", "ds_cnn", "jet_mlp", "mobilenet_tiny", "mobilenet_v1", "mobilenet_v2", "resnet20",
-         "resnet56", "resnet8", "vgg_small", "vgg_tiny"]
+NAMES = [
+    "ad_autoencoder",
+    "ds_cnn",
+    "jet_mlp",
+    "mobilenet_tiny",
+    "mobilenet_v1",
+    "mobilenet_v2",
+    "resnet20",
+    "resnet56",
+    "resnet8",
+    "vgg_small",
+    "vgg_tiny",
+]
 # Another input than the default one, and another number of outputs.
-OTHERS = {"ad_autoencoder": ((24,), 24), "ds_cnn": ((2, 30, 12), 3), "jet_mlp": ((7,), 2),
-          "mobilenet_tiny": ((3, 17, 9), 4), "mobilenet_v1": ((1, 40, 32), 7), "mobilenet_v2": ((1, 33, 64), 7),
-          "resnet20": ((1, 15, 20), 6), "resnet56": ((1, 9, 8), 6), "resnet8": ((1, 28, 28), 10),
-          "vgg_small": ((3, 32, 24), 5), "vgg_tiny": ((3, 12, 9), 5)}
+OTHERS = {
+    "ad_autoencoder": ((24,), 24),
+    "ds_cnn": ((2, 30, 12), 3),
+    "jet_mlp": ((7,), 2),
+    "mobilenet_tiny": ((3, 17, 9), 4),
+    "mobilenet_v1": ((1, 40, 32), 7),
+    "mobilenet_v2": ((1, 33, 64), 7),
+    "resnet20": ((1, 15, 20), 6),
+    "resnet56": ((1, 9, 8), 6),
+    "resnet8": ((1, 28, 28), 10),
+    "vgg_small": ((3, 32, 24), 5),
+    "vgg_tiny": ((3, 12, 9), 5),
+}
 # What the importers, the quantiser and the pruner have to know.
-LAYERS = {nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.MaxPool2d,
-          nn.AdaptiveAvgPool2d, nn.Identity}
+LAYERS = {
+    nn.Conv2d,
+    nn.Linear,
+    nn.BatchNorm1d,
+    nn.BatchNorm2d,
+    nn.ReLU,
+    nn.ReLU6,
+    nn.MaxPool2d,
+    nn.AdaptiveAvgPool2d,
+    nn.Identity,
+}
 
 
 @cache
@@ -67,9 +96,16 @@ def test_published_numbers(name: str) -> None:
 
 def test_exact_macs() -> None:
     """Counts worked out by hand from the papers' tables, which print them rounded."""
-    exact = {"mobilenet_v1": 568_740_352, "mobilenet_v2": 300_774_272, "resnet20": 40_813_184,
-             "resnet56": 125_747_840, "ds_cnn": 2_656_768, "vgg_small": 7_338_880, "vgg_tiny": 1_863_104,
-             "mobilenet_tiny": 1_359_168}
+    exact = {
+        "mobilenet_v1": 568_740_352,
+        "mobilenet_v2": 300_774_272,
+        "resnet20": 40_813_184,
+        "resnet56": 125_747_840,
+        "ds_cnn": 2_656_768,
+        "vgg_small": 7_338_880,
+        "vgg_tiny": 1_863_104,
+        "mobilenet_tiny": 1_359_168,
+    }
     assert {name: default_macs(name) for name in exact} == exact
 
 
@@ -104,8 +140,18 @@ def test_gradients_reach_every_parameter(name: str) -> None:
 def test_resnet8_has_the_kernels_of_the_mlperf_tiny_reference() -> None:
     """Kernel shapes of pretrainedResnet.h5 in github.com/mlcommons/tiny (there in the order H, W, C, K)."""
     kernels = [tuple(p.shape) for p in built("resnet8").parameters() if p.ndim >= 2]
-    assert kernels == [(16, 3, 3, 3), (16, 16, 3, 3), (16, 16, 3, 3), (32, 16, 3, 3), (32, 32, 3, 3), (32, 16, 1, 1),
-                       (64, 32, 3, 3), (64, 64, 3, 3), (64, 32, 1, 1), (10, 64)]
+    assert kernels == [
+        (16, 3, 3, 3),
+        (16, 16, 3, 3),
+        (16, 16, 3, 3),
+        (32, 16, 3, 3),
+        (32, 32, 3, 3),
+        (32, 16, 1, 1),
+        (64, 32, 3, 3),
+        (64, 64, 3, 3),
+        (64, 32, 1, 1),
+        (10, 64),
+    ]
 
 
 def test_parameter_names_read_well() -> None:
@@ -139,20 +185,35 @@ def test_the_seed_decides_the_weights_and_nothing_else_is_touched() -> None:
     assert not torch.equal(first["features.conv1.weight"], other["features.conv1.weight"])
 
 
-@pytest.mark.parametrize(("arguments", "error", "message"), [
-    ({"name": "resnet9"}, UnknownNameError, "unknown network 'resnet9'; did you mean 'resnet8'"),
-    ({"name": "resnet8", "options": {"width": [4]}}, UnknownNameError,
-     "resnet8: unknown option 'width'; did you mean 'widths'"),
-    ({"name": "jet_mlp", "in_shape": (1, 4, 4)}, NetworkError,
-     r"jet_mlp: in_shape=\(1, 4, 4\); expected \(F,\) of positive sizes, e.g. \(16,\)"),
-    ({"name": "resnet8", "in_shape": (0, 4, 4)}, NetworkError, r"expected \(C, H, W\) of positive sizes"),
-    ({"name": "resnet8", "classes": 0}, NetworkError, "resnet8: classes=0; expected at least 1"),
-    ({"name": "vgg_small", "in_shape": (1, 3, 3)}, NetworkError,
-     r"vgg_small: cannot be built for in_shape=\(1, 3, 3\), classes=10 \(.*Output size is too small\); the default is"),
-    ({"name": "resnet8", "options": {"widths": [16, "x"]}}, NetworkError, "resnet8: cannot be built for .*widths="),
-    ({"name": "mobilenet_v2", "options": {"activation": "relu5"}}, NetworkError,
-     "mobilenet_v2: .*unknown activation 'relu5'; did you mean 'relu"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"name": "resnet9"}, UnknownNameError, "unknown network 'resnet9'; did you mean 'resnet8'"),
+        (
+            {"name": "resnet8", "options": {"width": [4]}},
+            UnknownNameError,
+            "resnet8: unknown option 'width'; did you mean 'widths'",
+        ),
+        (
+            {"name": "jet_mlp", "in_shape": (1, 4, 4)},
+            NetworkError,
+            r"jet_mlp: in_shape=\(1, 4, 4\); expected \(F,\) of positive sizes, e.g. \(16,\)",
+        ),
+        ({"name": "resnet8", "in_shape": (0, 4, 4)}, NetworkError, r"expected \(C, H, W\) of positive sizes"),
+        ({"name": "resnet8", "classes": 0}, NetworkError, "resnet8: classes=0; expected at least 1"),
+        (
+            {"name": "vgg_small", "in_shape": (1, 3, 3)},
+            NetworkError,
+            r"vgg_small: cannot be built for in_shape=\(1, 3, 3\), classes=10 \(.*Output size is too small\)",
+        ),
+        ({"name": "resnet8", "options": {"widths": [16, "x"]}}, NetworkError, "resnet8: cannot be built for .*widths="),
+        (
+            {"name": "mobilenet_v2", "options": {"activation": "relu5"}},
+            NetworkError,
+            "mobilenet_v2: .*unknown activation 'relu5'; did you mean 'relu",
+        ),
+    ],
+)
 def test_errors(arguments: dict[str, object], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message) as raised:
         zoo.build(**arguments)  # type: ignore[arg-type]
