@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hls.mappable import check_mappable
 from hls.templates import streams
 from hls.templates.cast import cast, is_identity
 from hls.templates.sliding_window import expect_padding
 from hls.templates.unit import Unit, expect_divisor
 from hwsim.design import Design, Folding
-from hwsim.errors import NetworkError, UnsupportedError
+from hwsim.errors import UnsupportedError
 from hwsim.fixed import FixedPoint
 from hwsim.fpga.dataflow import Window
 from hwsim.network import Layer, Network
@@ -204,25 +205,7 @@ def check_network(network: Network, design: Design) -> None:
         NetworkError: the design is for another network, or there is more than one input or output.
         UnsupportedError: another back end's design, a tensor without a format, or one that nothing reads.
     """
-    if design.network_hash != network.hash:
-        raise NetworkError(
-            f"{network.name}: the design is for network {design.network_hash}, this one is {network.hash}; "
-            "make the design anew"
-        )
-    if design.backend != "Slimfab":
-        raise UnsupportedError(
-            f"{network.name}: got a design for {design.backend}; expected Slimfab; choose it in the design"
-        )
-    if len(network.inputs) != 1 or len(network.outputs) != 1:
-        raise NetworkError(
-            f"{network.name}: got {len(network.inputs)} inputs and {len(network.outputs)} outputs; expected one of "
-            "each; split the network"
-        )
+    check_mappable(network, design, ("Slimfab",))
     for layer in network.layers:
-        for name in (*layer.outputs, *layer.params.values()):
-            if network.tensors[name].format is None:
-                raise UnsupportedError(
-                    f"{layer.name}: '{name}' is float; expected a fixed-point format; quantise the network"
-                )
         if not network.consumers(layer.output) and layer.output not in network.outputs:
             raise UnsupportedError(f"{layer.name}: nothing reads its output; expected a reader; remove the layer")

@@ -13,8 +13,9 @@ import numpy as np
 from hls import clipping, convolution, elementwise, pooling
 from hls.graph import MAX_STREAM_COPIES, Array, Draft, Lowered, Placement, image_shape
 from hls.legality import default_design
+from hls.mappable import check_mappable
 from hwsim.design import Design
-from hwsim.errors import InputError, NetworkError, UnsupportedError
+from hwsim.errors import InputError, UnsupportedError
 from hwsim.fixed import FixedPoint
 from hwsim.network import Layer, Network, check_weights
 
@@ -89,27 +90,11 @@ def _lower_layer(draft: Draft, layer: Layer) -> None:
 
 
 def _check(network: Network, weights: Mapping[str, Array], design: Design) -> None:
-    if design.network_hash != network.hash:
-        raise NetworkError(
-            f"{network.name}: the design is for network {design.network_hash}, this one is {network.hash}; "
-            "make the design anew"
-        )
-    if design.backend not in BACKENDS:
-        raise UnsupportedError(
-            f"{network.name}: got backend {design.backend}; expected {' or '.join(BACKENDS)}; choose one in the design"
-        )
-    if len(network.inputs) != 1 or len(network.outputs) != 1:
-        raise NetworkError(
-            f"{network.name}: got {len(network.inputs)} inputs and {len(network.outputs)} outputs; expected one of "
-            "each; split the network"
-        )
+    check_mappable(network, design, BACKENDS)
     for layer in network.layers:
         for name in (*layer.outputs, *layer.params.values()):
             fmt = network.tensors[name].format
-            if fmt is None:
-                remedy = "fold the batch norm, then quantise" if layer.op == "batch_norm" else "quantise the network"
-                raise UnsupportedError(f"{layer.name}: '{name}' is float; expected a fixed-point format; {remedy}")
-            if fmt.width > MAX_PORT_BITS:
+            if fmt is not None and fmt.width > MAX_PORT_BITS:
                 raise UnsupportedError(
                     f"{layer.name}: '{name}' has {fmt.width} bits; expected at most {MAX_PORT_BITS}, which a float64 "
                     "carries through the C++ interface; narrow it with a requantise"

@@ -233,7 +233,7 @@ def test_a_design_for_something_else_is_refused() -> None:
     network, weights, plan = tiny()
     with pytest.raises(NetworkError, match=r"the design is for network 0+, this one is .*; make the design anew$"):
         build(network, weights, replace(plan, network_hash="0" * 16))
-    with pytest.raises(UnsupportedError, match=r"^tiny: got a design for Vitis; expected Slimfab; choose it"):
+    with pytest.raises(UnsupportedError, match=r"^tiny: got backend Vitis; expected Slimfab; choose one"):
         build(network, weights, replace(plan, backend="Vitis"))
     with pytest.raises(NetworkError, match=r"unknown layer 'conv2d2'; did you mean 'conv2d1'"):
         build(network, weights, design(network, conv2d2=Folding()))
