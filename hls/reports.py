@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read what Vivado HLS, Vitis HLS and Vivado report, and put it into an estimate.
+"""Read what Vivado HLS, Vitis HLS and Vivado report.
 
 Formats: ``<top>_csynth.xml`` (Vivado HLS 2018 to 2020, Vitis HLS since), ``<top>_cosim.rpt``, and Vivado's
 ``report_utilization``, ``report_timing_summary`` and ``report_power`` text. A number that a tool leaves out
@@ -10,11 +10,10 @@ import math
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from hwsim.errors import InputError
-from hwsim.estimate import Estimate, Figure, Resources
 
 Counts = Mapping[str, float]
 Range = tuple[float, float]
@@ -266,39 +265,3 @@ def _text(path: Path | str) -> str:
         return Path(path).read_text(errors="replace")
     except OSError as error:
         raise InputError(f"{path}: cannot read the report ({error.strerror}); check the path") from error
-
-
-def with_synthesis(estimate: Estimate, hls: HlsReport | None = None, vivado: Utilisation | None = None) -> Estimate:
-    """An estimate with its cycles, times and resources replaced by what the tools report.
-
-    Energy per inference follows the new interval at unchanged power and stays analytic. Vivado's resources
-    take precedence over the HLS compiler's own guess.
-    """
-    if hls is not None and hls.latency_cycles is not None and hls.interval_cycles is not None:
-        period_us = 1 / estimate.clock_mhz
-        ii = _figure(hls.interval_cycles)
-        more = estimate.batch - 1
-        ends = zip(hls.latency_cycles, hls.interval_cycles, strict=True)
-        low, high = (latency + more * interval for latency, interval in ends)
-        cycles = _figure((low, high))
-        interval = ii.scaled(period_us)
-        energy = estimate.energy_uj.scaled(interval.value / estimate.interval_us.value)
-        estimate = replace(
-            estimate,
-            cycles=cycles,
-            ii=ii,
-            latency_us=cycles.scaled(period_us),
-            interval_us=interval,
-            energy_uj=energy,
-            notes=(*estimate.notes, f"cycles from C synthesis, HLS {hls.version}; energy scaled with the interval"),
-        )
-    source = vivado or hls
-    if source is None or not source.resources:
-        return estimate
-    figures = {name: Figure.exact(count, "synthesis") for name, count in source.resources.items()}
-    return replace(estimate, resources=Resources(**figures), capacity=dict(source.capacity) or estimate.capacity)
-
-
-def _figure(ends: Range) -> Figure:
-    """The worst case, with the best case as its lower end."""
-    return Figure(ends[1], ends[0], ends[1], "synthesis")

@@ -7,7 +7,6 @@ import pytest
 
 from hls import reports
 from hwsim.errors import InputError
-from hwsim.estimate import Estimate, Figure
 
 DATA = Path(__file__).parent / "data" / "reports"
 
@@ -128,47 +127,3 @@ def test_other_xml_is_refused(tmp_path):
     (tmp_path / "a.xml").write_text("<profile><x/></profile>")
     with pytest.raises(InputError, match="has no PerformanceEstimates and AreaEstimates"):
         reports.parse_csynth(tmp_path / "a.xml")
-
-
-def analytic(batch: int = 1) -> Estimate:
-    return Estimate(
-        "fpga:kv260", "0" * 16, batch, 200.0, Figure.within(50, 2), Figure.within(40, 2), Figure.within(10000, 2),
-        Figure.within(8000, 2), Figure.within(80, 2), Figure.within(2, 2), Figure.exact(100),
-        capacity={"lut": 1.0}, notes=("analytic",),
-    )  # fmt: skip
-
-
-def test_synthesis_replaces_cycles_times_and_resources():
-    hls = reports.parse_csynth(DATA / "vitis_csynth.xml")
-    found = reports.with_synthesis(analytic(), hls)
-    assert found.cycles == Figure(12406, 11704, 12406, "synthesis")
-    assert found.ii == Figure(8107, 8101, 8107, "synthesis")
-    assert found.latency_us.value == pytest.approx(62.03)
-    assert found.interval_us.value == pytest.approx(40.535)
-    assert found.energy_uj.value == pytest.approx(80 * 40.535 / 40)
-    assert found.energy_uj.source == "analytic"
-    assert found.resources is not None
-    assert found.resources.dsp == Figure.exact(141, "synthesis")
-    assert found.capacity == hls.capacity
-    assert found.notes[-1] == "cycles from C synthesis, HLS 2022.1; energy scaled with the interval"
-
-
-def test_a_batch_takes_one_interval_more_per_image():
-    found = reports.with_synthesis(analytic(batch=10), reports.parse_csynth(DATA / "vitis_csynth.xml"))
-    assert found.cycles == Figure(12406 + 9 * 8107, 11704 + 9 * 8101, 12406 + 9 * 8107, "synthesis")
-
-
-def test_vivados_resources_take_precedence():
-    hls = reports.parse_csynth(DATA / "vitis_csynth.xml")
-    vivado = reports.parse_utilisation(DATA / "utilisation_ultrascale.rpt")
-    found = reports.with_synthesis(analytic(), hls, vivado)
-    assert found.field("lut") == 21420
-    assert found.field("bram18") == 62
-
-
-def test_unknown_latencies_leave_the_estimate_as_it_was():
-    hls = reports.parse_csynth(DATA / "vivado_hls_csynth.xml")
-    found = reports.with_synthesis(analytic(), hls)
-    assert found.cycles == analytic().cycles
-    assert found.field("dsp") == 73
-    assert reports.with_synthesis(analytic()) == analytic()
