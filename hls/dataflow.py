@@ -6,7 +6,7 @@ An image travels pixel by pixel, row by row, with its channels innermost; a beat
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -185,6 +185,10 @@ class Draft:
         window = Window(blocks, rows, columns, kernel, stride, dilation, attrs["padding"], out_rows, out_columns)
         expect_padding(layer.name, window)
         return window
+
+
+#: Adds the units of one layer to a draft.
+Lowering = Callable[[Draft, Layer], None]
 
 
 def image_of(shape: tuple[int, ...]) -> tuple[int, int, int]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every supported operator as hardware units; one function per operator, listed in :data:`LOWERINGS`.
+"""Every supported operator as hardware units; one function per operator, listed in its file's ``LOWERINGS``.
 
 What has no row, or cannot be made exact, is refused with the layer's name and a remedy.
 """
@@ -9,9 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from hls import layers_matrix, layers_pointwise, layers_pool, layers_shape
 from hls.dataflow import Array, Dataflow, Draft, Stream, arrival_order, check_network, image_of
-from hls.layers_matrix import lower_conv2d, lower_dense
-from hls.layers_pool import lower_avg_pool2d, lower_global_avg_pool, lower_max_pool
 from hls.templates import streams
 from hls.templates.cast import is_identity
 from hls.templates.matrix_vector import accumulator
@@ -133,10 +132,8 @@ LOWERINGS: Mapping[str, Callable[[Draft, Layer], None]] = {
     "relu": _relu,
     "clip": _clip,
     "add": _add,
-    "dense": lower_dense,
-    "conv2d": lower_conv2d,
-    "max_pool2d": lower_max_pool,
-    "global_max_pool": lower_max_pool,
-    "avg_pool2d": lower_avg_pool2d,
-    "global_avg_pool": lower_global_avg_pool,
+    **layers_matrix.LOWERINGS,
+    **layers_pointwise.LOWERINGS,
+    **layers_pool.LOWERINGS,
+    **layers_shape.LOWERINGS,
 }

@@ -2,11 +2,12 @@
 """Dense layers and convolutions as matrix-vector units."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from hls.dataflow import Array, Draft, Stream, arrival_order, image_of
+from hls.dataflow import Array, Draft, Lowering, Stream, arrival_order, image_of
 from hls.templates import streams
 from hls.templates.depthwise import depthwise
 from hls.templates.matrix_vector import accumulator, matrix_vector
@@ -119,3 +120,9 @@ def _operands(draft: Draft, layer: Layer, stream: Stream) -> tuple[FixedPoint, A
         filters = draft.network.tensors[layer.params["weight"]].shape[0]
         return exact, np.zeros(filters, dtype=np.int64), (stream.format, weight_format, FixedPoint(1, exact.frac))
     return exact, draft.weights[name], (stream.format, weight_format, draft.format(name))
+
+
+LOWERINGS: Mapping[str, Lowering] = {
+    "dense": lower_dense,
+    "conv2d": lower_conv2d,
+}

@@ -2,9 +2,10 @@
 """Pooling over windows and over the whole image."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
-from hls.dataflow import Draft, Stream, arrival_order, image_of
+from hls.dataflow import Draft, Lowering, Stream, arrival_order, image_of
 from hls.templates.max_pool import max_pool
 from hls.templates.mean import accumulate, divide, quotient_format
 from hls.templates.sliding_window import sliding_window
@@ -78,3 +79,11 @@ def _mean(
 def _result(draft: Draft, layer: Layer, stream: Stream, wire: str, fmt: FixedPoint) -> Stream:
     image = image_of(draft.network.tensors[layer.output].shape)
     return Stream(wire, fmt, stream.lanes, image, arrival_order(image))
+
+
+LOWERINGS: Mapping[str, Lowering] = {
+    "max_pool2d": lower_max_pool,
+    "global_max_pool": lower_max_pool,
+    "avg_pool2d": lower_avg_pool2d,
+    "global_avg_pool": lower_global_avg_pool,
+}

@@ -7,7 +7,7 @@
 //   write = COLUMNS * BLOCKS cycles per input row,  read = OUT_COLUMNS * KERNEL_Y * KERNEL_X * BLOCKS per output row
 //   II       max(ROWS * write + padding rows, OUT_ROWS * read) cycles per image, for a BUFFER_ROWS that suffices
 //   latency  the rows of the first window are written, then OUT_ROWS * read - 1 + 4 cycles, where reading is the slower
-// hwsim/fpga/dataflow.py has both in general, and the smallest BUFFER_ROWS that suffices.
+// hwsim/fpga/dataflow/ has both in general, and the smallest BUFFER_ROWS that suffices.
 //
 // CHANNELS_OUTER = 0 gives the window position by position with the channels innermost (for matrix_vector), 1 gives
 // all positions of one block of LANES channels, then of the next (for pooling).

@@ -10,30 +10,27 @@
     mean.py             sums over a window or an image, and their exact division
     streams.py          FIFO, width converter, fork, addition
 
-Cycles come from :mod:`hwsim.fpga.dataflow`. A new module is a row in :data:`MODULES`, a ``.sv`` file, a function that
-makes its :class:`~hls.templates.unit.Unit`, and a formula.
+Cycles come from :mod:`hwsim.fpga.dataflow`. A new module is a ``.sv`` file, a function that makes its
+:class:`~hls.templates.unit.Unit`, and a formula; lint finds it by its file.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 RTL = Path(__file__).resolve().parent.parent / "rtl"
+_INSTANCE = re.compile(r"^\s*(\w+)\s*#?\(", re.MULTILINE)
 
-#: Every module → the modules it instantiates.
+
+def _instances(file: Path, known: set[str]) -> tuple[str, ...]:
+    code = re.sub(r"//.*", "", file.read_text())
+    return tuple(sorted((set(_INSTANCE.findall(code)) & known) - {file.stem}))
+
+
+_FILES = sorted(RTL.glob("*.sv"))
+#: Every module → the modules it instantiates; a file holds one module, named like the file.
 MODULES: Mapping[str, tuple[str, ...]] = {
-    "accumulate": (),
-    "add": ("adder_tree",),
-    "adder_tree": (),
-    "cast": (),
-    "depthwise": (),
-    "divide": (),
-    "fifo": (),
-    "frame_last": (),
-    "matrix_vector": ("adder_tree",),
-    "max_pool": (),
-    "sliding_window": (),
-    "stream_fork": (),
-    "width_converter": (),
+    file.stem: _instances(file, {other.stem for other in _FILES}) for file in _FILES
 }
 
 

@@ -5,7 +5,7 @@
     resources.py  what multipliers, adders, memories and FIFOs occupy, as functions of arrays
     hls4ml.py     cycles and resources of hls4ml's stages           (target fpga:NAME)
     folded.py     cycles and resources of PE x SIMD stages          (target fpga:NAME/folded)
-    dataflow.py   exact cycles of the SystemVerilog units of hls/rtl
+    dataflow/     exact cycles of the SystemVerilog units of hls/rtl
     pipeline.py   latency and interval of the stages together
     folding.py    how parallel each stage should be within a device
     assemble.py   from stages to an Estimate

@@ -7,7 +7,7 @@ github:asadalam/FINN_MatrixVector_RTL agree within 5 cycles).  A depthwise layer
 channels * taps / (pe * simd) per position (VVAU).  ``pe`` divides mh (channels for depthwise layers and for stages
 without weights), ``simd`` divides the inputs of one kernel position, because the line buffer in front of a window gives
 one position per cycle; it takes ``simd`` values, or one row of padding, per cycle.  A pooling takes the positions of a
-window one after the other.  These are the cycles of hls/rtl, stated for one stage at a time in dataflow.py.
+window one after the other.  These are the cycles of hls/rtl, stated for one stage at a time in dataflow/.
 
 Products of at most 4 bits live in LUTs, of 5 to 8 bits two in a DSP block (FINN rtllib mvu_8sx8u_dsp48), of more
 bits one to four blocks each.

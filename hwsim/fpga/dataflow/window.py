@@ -1,36 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exact cycles of the SystemVerilog units of ``hls/rtl``, one function per unit.
-
-All functions answer for a unit whose input is always valid and whose output is always taken. The contract tests of
-``hls/templates`` compare every one with RTL simulation by ``==``.
-"""
+"""Windows of an image out of a line buffer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from hwsim.errors import InputError
+from hwsim.fpga.dataflow.timing import Timing
 
-MATRIX_STEPS = 4  # two operand registers, product, accumulator (hls/rtl/matrix_vector.sv, depthwise.sv)
-CAST_STEPS = 2  # hls/rtl/cast.sv
-DIVIDE_STEPS = 3  # hls/rtl/divide.sv
 WINDOW_STEPS = 3  # address, memory and padding registers (hls/rtl/sliding_window.sv)
 _LONG_AGO = -(1 << 60)
 _SETTLED = 10  # images over which the sliding window's schedule is followed
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Cycles of one unit for one image.
-
-    ``latency`` runs from the cycle in which the first beat enters an idle unit to the one in which the last beat
-    leaves; ``interval`` lies between the last beats of successive images in steady state.
-    """
-
-    beats_in: int
-    beats_out: int
-    latency: int
-    interval: int
 
 
 @dataclass(frozen=True)
@@ -71,68 +51,6 @@ class Window:
     def padding_rows(self) -> int:
         """Rows of padding that windows read."""
         return self.padding[0] + max(0, self.used_rows - self.padding[0] - self.rows)
-
-
-def matrix_vector(mw: int, mh: int, pe: int, simd: int, vectors: int = 1) -> Timing:
-    """``vectors`` products of an mh × mw matrix, ``pe`` rows and ``simd`` columns at a time.
-
-    FINN's (mh / pe) · (mw / simd) cycles per vector (FINN, MVAU get_exp_cycles), behind the registers of ours.
-    """
-    beats = vectors * (mw // simd)
-    interval = beats * (mh // pe)
-    tree = (simd - 1).bit_length()
-    return Timing(beats, vectors * (mh // pe), interval - 1 + MATRIX_STEPS + tree, interval)
-
-
-def depthwise(channels: int, taps: int, pe: int, windows: int = 1) -> Timing:
-    """``windows`` windows of a depthwise convolution, ``pe`` channels at a time and one tap per cycle."""
-    blocks = channels // pe
-    beats = windows * blocks * taps
-    return Timing(beats, windows * blocks, beats - 1 + MATRIX_STEPS, beats)
-
-
-def cast(beats: int) -> Timing:
-    """``beats`` beats through a cast."""
-    return Timing(beats, beats, beats - 1 + CAST_STEPS, beats)
-
-
-def fifo(beats: int) -> Timing:
-    """``beats`` beats through an empty FIFO."""
-    return Timing(beats, beats, beats, beats)
-
-
-def width_converter(beats_in: int, lanes_in: int, lanes_out: int) -> Timing:
-    """``beats_in`` beats of ``lanes_in`` values become beats of ``lanes_out``; one of the two divides the other."""
-    beats_out = beats_in * lanes_in // lanes_out
-    if lanes_in == lanes_out:
-        return Timing(beats_in, beats_out, beats_in - 1, beats_in)
-    return Timing(beats_in, beats_out, max(beats_in, beats_out), max(beats_in, beats_out))
-
-
-def max_pool(taps: int, windows: int) -> Timing:
-    """The maxima of ``windows`` windows of ``taps`` beats each."""
-    return Timing(taps * windows, windows, taps * windows, taps * windows)
-
-
-def accumulate(pixels: int, blocks: int, sums: int = 1) -> Timing:
-    """``sums`` sums over ``pixels`` pixels of ``blocks`` beats each."""
-    beats = sums * pixels * blocks
-    return Timing(beats, sums * blocks, beats, beats)
-
-
-def divide(beats: int) -> Timing:
-    """``beats`` beats through a division by a constant."""
-    return Timing(beats, beats, beats - 1 + DIVIDE_STEPS, beats)
-
-
-def stream_fork(beats: int) -> Timing:
-    """``beats`` beats to several readers; combinational."""
-    return Timing(beats, beats, beats - 1, beats)
-
-
-def add(beats: int, count: int) -> Timing:
-    """The sums of ``count`` streams of ``beats`` beats."""
-    return Timing(beats, beats, beats - 1 + (count - 1).bit_length(), beats)
 
 
 def sliding_window(window: Window, passes: int = 1) -> Timing:

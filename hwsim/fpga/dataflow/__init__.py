@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exact cycles of the SystemVerilog units of ``hls/rtl``, one function per unit.
+
+All functions answer for a unit whose input is always valid and whose output is always taken. The contract tests of
+``hls/templates`` compare every one with RTL simulation by ``==``.
+"""
+
+from hwsim.fpga.dataflow.matrix import depthwise, matrix_vector
+from hwsim.fpga.dataflow.pool import accumulate, divide, max_pool
+from hwsim.fpga.dataflow.streams import add, cast, fifo, stream_fork, width_converter
+from hwsim.fpga.dataflow.timing import Timing
+from hwsim.fpga.dataflow.window import Window, sliding_window, smallest_buffer
+
+__all__ = [
+    "Timing",
+    "Window",
+    "accumulate",
+    "add",
+    "cast",
+    "depthwise",
+    "divide",
+    "fifo",
+    "matrix_vector",
+    "max_pool",
+    "sliding_window",
+    "smallest_buffer",
+    "stream_fork",
+    "width_converter",
+]
