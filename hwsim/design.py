@@ -17,24 +17,37 @@ from hwsim.registry import suggest
 STRATEGIES = ("latency", "resource", "distributed_arithmetic")
 IO_TYPES = ("io_stream", "io_parallel")
 BACKENDS = ("Vitis", "Vivado", "Slimfab")
+MULTIPLIERS = ("auto", "lut", "dsp")
+MEMORIES = ("auto", "logic", "distributed", "block", "ultra")
 
 
 @dataclass(frozen=True)
 class Folding:
-    """How much of one layer runs in parallel.  Raises InputError for numbers below 1 or unknown strategies."""
+    """How much of one layer runs in parallel, and out of what it is made.
+
+    ``multiplier`` says where products are computed; "auto" takes DSP blocks from 5 bits up. ``memory`` says where
+    weights are kept: constants in logic, distributed (LUT) RAM, block RAM or UltraRAM; "auto" leaves it to synthesis.
+    Both are read by the Slimfab back end alone. Raises InputError for numbers below 1 or unknown words.
+    """
 
     pe: int = 1
     simd: int = 1
     reuse_factor: int = 1
     strategy: str = "resource"
+    multiplier: str = "auto"
+    memory: str = "auto"
 
     def __post_init__(self) -> None:
         for name in ("pe", "simd", "reuse_factor"):
             number = getattr(self, name)
             if number < 1:
                 raise InputError(f"folding: got {name}={number}; expected a whole number >= 1; use 1 for none")
-        if self.strategy not in STRATEGIES:
-            raise InputError(f"folding: unknown strategy '{self.strategy}'; {suggest(self.strategy, STRATEGIES)}")
+        words = (("strategy", STRATEGIES), ("multiplier", MULTIPLIERS), ("memory", MEMORIES))
+        for name, known in words:
+            if getattr(self, name) not in known:
+                raise InputError(
+                    f"folding: unknown {name} '{getattr(self, name)}'; {suggest(getattr(self, name), known)}"
+                )
 
 
 @dataclass(frozen=True)

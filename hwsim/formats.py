@@ -143,6 +143,28 @@ def _batch_norm(network: Network, layer: Layer, inputs: Sequence[Range], params:
     )
 
 
+def _threshold(network: Network, layer: Layer, inputs: Sequence[Range], params: Params) -> Range:
+    steps = network.tensors[layer.params["thresholds"]].shape[1]
+    (start_fmt, starts), (slope_fmt, slopes) = params["start"], params["slope"]
+    if starts is None or slopes is None:
+        climb = _product((0, steps, 0), _range(slope_fmt))
+        return _sum(_range(start_fmt), climb)
+    ends = [
+        _sum((start, start, start_fmt.frac), (min(0, slope * steps), max(0, slope * steps), slope_fmt.frac))
+        for start, slope in zip(starts.tolist(), slopes.tolist(), strict=True)
+    ]
+    return reduce(_union, ends)
+
+
+def _lookup(network: Network, layer: Layer, inputs: Sequence[Range], params: Params) -> Range:
+    fmt, table = params["table"]
+    return _range(fmt) if table is None else (int(table.min()), int(table.max()), fmt.frac)
+
+
+def _argmax(network: Network, layer: Layer, inputs: Sequence[Range], params: Params) -> Range:
+    return 0, network.tensors[layer.inputs[0]].shape[0] - 1, 0
+
+
 def _same(network: Network, layer: Layer, inputs: Sequence[Range], params: Params) -> Range:
     return inputs[0]
 
@@ -196,6 +218,9 @@ _RULES: Mapping[str, Rule] = {
     "avg_pool2d": _mean,
     "global_avg_pool": _mean,
     "batch_norm": _batch_norm,
+    "threshold": _threshold,
+    "lookup": _lookup,
+    "argmax": _argmax,
     "relu": _relu,
     "clip": _clip,
     "requantise": _same,

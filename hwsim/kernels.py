@@ -252,6 +252,32 @@ def _batch_norm(layer: Layer, inputs: Sequence[Value], params: Params) -> Value:
     return Value(arrays[0] + arrays[1].reshape(shape), frac)
 
 
+def _threshold(layer: Layer, inputs: Sequence[Value], params: Params) -> Value:
+    x, thresholds = _align(layer, [inputs[0], params["thresholds"]])[0]
+    (start, slope), frac = _align(layer, [params["start"], params["slope"]])
+    shape = (1, -1) + (1,) * (x.ndim - 2)
+    steps = np.zeros(x.shape, dtype=start.dtype)
+    for column in thresholds.T:
+        steps += x >= column.reshape(shape)
+    return Value(start.reshape(shape) + slope.reshape(shape) * steps, frac)
+
+
+def _lookup(layer: Layer, inputs: Sequence[Value], params: Params) -> Value:
+    x, table, first = inputs[0].array, params["table"], layer.attrs["first"]
+    if x.dtype.kind != "i":
+        raise UnsupportedError(f"{layer.name}: a table is read by integers; got real numbers; quantise the network")
+    if x.size and (x.min() < first or x.max() >= first + len(table.array)):
+        raise NetworkError(
+            f"{layer.name}: got integers {x.min()}..{x.max()}; the table holds {first}..{first + len(table.array) - 1}"
+        )
+    return Value(table.array[x - first], table.frac)
+
+
+def _argmax(layer: Layer, inputs: Sequence[Value], params: Params) -> Value:
+    x = inputs[0].array
+    return Value(x.reshape(len(x), -1).argmax(axis=1)[:, None].astype(x.dtype))
+
+
 def _upsample2d(layer: Layer, inputs: Sequence[Value], params: Params) -> Value:
     rows, columns = layer.attrs["factor"]
     return Value(inputs[0].array.repeat(rows, axis=2).repeat(columns, axis=3), inputs[0].frac)
@@ -293,6 +319,9 @@ KERNELS: Mapping[str, Kernel] = {
     "global_avg_pool": _global_avg_pool,
     "global_max_pool": _global_max_pool,
     "batch_norm": _batch_norm,
+    "threshold": _threshold,
+    "lookup": _lookup,
+    "argmax": _argmax,
     "relu": _relu,
     "clip": _clip,
     "requantise": _same,

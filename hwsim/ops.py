@@ -111,6 +111,27 @@ def _batch_norm(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> 
     return shapes[0]
 
 
+def _threshold(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shape:
+    channels = shapes[0][0]
+    if len(params["thresholds"]) != 2 or params["thresholds"][0] != channels:
+        raise NetworkError(f"{layer.name}: thresholds have shape {params['thresholds']}; expected ({channels}, steps)")
+    for role in ("start", "slope"):
+        _expect_vector(layer, params, role, channels)
+    return shapes[0]
+
+
+def _lookup(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shape:
+    if len(params["table"]) != 1:
+        raise NetworkError(f"{layer.name}: table has shape {params['table']}; expected one axis")
+    return shapes[0]
+
+
+def _argmax(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shape:
+    if any(extent != 1 for extent in shapes[0][1:]):
+        raise NetworkError(f"{layer.name}: got an input of shape {shapes[0]}; argmax needs one value per class")
+    return (1,)
+
+
 def _upsample2d(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shape:
     channels, height, width = _image(layer, shapes[0])
     return (channels, height * layer.attrs["factor"][0], width * layer.attrs["factor"][1])
@@ -167,6 +188,10 @@ OPS: Mapping[str, Op] = {
     "global_avg_pool": Op(_global_pool),
     "global_max_pool": Op(_global_pool),
     "batch_norm": Op(_batch_norm, roles={"scale": True, "shift": True}),  # y = x * scale + shift per channel
+    # y = start + slope * (how many of the channel's thresholds x reaches), per channel
+    "threshold": Op(_threshold, roles={"thresholds": True, "start": True, "slope": True}),
+    "lookup": Op(_lookup, {"first": REQUIRED}, {"table": True}),  # y = table[x - first], x an integer
+    "argmax": Op(_argmax),  # the first of the largest
     "relu": Op(_same),
     "clip": Op(_same, {"low": REQUIRED, "high": REQUIRED}),
     "requantise": Op(_same),
@@ -211,6 +236,7 @@ _ATTRS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "padding": ("four whole numbers >= 0 (top, left, bottom, right)", lambda value: _are_counts(value, 4, 0)),
     "groups": ("a positive whole number", lambda value: _are_counts((value,), 1, 1)),
     "count_include_pad": ("true or false", lambda value: isinstance(value, bool)),
+    "first": ("a whole number", lambda value: isinstance(value, int | np.integer) and not isinstance(value, bool)),
     "low": _NUMBER,
     "high": _NUMBER,
     "alpha": _NUMBER,
@@ -271,7 +297,9 @@ def resize(network: "Network", layer: "Layer", shapes: Shapes, width: int | None
     if layer.op not in WEIGHTED:
         if width is not None:
             raise NetworkError(f"{layer.name}: {layer.op} has no width of its own; name a convolution or dense layer")
-        return layer, {role: (shapes[0][0],) for role in old}  # batch norm follows its input
+        if layer.op == "lookup":
+            return layer, old
+        return layer, {role: (shapes[0][0], *shape[1:]) for role, shape in old.items()}  # one row per channel
     out_channels = old["weight"][0] if width is None else width
     if out_channels < 1:
         raise NetworkError(f"{layer.name}: got width {out_channels}; expected at least 1")
