@@ -265,6 +265,16 @@ def _softmax(walk: _Walk, layer: Layer) -> None:
     walk.channels[layer.output] = walk.source(layer)
 
 
+def _lookup(walk: _Walk, layer: Layer) -> None:
+    walk.touch("follower", layer, "", 0, walk.source(layer))  # one table for all channels
+    walk.channels[layer.output] = walk.source(layer)
+
+
+def _argmax(walk: _Walk, layer: Layer) -> None:
+    walk.freeze(walk.source(layer), f"{layer.name} numbers the channels")
+    walk.channels[layer.output] = walk.fresh(1)
+
+
 def _output(walk: _Walk, layer: Layer) -> None:
     walk.freeze(walk.source(layer), "network output")
     for tensor in layer.outputs:
@@ -288,7 +298,17 @@ def _flatten(walk: _Walk, layer: Layer) -> None:
 
 
 _CHANNELWISE = (
-    *("batch_norm", "relu", "clip", "requantise", "max_pool2d", "avg_pool2d", "global_avg_pool", "global_max_pool"),
+    *(
+        "batch_norm",
+        "threshold",
+        "relu",
+        "clip",
+        "requantise",
+        "max_pool2d",
+        "avg_pool2d",
+        "global_avg_pool",
+        "global_max_pool",
+    ),
     *("upsample2d", "pad2d", "leaky_relu", "sigmoid", "tanh", "gelu", "silu", "hard_sigmoid", "hard_swish"),
 )
 
@@ -298,6 +318,8 @@ RULES: dict[str, Callable[[_Walk, Layer], None]] = {
     "dense": _dense,
     "conv2d": _conv2d,
     "softmax": _softmax,
+    "lookup": _lookup,
+    "argmax": _argmax,
     "output": _output,
     "add": _add,
     "concat": _concat,
