@@ -62,7 +62,7 @@ def _depthwise(draft: Draft, layer: Layer, weight: Array) -> None:
     expect_divisor(layer.name, "simd", folding.simd, 1, "channel that each filter reads")
     expect_divisor(layer.name, "pe", folding.pe, len(weight), "output channels")
     stream = draft.with_lanes(layer, draft.take(layer.inputs[0]), folding.pe)
-    stream = _windows(draft, layer, stream, channels_outer=True)
+    stream = _windows(draft, layer, stream, groups=len(weight) // folding.pe)
     exact, bias, formats = _operands(draft, layer, stream)
     wire = draft.wire(f"{layer.name}_depthwise", folding.pe * exact.width)
     image = image_of(draft.network.tensors[layer.output].shape)
@@ -72,7 +72,7 @@ def _depthwise(draft: Draft, layer: Layer, weight: Array) -> None:
     draft.finish(layer, Stream(wire, exact, folding.pe, image, arrival_order(image)))
 
 
-def _windows(draft: Draft, layer: Layer, stream: Stream, passes: int = 1, channels_outer: bool = False) -> Stream:
+def _windows(draft: Draft, layer: Layer, stream: Stream, passes: int = 1, groups: int = 1) -> Stream:
     """The windows of a convolution; the pixels themselves where every window is one pixel."""
     window = draft.window(layer, stream)
     if (window.kernel, window.stride, window.padding) == ((1, 1), (1, 1), (0, 0, 0, 0)):
@@ -80,9 +80,7 @@ def _windows(draft: Draft, layer: Layer, stream: Stream, passes: int = 1, channe
     wire = draft.behind(stream, f"{layer.name}_window")
     wires = (stream.wire, wire)
     draft.units.append(
-        sliding_window(
-            wire, layer.name, wires, window, stream.format, stream.lanes, channels_outer=channels_outer, passes=passes
-        )
+        sliding_window(wire, layer.name, wires, window, stream.format, stream.lanes, groups=groups, passes=passes)
     )
     taps = math.prod(window.kernel) * window.out_rows * window.out_columns
     # Only the number of values matters behind a window; the order is set again behind the products.
@@ -112,8 +110,11 @@ def _matrix(draft: Draft, layer: Layer, stream: Stream, matrix: Array, folding: 
 
 
 def _operands(draft: Draft, layer: Layer, stream: Stream) -> tuple[FixedPoint, Array, Formats]:
-    """The accumulator's format, the bias (zeros where there is none), and the formats of input, weight and bias."""
-    exact = accumulator(layer.name, exact_format(draft.network, layer, draft.weights))
+    """The accumulator's format, the bias (zeros where there is none), and the formats of input, weight and bias.
+
+    The accumulator holds the sums of all weights of their format, so that new weights change no width.
+    """
+    exact = accumulator(layer.name, exact_format(draft.network, layer))
     weight_format = draft.format(layer.params["weight"])
     name = layer.params.get("bias")
     if name is None:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compile an emitted design with Verilator into a shared library: once per content, with the tools' words kept.
 
-Weights are read when the library runs, so networks that differ in nothing but their weights share one library, as long
-as the weights need accumulators of the same width.
+Weights are read when the library runs, so networks that differ in nothing but their weights share one library.
 Verilator's own run-time code is compiled once per version and compiler.
 """
 

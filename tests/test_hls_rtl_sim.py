@@ -118,9 +118,7 @@ def test_new_weights_need_no_new_compilation(tmp_path: Path, rtl_cache: Path) ->
     network, weights, plan = tiny()
     images = corner_images(network, 8)
     RtlExecutor(network, weights, plan, tmp_path, cache=rtl_cache, optimise=QUICK).predict(images)
-    other = dict(weights)  # the columns of the last layer exchanged: other results, sums of the same width
-    last = network.layer("dense5").params["weight"]
-    other[last] = weights[last][:, ::-1].copy()
+    other = {name: np.sign(values) for name, values in weights.items()}  # far smaller sums
     golden = (reference.execute(network, values, images) for values in (weights, other))
     assert not np.array_equal(*golden)
     before = {folder.name for folder in rtl_cache.iterdir()}

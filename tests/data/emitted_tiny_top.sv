@@ -18,7 +18,7 @@ module top (
   wire v_input, r_input;
   wire [11:0] w_conv2d1_window;
   wire v_conv2d1_window, r_conv2d1_window;
-  wire [25:0] w_conv2d1_matrix;
+  wire [27:0] w_conv2d1_matrix;
   wire v_conv2d1_matrix, r_conv2d1_matrix;
   wire [11:0] w_conv2d1_cast;
   wire v_conv2d1_cast, r_conv2d1_cast;
@@ -38,7 +38,7 @@ module top (
   wire v_dense5_lanes, r_dense5_lanes;
   wire [19:0] w_dense5_vector;
   wire v_dense5_vector, r_dense5_vector;
-  wire [35:0] w_dense5_matrix;
+  wire [38:0] w_dense5_matrix;
   wire v_dense5_matrix, r_dense5_matrix;
   wire [17:0] w_dense5_cast;
   wire v_dense5_cast, r_dense5_cast;
@@ -59,7 +59,7 @@ module top (
     .m_axis_tdata(w_conv2d1_window), .m_axis_tvalid(v_conv2d1_window), .m_axis_tready(r_conv2d1_window));
   // conv2d1: latency 292, interval 288 cycles
   matrix_vector #(
-    .MW(18), .MH(4), .PE(2), .SIMD(2), .IN_WIDTH(6), .IN_SIGNED(1), .W_WIDTH(4), .W_SIGNED(1), .ACC_WIDTH(13),
+    .MW(18), .MH(4), .PE(2), .SIMD(2), .IN_WIDTH(6), .IN_SIGNED(1), .W_WIDTH(4), .W_SIGNED(1), .ACC_WIDTH(14),
     .SHIFT(0), .WEIGHT_FILE("conv2d1_matrix_weights.mem"), .BIAS_FILE("conv2d1_matrix_biases.mem")
   ) u_conv2d1_matrix (
     .aclk(aclk), .aresetn(aresetn),
@@ -67,8 +67,8 @@ module top (
     .m_axis_tdata(w_conv2d1_matrix), .m_axis_tvalid(v_conv2d1_matrix), .m_axis_tready(r_conv2d1_matrix));
   // conv2d1: latency 33, interval 32 cycles
   cast #(
-    .LANES(2), .IN_WIDTH(13), .IN_SIGNED(1), .WIDTH(13), .LEFT(0), .RIGHT(3), .ROUNDING(2), .SATURATE(1),
-    .OUT_WIDTH(6), .CLIP_LOW(64'hfffffffffffff000), .CLIP_HIGH(64'h0000000000000fff),
+    .LANES(2), .IN_WIDTH(14), .IN_SIGNED(1), .WIDTH(14), .LEFT(0), .RIGHT(3), .ROUNDING(2), .SATURATE(1),
+    .OUT_WIDTH(6), .CLIP_LOW(64'hffffffffffffe000), .CLIP_HIGH(64'h0000000000001fff),
     .OUT_LOW(64'hffffffffffffffe0), .OUT_HIGH(64'h000000000000001f)
   ) u_conv2d1_cast (
     .aclk(aclk), .aresetn(aresetn),
@@ -136,7 +136,7 @@ module top (
     .m_axis_tdata(w_dense5_vector), .m_axis_tvalid(v_dense5_vector), .m_axis_tready(r_dense5_vector));
   // dense5: latency 13, interval 8 cycles
   matrix_vector #(
-    .MW(16), .MH(6), .PE(3), .SIMD(4), .IN_WIDTH(5), .IN_SIGNED(0), .W_WIDTH(4), .W_SIGNED(1), .ACC_WIDTH(12),
+    .MW(16), .MH(6), .PE(3), .SIMD(4), .IN_WIDTH(5), .IN_SIGNED(0), .W_WIDTH(4), .W_SIGNED(1), .ACC_WIDTH(13),
     .SHIFT(0), .WEIGHT_FILE("dense5_matrix_weights.mem"), .BIAS_FILE("dense5_matrix_biases.mem")
   ) u_dense5_matrix (
     .aclk(aclk), .aresetn(aresetn),
@@ -144,8 +144,8 @@ module top (
     .m_axis_tdata(w_dense5_matrix), .m_axis_tvalid(v_dense5_matrix), .m_axis_tready(r_dense5_matrix));
   // dense5: latency 3, interval 2 cycles
   cast #(
-    .LANES(3), .IN_WIDTH(12), .IN_SIGNED(1), .WIDTH(12), .LEFT(0), .RIGHT(3), .ROUNDING(2), .SATURATE(1),
-    .OUT_WIDTH(6), .CLIP_LOW(64'hfffffffffffff800), .CLIP_HIGH(64'h00000000000007ff),
+    .LANES(3), .IN_WIDTH(13), .IN_SIGNED(1), .WIDTH(13), .LEFT(0), .RIGHT(3), .ROUNDING(2), .SATURATE(1),
+    .OUT_WIDTH(6), .CLIP_LOW(64'hfffffffffffff000), .CLIP_HIGH(64'h0000000000000fff),
     .OUT_LOW(64'hffffffffffffffe0), .OUT_HIGH(64'h000000000000001f)
   ) u_dense5_cast (
     .aclk(aclk), .aresetn(aresetn),
