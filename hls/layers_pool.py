@@ -50,7 +50,7 @@ def _windows(draft: Draft, layer: Layer, stream: Stream, pad_value: int) -> Stre
     wire = draft.behind(stream, f"{layer.name}_window")
     window, wires = draft.window(layer, stream), (stream.wire, wire)
     draft.units.append(
-        sliding_window(wire, layer.name, wires, window, stream.format, stream.lanes, pad_value, channels_outer=True)
+        sliding_window(wire, layer.name, wires, window, stream.format, stream.lanes, pad_value, window.blocks)
     )
     return replace(stream, wire=wire)
 

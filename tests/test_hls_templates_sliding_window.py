@@ -25,26 +25,27 @@ def window(
     return Window(blocks, rows, columns, kernel, stride, dilation, padding, out_rows, out_columns)
 
 
-# window, lanes, channels outermost, value of the padding
+# window, lanes, groups of a pixel's beats, value of the padding
 CASES = {
-    "3x3, same": (window(5, 4, (3, 3), (1, 1), SAME, 2), 2, False, 0),
-    "pool 2x2": (window(5, 6, (2, 2), (2, 2), NONE, 3), 1, True, -4),
-    "1x1 with stride 2": (window(5, 5, (1, 1), (2, 2), NONE), 3, False, 0),
+    "3x3, same": (window(5, 4, (3, 3), (1, 1), SAME, 2), 2, 1, 0),
+    "pool 2x2": (window(5, 6, (2, 2), (2, 2), NONE, 3), 1, 3, -4),
+    "two groups of two beats": (window(4, 3, (2, 3), (1, 1), (1, 1, 0, 1), 4), 1, 2, 3),
+    "1x1 with stride 2": (window(5, 5, (1, 1), (2, 2), NONE), 3, 1, 0),
 }
 SLOW = {
-    "3x3, stride 2, padded on two sides": (window(7, 8, (3, 3), (2, 2), (0, 0, 1, 1), 2), 1, False, 0),
-    "3x3 pool, stride 2, padded": (window(6, 6, (3, 3), (2, 2), SAME, 2), 2, True, -4),
-    "dilated, uneven": (window(9, 7, (3, 2), (1, 2), (2, 1, 2, 0), 1, (2, 3)), 1, False, 0),
-    "rows below the last window": (window(8, 5, (2, 3), (3, 1), NONE, 1), 2, False, 0),
-    "the whole image": (window(4, 3, (4, 3), (1, 1), NONE, 2), 1, True, -4),
-    "one row": (window(1, 9, (1, 3), (1, 1), (0, 1, 0, 1)), 1, False, 0),
-    "stride above the kernel": (window(9, 9, (2, 2), (4, 4), NONE, 1), 1, False, 0),
-    "5x5, same": (window(6, 6, (5, 5), (1, 1), (2, 2, 2, 2), 1), 1, False, 0),
-    "one pixel": (window(1, 1, (3, 3), (1, 1), SAME, 2), 1, False, 0),
+    "3x3, stride 2, padded on two sides": (window(7, 8, (3, 3), (2, 2), (0, 0, 1, 1), 2), 1, 1, 0),
+    "3x3 pool, stride 2, padded": (window(6, 6, (3, 3), (2, 2), SAME, 2), 2, 2, -4),
+    "dilated, uneven": (window(9, 7, (3, 2), (1, 2), (2, 1, 2, 0), 1, (2, 3)), 1, 1, 0),
+    "rows below the last window": (window(8, 5, (2, 3), (3, 1), NONE, 1), 2, 1, 0),
+    "the whole image": (window(4, 3, (4, 3), (1, 1), NONE, 2), 1, 2, -4),
+    "one row": (window(1, 9, (1, 3), (1, 1), (0, 1, 0, 1)), 1, 1, 0),
+    "stride above the kernel": (window(9, 9, (2, 2), (4, 4), NONE, 1), 1, 1, 0),
+    "5x5, same": (window(6, 6, (5, 5), (1, 1), (2, 2, 2, 2), 1), 1, 1, 0),
+    "one pixel": (window(1, 1, (3, 3), (1, 1), SAME, 2), 1, 1, 0),
 }
 
 
-def expected_windows(shape: Window, lanes: int, outer: bool, pad: int, images: np.ndarray) -> np.ndarray:
+def expected_windows(shape: Window, lanes: int, groups: int, pad: int, images: np.ndarray) -> np.ndarray:
     """(N, values in stream order), by slicing; images are (N, rows, columns, channels)."""
     top, left, bottom, right = shape.padding
     padded = np.pad(images, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=pad)
@@ -54,19 +55,19 @@ def expected_windows(shape: Window, lanes: int, outer: bool, pad: int, images: n
             y, x = oy * shape.stride[0], ox * shape.stride[1]
             ys = [y + k * shape.dilation[0] for k in range(shape.kernel[0])]
             xs = [x + k * shape.dilation[1] for k in range(shape.kernel[1])]
-            taps = padded[:, ys][:, :, xs].reshape(len(images), -1, shape.blocks, lanes)
-            parts.append((taps.transpose(0, 2, 1, 3) if outer else taps).reshape(len(images), -1))
+            taps = padded[:, ys][:, :, xs].reshape(len(images), -1, groups, shape.blocks // groups * lanes)
+            parts.append(taps.transpose(0, 2, 1, 3).reshape(len(images), -1))
     return np.concatenate(parts, axis=1)
 
 
 @pytest.mark.parametrize("name", [*CASES, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
 def test_bits_and_cycles(name: str, tmp_path: Path, rtl_cache: Path) -> None:
-    shape, lanes, outer, pad = {**CASES, **SLOW}[name]
+    shape, lanes, groups, pad = {**CASES, **SLOW}[name]
     fmt = FixedPoint(3, 0)
     values = corners(fmt, (9, shape.rows * shape.columns * shape.blocks * lanes))
     images = values.reshape(9, shape.rows, shape.columns, shape.blocks * lanes)
-    expected = expected_windows(shape, lanes, outer, pad, images)
-    unit = sliding_window("b", "conv", WIRES, shape, fmt, lanes, pad, outer)
+    expected = expected_windows(shape, lanes, groups, pad, images)
+    unit = sliding_window("b", "conv", WIRES, shape, fmt, lanes, pad, groups)
     ins, outs = stream("a", fmt, lanes, shape.beats_in), stream("b", fmt, lanes, expected.shape[1] // lanes)
     run = meets_contract(alone(unit, ins, outs), values, expected, tmp_path, rtl_cache)
     assert run.interval == max(shape.beats_in + shape.padding_rows, expected.shape[1] // lanes)
@@ -80,6 +81,12 @@ def test_max_pool_bits_and_cycles(signed: bool, tmp_path: Path, rtl_cache: Path)
     unit = max_pool("b", "pool", WIRES, fmt, lanes, taps, windows)
     ins, outs = stream("a", fmt, lanes, taps * windows), stream("b", fmt, lanes, windows)
     meets_contract(alone(unit, ins, outs), values, expected, tmp_path, rtl_cache)
+
+
+def test_groups_that_do_not_divide_are_refused() -> None:
+    shape = window(5, 5, (2, 2), (1, 1), NONE, 6)
+    with pytest.raises(UnsupportedError, match=r"^conv: groups=4 must divide 6 beats per pixel; nearest: 3, 6$"):
+        sliding_window("b", "conv", WIRES, shape, FixedPoint(3, 0), 1, groups=4)
 
 
 def test_padding_as_wide_as_the_kernel_is_refused() -> None:

@@ -4,7 +4,7 @@
 //   latency  PIXELS * BLOCKS - 1 + 1 cycles from the first beat in to the last beat out
 //   II       PIXELS * BLOCKS cycles per sum of a pixel's channels
 //
-// With BLOCKS = 1 it sums the positions of one window (behind a sliding_window with CHANNELS_OUTER = 1), else of the
+// With BLOCKS = 1 it sums the positions of one window (behind a sliding_window with GROUPS = BLOCKS), else of the
 // whole image.  ACC_WIDTH must hold the sum with its sign.
 `default_nettype none
 module accumulate #(

@@ -6,7 +6,7 @@
 //   latency  BLOCKS * TAPS - 1 + 4 cycles from the first beat in to the last beat out of one window
 //   II       BLOCKS * TAPS cycles per window
 //
-// A sliding_window with CHANNELS_OUTER = 1 brings the taps of a block one after the other.  Word b * TAPS + t of the
+// A sliding_window with GROUPS = BLOCKS brings the taps of a block one after the other.  Word b * TAPS + t of the
 // weights holds tap t of channels b * PE ... b * PE + PE - 1 from the low bits up, word b of the biases theirs.
 // ACC_WIDTH must hold the exact result.  A stalled output stops the whole pipeline.
 `default_nettype none

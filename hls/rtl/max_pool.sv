@@ -4,7 +4,7 @@
 //   latency  TAPS - 1 + 1 cycles from the first beat in to the beat out
 //   II       TAPS cycles per beat out
 //
-// A sliding_window with CHANNELS_OUTER = 1 brings the TAPS positions of a window one after the other.
+// A sliding_window with GROUPS = BLOCKS brings the TAPS positions of a window one after the other.
 `default_nettype none
 module max_pool #(
   parameter integer LANES     = 1,

@@ -9,8 +9,9 @@
 //   latency  the rows of the first window are written, then OUT_ROWS * read - 1 + 4 cycles, where reading is the slower
 // hwsim/fpga/dataflow/ has both in general, and the smallest BUFFER_ROWS that suffices.
 //
-// CHANNELS_OUTER = 0 gives the window position by position with the channels innermost (for matrix_vector), 1 gives
-// all positions of one block of LANES channels, then of the next (for pooling).
+// The BLOCKS beats of a pixel are split into GROUPS equal groups.  A window is given group by group, within a group
+// position by position (kernel row, then kernel column), within a position the group's beats: GROUPS = 1 has the
+// channels innermost (for matrix_vector), GROUPS = BLOCKS all positions of one beat before the next (for pooling).
 `default_nettype none
 module sliding_window #(
   parameter integer LANES          = 1,
@@ -29,7 +30,7 @@ module sliding_window #(
   parameter integer OUT_ROWS       = 5,
   parameter integer OUT_COLUMNS    = 5,
   parameter integer BUFFER_ROWS    = 5,
-  parameter integer CHANNELS_OUTER = 0,
+  parameter integer GROUPS         = 1,
   parameter [63:0]  PAD_VALUE      = 64'd0
 ) (
   input  wire                   aclk,
@@ -52,6 +53,8 @@ module sliding_window #(
   initial if (BUFFER_ROWS < NEED || PAD_TOP >= EXTENT)
     $fatal(1, "sliding_window: BUFFER_ROWS=%0d and PAD_TOP=%0d; expected at least %0d and less than %0d",
            BUFFER_ROWS, PAD_TOP, NEED, EXTENT);
+  initial if (BLOCKS % GROUPS != 0)
+    $fatal(1, "sliding_window: GROUPS=%0d must divide BLOCKS=%0d", GROUPS, BLOCKS);
 `endif
   localparam integer RW = $clog2(ALL + 1);
   localparam integer LW = $clog2(LINE + 1);
@@ -89,17 +92,20 @@ module sliding_window #(
   wire [AW-1:0] write_address = AW'(32'(write_slot) * LINE + 32'(place));
   always_ff @(posedge aclk) if (push & ~is_dropped) lines[write_address] <= s_axis_tdata;
 
-  // ---- reading: counters of output row, output column, kernel row, kernel column, channel block
+  // ---- reading: counters of output row, output column, group, kernel row, kernel column, beat
   localparam integer OYW = $clog2(OUT_ROWS + 1);
   localparam integer OXW = $clog2(OUT_COLUMNS + 1);
   localparam integer KYW = $clog2(KERNEL_Y + 1);
   localparam integer KXW = $clog2(KERNEL_X + 1);
-  localparam integer CW  = $clog2(BLOCKS + 1);
+  localparam integer PART = BLOCKS / GROUPS;   // beats of a position
+  localparam integer CW  = $clog2(PART + 1);
+  localparam integer GW  = $clog2(GROUPS + 1);
   reg  [OYW-1:0] oy;
   reg  [OXW-1:0] ox;
   reg  [KYW-1:0] ky;
   reg  [KXW-1:0] kx;
   reg  [CW-1:0]  c;
+  reg  [GW-1:0]  g;
   reg  [SW-1:0]  read_slot;  // of the first row of the window
   reg  [SW-1:0]  released;   // rows given up by the read that leaves the address register next
   reg            v1, v2, v3; // validity behind the address, the memory and the padding
@@ -107,14 +113,15 @@ module sliding_window #(
   wire ox_end = (ox == OXW'(OUT_COLUMNS - 1));
   wire ky_end = (ky == KYW'(KERNEL_Y - 1));
   wire kx_end = (kx == KXW'(KERNEL_X - 1));
-  wire c_end  = (c == CW'(BLOCKS - 1));
+  wire c_end  = (c == CW'(PART - 1));
+  wire g_end  = (g == GW'(GROUPS - 1));
   wire advance    = ~v3 | m_axis_tready;
   wire issue      = (32'(filled) >= (oy_end ? EXTENT : NEED));
   wire step       = advance & issue;
-  wire c_step     = (CHANNELS_OUTER != 0) ? (kx_end & ky_end) : 1'b1;
-  wire kx_step    = (CHANNELS_OUTER != 0) ? 1'b1 : c_end;
-  wire ky_step    = (CHANNELS_OUTER != 0) ? kx_end : (c_end & kx_end);
-  wire window_end = c_end & kx_end & ky_end;
+  wire kx_step    = c_end;
+  wire ky_step    = c_end & kx_end;
+  wire g_step     = c_end & kx_end & ky_end;
+  wire window_end = g_step & g_end;
   wire row_read   = step & window_end & ox_end;
 
   wire [31:0] freed     = oy_end ? EXTENT : STRIDE_Y;
@@ -126,13 +133,15 @@ module sliding_window #(
       ky        <= '0;
       kx        <= '0;
       c         <= '0;
+      g         <= '0;
       read_slot <= '0;
       filled    <= '0;
       occupied  <= '0;
     end else begin
-      if (step & c_step)     c  <= c_end ? '0 : c + 1'b1;
+      if (step)              c  <= c_end ? '0 : c + 1'b1;
       if (step & kx_step)    kx <= kx_end ? '0 : kx + 1'b1;
       if (step & ky_step)    ky <= ky_end ? '0 : ky + 1'b1;
+      if (step & g_step)     g  <= g_end ? '0 : g + 1'b1;
       if (step & window_end) ox <= ox_end ? '0 : ox + 1'b1;
       if (row_read) begin
         oy        <= oy_end ? '0 : oy + 1'b1;
@@ -157,7 +166,7 @@ module sliding_window #(
     else if (advance) released <= row_read ? SW'(freed) : '0;
   end
   always_ff @(posedge aclk) if (advance) begin
-    read_address <= is_outside ? '0 : AW'(tap_line * LINE + 32'(x) * BLOCKS + 32'(c));
+    read_address <= is_outside ? '0 : AW'(tap_line * LINE + 32'(x) * BLOCKS + 32'(g) * PART + 32'(c));
     outside1     <= is_outside;
     value        <= lines[read_address];
     outside2     <= outside1;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Windows of an image that arrives pixel by pixel."""
 
-from hls.templates.unit import Unit, bits64
+from hls.templates.unit import Unit, bits64, expect_divisor
 from hwsim.errors import UnsupportedError
 from hwsim.fixed import FixedPoint
 from hwsim.fpga import dataflow
@@ -30,7 +30,7 @@ def sliding_window(
     source: FixedPoint,
     lanes: int,
     pad_value: int = 0,
-    channels_outer: bool = False,
+    groups: int = 1,
     passes: int = 1,
 ) -> Unit:
     """The windows of an image of ``lanes`` channels per beat.
@@ -38,9 +38,15 @@ def sliding_window(
     Args:
         wires: in and out.
         pad_value: the integer that padding holds.
-        channels_outer: all positions of one channel block before the next block, for pooling.
+        groups: equal parts of a pixel's beats; divides their number. A window is given group by group, within a group
+            position by position, within a position the group's beats. 1 has the channels innermost; as many as beats
+            gives all positions of one beat before the next one, for pooling.
         passes: how often the reader goes through each window; it decides how many rows must be buffered.
+
+    Raises:
+        UnsupportedError: ``groups`` does not divide the beats of a pixel.
     """
+    expect_divisor(layer, "groups", groups, window.blocks, "beats per pixel")
     parameters: dict[str, int | str] = {
         "LANES": lanes,
         "WIDTH": source.width,
@@ -58,7 +64,7 @@ def sliding_window(
         "OUT_ROWS": window.out_rows,
         "OUT_COLUMNS": window.out_columns,
         "BUFFER_ROWS": dataflow.smallest_buffer(window, passes),
-        "CHANNELS_OUTER": int(channels_outer),
+        "GROUPS": groups,
         "PAD_VALUE": bits64(pad_value),
     }
     timing = dataflow.sliding_window(window, passes)

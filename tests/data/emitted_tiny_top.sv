@@ -52,7 +52,7 @@ module top (
   sliding_window #(
     .LANES(2), .WIDTH(6), .BLOCKS(1), .ROWS(4), .COLUMNS(4), .KERNEL_Y(3), .KERNEL_X(3), .STRIDE_Y(1),
     .STRIDE_X(1), .DILATION_Y(1), .DILATION_X(1), .PAD_TOP(1), .PAD_LEFT(1), .OUT_ROWS(4), .OUT_COLUMNS(4),
-    .BUFFER_ROWS(6), .CHANNELS_OUTER(0), .PAD_VALUE(64'h0000000000000000)
+    .BUFFER_ROWS(6), .GROUPS(1), .PAD_VALUE(64'h0000000000000000)
   ) u_conv2d1_window (
     .aclk(aclk), .aresetn(aresetn),
     .s_axis_tdata(w_input), .s_axis_tvalid(v_input), .s_axis_tready(r_input),
@@ -101,7 +101,7 @@ module top (
   sliding_window #(
     .LANES(2), .WIDTH(5), .BLOCKS(2), .ROWS(4), .COLUMNS(4), .KERNEL_Y(2), .KERNEL_X(2), .STRIDE_Y(2),
     .STRIDE_X(2), .DILATION_Y(1), .DILATION_X(1), .PAD_TOP(0), .PAD_LEFT(0), .OUT_ROWS(2), .OUT_COLUMNS(2),
-    .BUFFER_ROWS(5), .CHANNELS_OUTER(1), .PAD_VALUE(64'h0000000000000000)
+    .BUFFER_ROWS(5), .GROUPS(2), .PAD_VALUE(64'h0000000000000000)
   ) u_max_pool2d3_window (
     .aclk(aclk), .aresetn(aresetn),
     .s_axis_tdata(w_relu2_fifo), .s_axis_tvalid(v_relu2_fifo), .s_axis_tready(r_relu2_fifo),
