@@ -8,6 +8,7 @@ import numpy as np
 
 from hls.accumulators import plain
 from hls.graph import Draft, Placement, image_shape
+from hls.mappable import KEEP_SIGN
 from hwsim.errors import FormatError, UnsupportedError
 from hwsim.fixed import FixedPoint
 from hwsim.formats import exact_format, smallest_format
@@ -204,12 +205,6 @@ def is_non_negative(network: Network, tensor: str) -> bool:
     if layer.op == "clip" and layer.attrs["low"] < 0:
         return False
     return fmt.overflow != "WRAP" or _holds_result(network, layer, fmt)
-
-
-KEEP_SIGN = frozenset(
-    ("requantise", "flatten", "output", "add", "concat", "max_pool2d", "avg_pool2d", "global_avg_pool",
-     "global_max_pool", "upsample2d", "pad2d")
-)  # fmt: skip
 
 
 def _holds_result(network: Network, layer: Layer, fmt: FixedPoint) -> bool:

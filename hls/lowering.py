@@ -13,10 +13,9 @@ import numpy as np
 from hls import clipping, convolution, elementwise, pooling
 from hls.graph import MAX_STREAM_COPIES, Array, Draft, Lowered, Placement, image_shape
 from hls.legality import default_design
-from hls.mappable import check_mappable
+from hls.mappable import check_mappable, with_assumed_formats
 from hwsim.design import Design
 from hwsim.errors import InputError, UnsupportedError
-from hwsim.fixed import FixedPoint
 from hwsim.network import Layer, Network, check_weights
 
 # Values pass the C++ interface as float64, which holds integers of 53 bits.
@@ -122,7 +121,7 @@ def explain(network: Network, io_type: str = "io_stream") -> dict[str, tuple[str
     Returns:
         Layer name → ("exact" | "rewritten" | "refused", remark).
     """
-    network = network if network.is_quantised else _with_assumed_formats(network)
+    network = network if network.is_quantised else with_assumed_formats(network)
     weights = {name: np.zeros(network.tensors[name].shape, dtype=np.int64) for name in network.parameter_names}
     draft = Draft(network, weights, Design(network.hash, "", 100.0, io_type))
     found = {}
@@ -138,18 +137,6 @@ def explain(network: Network, io_type: str = "io_stream") -> dict[str, tuple[str
         notes = "; ".join(text for _, text in draft.notes[known:])
         found[layer.name] = ("rewritten" if notes else "exact", notes)
     return found
-
-
-def _with_assumed_formats(network: Network) -> Network:
-    formats = {name: FixedPoint(8, 7) for name in network.parameter_names}
-    positive: set[str] = set()
-    for layer in network.layers:
-        inherits = layer.op in elementwise.KEEP_SIGN and all(source in positive for source in layer.inputs)
-        if layer.op in ("input", "relu") or inherits or (layer.op == "clip" and layer.attrs["low"] >= 0):
-            positive.update(layer.outputs)
-        for tensor in layer.outputs:
-            formats[tensor] = FixedPoint(8, 5, tensor not in positive, "RND_CONV", "SAT")
-    return network.with_formats(formats)
 
 
 def to_hls_order(values: Array, lowered: Lowered, tensor: str) -> Array:

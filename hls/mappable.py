@@ -5,7 +5,14 @@ from collections.abc import Sequence
 
 from hwsim.design import Design
 from hwsim.errors import NetworkError, UnsupportedError
+from hwsim.fixed import FixedPoint
 from hwsim.network import Network
+
+#: Operators whose result is never negative where none of their inputs is.
+KEEP_SIGN = frozenset(
+    ("requantise", "flatten", "output", "add", "concat", "max_pool2d", "avg_pool2d", "global_avg_pool",
+     "global_max_pool", "upsample2d", "pad2d")
+)  # fmt: skip
 
 
 def check_mappable(network: Network, design: Design, backends: Sequence[str]) -> None:
@@ -34,3 +41,16 @@ def check_mappable(network: Network, design: Design, backends: Sequence[str]) ->
             if network.tensors[name].format is None:
                 remedy = "fold the batch norm, then quantise" if layer.op == "batch_norm" else "quantise the network"
                 raise UnsupportedError(f"{layer.name}: '{name}' is float; expected a fixed-point format; {remedy}")
+
+
+def with_assumed_formats(network: Network) -> Network:
+    """A float network at 8 bits, with unsigned inputs: what it is judged by before it is quantised."""
+    formats = {name: FixedPoint(8, 7) for name in network.parameter_names}
+    positive: set[str] = set()
+    for layer in network.layers:
+        inherits = layer.op in KEEP_SIGN and all(source in positive for source in layer.inputs)
+        if layer.op in ("input", "relu") or inherits or (layer.op == "clip" and layer.attrs["low"] >= 0):
+            positive.update(layer.outputs)
+        for tensor in layer.outputs:
+            formats[tensor] = FixedPoint(8, 5, tensor not in positive, "RND_CONV", "SAT")
+    return network.with_formats(formats)
