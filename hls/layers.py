@@ -11,14 +11,17 @@ import numpy as np
 
 from hls import layers_matrix, layers_pointwise, layers_pool, layers_shape
 from hls.dataflow import Array, Dataflow, Draft, Stream, arrival_order, check_network, image_of
+from hls.mappable import with_assumed_formats
 from hls.templates import streams
 from hls.templates.cast import is_identity
 from hls.templates.matrix_vector import accumulator
 from hls.templates.unit import expect_divisor
 from hwsim.design import Design
-from hwsim.errors import NetworkError
+from hwsim.device import Device
+from hwsim.errors import InputError, NetworkError
 from hwsim.formats import exact_format
-from hwsim.network import Layer, Network, check_weights
+from hwsim.fpga.folding import choose_design
+from hwsim.network import Layer, Network, Tensor, check_weights
 
 
 def build(network: Network, weights: Mapping[str, Array], design: Design) -> Dataflow:
@@ -40,15 +43,56 @@ def build(network: Network, weights: Mapping[str, Array], design: Design) -> Dat
         network.layer(name)
     draft = Draft(network, weights, design)
     for layer in network.layers:
-        if layer.op not in LOWERINGS:
-            known = ", ".join(LOWERINGS)
-            raise draft.refuse(layer, layer.op, f"one of {known}", "use hls4ml (backend Vitis) for this network")
-        LOWERINGS[layer.op](draft, layer)
+        _lower(draft, layer)
     if not any(unit.module != "stream_fork" for unit in draft.units):
         raise NetworkError(f"{network.name}: got a network that computes nothing; expected at least one layer")
     source, result = draft.input, draft.take(network.outputs[0])
     assert source is not None  # every network has an input layer
     return Dataflow(network.name, network.hash, design, tuple(draft.units), dict(draft.wires), source, result)
+
+
+def explain(network: Network, device: Device) -> dict[str, str]:
+    """Why a layer cannot be built, "" where it can, for every layer and at the folding chosen for the device.
+
+    A float network is judged at 8 bits, with unsigned inputs.
+
+    Raises:
+        NetworkError, UnsupportedError: see :func:`build`; for what concerns no single layer.
+    """
+    network = network if network.is_quantised else with_assumed_formats(network)
+    design = choose_design(network, device, "folded")
+    check_network(network, design)
+    # Zeros could be left out; what is judged must not depend on that.
+    weights = {name: _nonzero(network.tensors[name]) for name in network.parameter_names}
+    draft = Draft(network, weights, design)
+    found = dict.fromkeys((layer.name for layer in network.layers), "")
+    for layer in network.layers:
+        try:
+            _lower(draft, layer)
+        except InputError as error:
+            found[layer.name] = str(error).removeprefix(f"{layer.name}: ")
+            _stand_in(draft, layer)
+    return found
+
+
+def _nonzero(tensor: Tensor) -> Array:
+    assert tensor.format is not None
+    return np.full(tensor.shape, tensor.format.max_int or tensor.format.min_int, dtype=np.int64)
+
+
+def _stand_in(draft: Draft, layer: Layer) -> None:
+    """An output out of nowhere for a layer that was refused, so that its readers can be looked at."""
+    for tensor in layer.outputs:
+        fmt, image = draft.format(tensor), image_of(draft.network.tensors[tensor].shape)
+        stream = Stream(draft.wire(layer.name, fmt.width), fmt, 1, image, arrival_order(image))
+        draft.publish(layer, stream)
+
+
+def _lower(draft: Draft, layer: Layer) -> None:
+    if layer.op not in LOWERINGS:
+        known = ", ".join(LOWERINGS)
+        raise draft.refuse(layer, layer.op, f"one of {known}", "use hls4ml (backend Vitis) for this network")
+    LOWERINGS[layer.op](draft, layer)
 
 
 def _input(draft: Draft, layer: Layer) -> None:
