@@ -7,6 +7,7 @@
     sliding_window.py   windows of an image out of a line buffer
     cast.py             relu, clip and number formats
     max_pool.py         the largest value of a window
+    threshold.py        staircases: start + slope · (how many thresholds are reached)
     mean.py             sums over a window or an image, and their exact division
     streams.py          FIFO, width converter, fork, addition
 

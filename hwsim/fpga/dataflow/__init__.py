@@ -6,6 +6,7 @@ All functions answer for a unit whose input is always valid and whose output is 
 """
 
 from hwsim.fpga.dataflow.matrix import depthwise, matrix_vector
+from hwsim.fpga.dataflow.pointwise import argmax, lookup, scale, threshold
 from hwsim.fpga.dataflow.pool import accumulate, divide, max_pool
 from hwsim.fpga.dataflow.streams import add, cast, fifo, stream_fork, width_converter
 from hwsim.fpga.dataflow.timing import Timing
@@ -16,14 +17,18 @@ __all__ = [
     "Window",
     "accumulate",
     "add",
+    "argmax",
     "cast",
     "depthwise",
     "divide",
     "fifo",
+    "lookup",
     "matrix_vector",
     "max_pool",
+    "scale",
     "sliding_window",
     "smallest_buffer",
     "stream_fork",
+    "threshold",
     "width_converter",
 ]
