@@ -20,6 +20,7 @@ from slimfab.stages.check import check_stage
 from slimfab.stages.compress import deployed_bits, export_stage, prune_stage, quantise_stage
 from slimfab.stages.hardware import compare_stage, evaluate_stage, hardware_stage, verify_stage
 from slimfab.stages.report import REPORT_FILES, report_stage
+from slimfab.stages.rtl import rtl_stage
 from slimfab.stages.train import data_stage, train_stage
 
 RECIPE_FILE = "recipe.yaml"
@@ -38,7 +39,8 @@ def _data_config(recipe: Recipe) -> Any:
 def _check_config(recipe: Recipe) -> Any:
     code = file_hash(code_file(recipe.model.source))
     parts = (recipe.model, recipe.prune, recipe.quantise)
-    return [*map(_plain, parts), recipe.hardware.io_type, recipe.seed, code]
+    rtl = None if recipe.rtl is None else _board_config(recipe)
+    return [*map(_plain, parts), recipe.hardware.io_type, rtl, recipe.seed, code]
 
 
 def _train_config(recipe: Recipe) -> Any:
@@ -61,6 +63,15 @@ def _hardware_config(recipe: Recipe) -> Any:
     return [_plain(recipe.hardware), _device_hashes([recipe.hardware.board])]
 
 
+def _rtl_config(recipe: Recipe) -> Any:
+    return None if recipe.rtl is None else [_plain(recipe.rtl), _board_config(recipe)]
+
+
+def _board_config(recipe: Recipe) -> Any:
+    board = recipe.hardware.board
+    return [board, recipe.hardware.clock_mhz, _device_hashes([board])]
+
+
 def _compare_config(recipe: Recipe) -> Any:
     return [_plain(recipe.compare), _device_hashes(recipe.compare.targets)]
 
@@ -74,9 +85,10 @@ STAGES = (
     Stage("export", "export golden network, QONNX", export_stage, lambda r: r.name, ("quantise",)),
     Stage("hardware", "build hls4ml project", hardware_stage, _hardware_config, ("export",)),
     Stage("verify", "verify bit for bit", verify_stage, lambda r: _plain(r.verify), ("hardware",)),
+    Stage("rtl", "simulate SystemVerilog", rtl_stage, _rtl_config, ("export",)),
     Stage("evaluate", "test accuracy", evaluate_stage, lambda r: None, ("export",)),
     Stage("compare", "compare targets", compare_stage, _compare_config, ("hardware",)),
-    Stage("report", "write report", report_stage, lambda r: None, ("verify", "evaluate", "compare")),
+    Stage("report", "write report", report_stage, lambda r: None, ("verify", "rtl", "evaluate", "compare")),
 )
 
 

@@ -116,6 +116,15 @@ class VerifySection(Section):
     images: int = Field(default=1000, ge=1)
 
 
+class RtlSection(Section):
+    """The network as SystemVerilog, beside the hls4ml project: how many test images go through its simulation.
+
+    The folding is chosen for the board and the clock of the hardware section.
+    """
+
+    images: int = Field(default=50, ge=2)  # about a million cycles per second are simulated
+
+
 class CompareSection(Section):
     """The targets of the comparison; see ``slimfab targets``."""
 
@@ -136,6 +145,7 @@ class Recipe(Section):
     quantise: QuantiseSection = QuantiseSection()
     hardware: HardwareSection = HardwareSection()
     verify: VerifySection = VerifySection()
+    rtl: RtlSection | None = None
     compare: CompareSection = CompareSection()
 
     @field_validator("name")

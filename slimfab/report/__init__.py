@@ -85,7 +85,7 @@ def _summary(result: Mapping[str, Any], estimates: Mapping[str, "Sequence[Estima
     bits = sizes["float"]["weight_bits"] / sizes["quantised"]["weight_bits"]
     place = f"on {board.target}" if board.batch == 1 else f"for {board.batch} on {board.target}"
     remark = f"estimate, {bar_text(board.latency_us)}" if board.fits() else "but the design does not fit this board"
-    return [
+    cards = [
         (f"{100 * accuracy['quantised']:.2f} %", "test accuracy", f"{drop:+.2f} points against float"),
         (f"{differing}", "integers differ", f"of {compared:,} compared in {len(result['verify'])} executors"),
         (f"{fewer:.2f}×", "fewer MACs", count_text(sizes["quantised"]["macs"])),
@@ -93,3 +93,7 @@ def _summary(result: Mapping[str, Any], estimates: Mapping[str, "Sequence[Estima
         (time_text(board.latency_us.value), place, remark),
         (energy_text(board.energy_uj.value), "per inference", f"whole board, estimate, {bar_text(board.energy_uj)}"),
     ]
+    if (rtl := result["rtl"]) is not None:
+        remark = f"{rtl['cycles']:,} cycles, one image every {rtl['ii']:,}, at {rtl['clock_mhz']:g} MHz"
+        cards.append((time_text(rtl["latency_us"]), "as SystemVerilog, counted", remark))
+    return cards

@@ -3,6 +3,7 @@
 
 from typing import TYPE_CHECKING
 
+from hwsim import device as devices
 from hwsim.errors import NetworkError, UnsupportedError
 from slimfab.flow import Run, Summary
 from slimfab.stages.compress import cut, float_network, quant_spec
@@ -20,6 +21,7 @@ def check_stage(run: Run) -> Summary:
         NetworkError: the outputs are not one per class.
         InputError: the recipe names a layer or a budget that does not exist.
         BudgetError: no widths meet the budget.
+        ToolMissing: the recipe has an rtl section and Verilator is not installed.
     """
     from hls.lowering import explain
     from quant.module import QuantModule
@@ -32,10 +34,22 @@ def check_stage(run: Run) -> Summary:
     for layer, (status, remark) in explained.items():
         if status == "refused":
             raise UnsupportedError(f"{layer}: {remark}")
+    if run.recipe.rtl is not None:
+        _check_rtl(run, network)
     facts: Summary = {"layers": len(network.layers), "macs": network.macs()}
     if run.recipe.prune is not None:
         facts["reachable_macs"] = cut(run, module, run.recipe.prune).network.macs()
     return facts
+
+
+def _check_rtl(run: Run, network: "Network") -> None:
+    from hls.layers import explain
+    from hls.rtl_compile import find_verilator
+
+    find_verilator()
+    for layer, why in explain(network, devices.load(run.recipe.hardware.board)).items():
+        if why:
+            raise UnsupportedError(f"{layer}: {why} (or leave the recipe's rtl section out)")
 
 
 def _check_outputs(run: Run, network: "Network") -> None:

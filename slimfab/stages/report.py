@@ -8,6 +8,7 @@ from hwsim import serial
 from hwsim.estimate import Estimate, Figure
 from slimfab.flow import Run, Summary
 from slimfab.stages.compress import golden
+from slimfab.stages.rtl import RESULT_FILE
 
 REPORT_FILES = ("result.json", "report.html")  # in the run's folder
 
@@ -36,8 +37,13 @@ def collect(run: Run) -> dict[str, Any]:
 
     ``accuracy`` is the share of right answers on the test split. ``verify.<executor>`` counts the integers that differ
     from the golden executor. Every estimate gives ``latency_us`` and ``energy_uj`` with ``_low`` and ``_high``, the
-    ends of its error bar.
+    ends of its error bar. ``rtl`` holds the cycles that the simulation of the SystemVerilog counted, with the estimate
+    of the same design; null where the recipe has no rtl section.
     """
+    rtl = _simulated(run)
+    verified = serial.read_json(run.folder("verify") / "verify.json")
+    if rtl is not None:
+        verified["rtl"] = {name: rtl.pop(name) for name in ("images", "integers", "mismatches")} | {"against": "golden"}
     summaries = {stage.name: _done(run, stage.name) for stage in run.stages if stage.name != "report"}
     return {
         "slimfab": slimfab.__version__,
@@ -46,14 +52,24 @@ def collect(run: Run) -> dict[str, Any]:
         "dataset": summaries["data"]["summary"],
         "accuracy": serial.read_json(run.folder("evaluate") / "accuracy.json"),
         "network": serial.read_json(run.folder("compare") / "networks.json"),
-        "verify": serial.read_json(run.folder("verify") / "verify.json"),
+        "verify": verified,
         "hardware": {**summaries["hardware"]["summary"], "project": f"{run.folder('hardware').name}/project"},
+        "rtl": rtl,
         "estimates": [{"variant": variant, **_flat(one)} for variant, found in estimates(run).items() for one in found],
         "stages": [
             {"name": name, "seconds": done["seconds"], "summary": done["summary"]} for name, done in summaries.items()
         ],
         "recipe": run.recipe.model_dump(mode="json"),
     }
+
+
+def _simulated(run: Run) -> dict[str, Any] | None:
+    """What the rtl stage wrote, with times beside the cycles; None where it was left out."""
+    if run.recipe.rtl is None:
+        return None
+    found = dict(serial.read_json(run.folder("rtl") / RESULT_FILE))
+    times = {"latency_us": found["cycles"] / found["clock_mhz"], "interval_us": found["ii"] / found["clock_mhz"]}
+    return {**found, **times, "estimate": _flat(serial.from_json(Estimate, found["estimate"], RESULT_FILE))}
 
 
 def _done(run: Run, stage: str) -> dict[str, Any]:
