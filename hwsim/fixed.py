@@ -20,7 +20,7 @@ RealArray = npt.NDArray[np.float64]
 
 ROUNDINGS = ("TRN", "TRN_ZERO", "RND", "RND_ZERO", "RND_INF", "RND_MIN_INF", "RND_CONV")
 OVERFLOWS = ("WRAP", "SAT", "SAT_ZERO", "SAT_SYM")
-_SPELLING = re.compile(r"\s*(?:ap_)?(u?)fixed\s*<([^>]*)>\s*")
+_SPELLING = re.compile(r"\s*(?:ap_)?(u?)(fixed|int)\s*<([^>]*)>\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +82,25 @@ class FixedPoint:
 
     @classmethod
     def parse(cls, text: str) -> "FixedPoint":
-        """Read ``ap_fixed<W,I,Q,O>`` (``fixed`` and ``AP_``-less modes are accepted too).
+        """Read ``ap_fixed<W,I,Q,O,N>`` or ``ap_int<W>`` (without ``ap_`` and ``AP_`` too).
+
+        ``ap_int`` drops a fraction towards zero, as C++ does (UG1399; ``to_ap_int_base`` in ap_fixed_base.h).
 
         Raises:
-            FormatError: the text is not such a type.
+            FormatError: the text is not such a type, or it asks for N > 0 saturated bits under WRAP.
         """
         match = _SPELLING.fullmatch(text)
-        parts = [part.strip() for part in match[2].split(",")] if match else []
-        if match is None or not 2 <= len(parts) <= 4 or not all(re.fullmatch(r"-?\d+", p) for p in parts[:2]):
-            raise FormatError(f"type: got '{text}'; expected ap_fixed<width,integer[,rounding[,overflow]]>")
-        modes = [part.removeprefix("AP_") for part in parts[2:]] + ["TRN", "WRAP"][len(parts) - 2 :]
+        parts = [part.strip() for part in match[3].split(",")] if match else []
+        if match is not None and match[2] == "int":
+            parts = [*parts, *parts, "TRN_ZERO"] if len(parts) == 1 else []
+        saturated = parts[4] if len(parts) == 5 else "0"
+        if match is None or not 2 <= len(parts) <= 5 or not all(re.fullmatch(r"-?\d+", p) for p in parts[:2]):
+            raise FormatError(
+                f"type: got '{text}'; expected ap_fixed<width,integer[,rounding[,overflow]]> or ap_int<width>"
+            )
+        if saturated != "0":
+            raise FormatError(f"type: got '{text}' with {saturated} saturated bits; expected 0; use AP_SAT instead")
+        modes = [part.removeprefix("AP_") for part in parts[2:4]] + ["TRN", "WRAP"][len(parts[2:4]) :]
         width, integer = int(parts[0]), int(parts[1])
         return cls(width, width - integer, not match[1], modes[0], modes[1])
 

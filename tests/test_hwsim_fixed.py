@@ -43,6 +43,7 @@ CASTS = [
     (FixedPoint(width, frac, signed, rounding, overflow), source)
     for (width, frac, signed, source), rounding, overflow in itertools.product(PAIRS, ROUNDINGS, OVERFLOWS)
 ]
+INTEGER_TYPES = [("ap_int<6>", 4), ("ap_uint<5>", 3), ("ap_int<8>", 0)]
 REALS = [FixedPoint(7, 3, True, rounding, overflow) for rounding, overflow in itertools.product(ROUNDINGS, OVERFLOWS)]
 
 PROGRAM = """\
@@ -50,6 +51,7 @@ PROGRAM = """\
 #include <cstdio>
 #include <vector>
 #include "ap_fixed.h"
+#include "ap_int.h"
 
 template <class Target, int frac> int64_t cast(int64_t bits) {{
     ap_fixed<64, 64 - frac> source;
@@ -99,7 +101,8 @@ def ap_fixed(tmp_path_factory: pytest.TempPathFactory) -> Oracle:
     folder = tmp_path_factory.mktemp("ap_fixed")
     casts = [f"cast<{full_name(fmt)}, {frac}>," for fmt, frac in CASTS]
     reals = [f"quantise<{full_name(fmt)}>," for fmt in REALS]
-    (folder / "oracle.cpp").write_text(PROGRAM.format(cases="\n".join(casts + reals)))
+    integers = [f"cast<{name}, {frac}>," for name, frac in INTEGER_TYPES]
+    (folder / "oracle.cpp").write_text(PROGRAM.format(cases="\n".join(casts + reals + integers)))
     compiler = ["g++", "-std=c++17", "-O0", "-w", "-I", str(headers), "oracle.cpp", "-o", "oracle"]
     subprocess.run(compiler, cwd=folder, check=True, capture_output=True)
 
@@ -139,6 +142,15 @@ def test_casts_of_integers_equal_the_cpp_types(ap_fixed: Oracle) -> None:
         got = fmt.cast(values, frac)
         wrong = np.flatnonzero(got != expected)
         assert not len(wrong), f"{full_name(fmt)} of {values[wrong][:3]} * 2**-{frac}"
+
+
+@pytest.mark.needs("g++", "hls4ml")
+def test_casts_to_integer_types_equal_the_cpp_types(ap_fixed: Oracle) -> None:
+    values = np.arange(-2000, 2000)
+    first = len(CASTS) + len(REALS)
+    jobs = [(first + case, values) for case in range(len(INTEGER_TYPES))]
+    for (name, frac), expected in zip(INTEGER_TYPES, ap_fixed(jobs), strict=True):
+        assert np.array_equal(FixedPoint.parse(name).cast(values, frac), expected), name
 
 
 @pytest.mark.needs("g++", "hls4ml")
@@ -315,6 +327,9 @@ def test_shapes_are_kept_even_when_empty() -> None:
         ("ufixed<6,2,RND_CONV,SAT>", FixedPoint(6, 4, False, "RND_CONV", "SAT")),
         (" ap_ufixed < 6 , -2 , AP_RND , AP_SAT_SYM > ", FixedPoint(6, 8, False, "RND", "SAT_SYM")),
         ("ap_fixed<8,3,AP_RND>", FixedPoint(8, 5, True, "RND", "WRAP")),
+        ("fixed<24,8,TRN,WRAP,0>", FixedPoint(24, 16)),  # as hls4ml writes its types
+        ("ap_int<6>", FixedPoint(6, 0, True, "TRN_ZERO")),
+        ("uint<1>", FixedPoint(1, 0, False, "TRN_ZERO")),
     ],
 )
 def test_spellings_that_are_understood(text: str, fmt: FixedPoint) -> None:
@@ -344,8 +359,13 @@ REFUSED = {
     "parsed width": (lambda: FixedPoint.parse("ap_fixed<0,0>"), "width: got 0 bits"),
     "parsed nonsense": (
         lambda: FixedPoint.parse("ap_float<8,4>"),
-        "type: got 'ap_float<8,4>'; expected ap_fixed<width,integer[,rounding[,overflow]]>",
+        "type: got 'ap_float<8,4>'; expected ap_fixed<width,integer[,rounding[,overflow]]> or ap_int",
     ),
+    "parsed saturated bits": (
+        lambda: FixedPoint.parse("ap_fixed<8,4,AP_TRN,AP_WRAP,2>"),
+        "type: got 'ap_fixed<8,4,AP_TRN,AP_WRAP,2>' with 2 saturated bits; expected 0; use AP_SAT instead",
+    ),
+    "parsed wide integer": (lambda: FixedPoint.parse("ap_int<8,4>"), "type: got 'ap_int<8,4>'; expected "),
     "parsed one number": (lambda: FixedPoint.parse("ap_fixed<8>"), "type: got 'ap_fixed<8>'; expected "),
     "parsed fraction": (lambda: FixedPoint.parse("ap_fixed<8.5,4>"), "type: got 'ap_fixed<8.5,4>'; expected "),
     "parsed trailing text": (lambda: FixedPoint.parse("ap_fixed<8,4>x"), "type: got 'ap_fixed<8,4>x'; expected "),
