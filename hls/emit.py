@@ -1,32 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write a quantised network as SystemVerilog: a folder that simulates and synthesises by itself.
 
-top.sv          AXI4-Stream in, the units, AXI4-Stream out with TLAST at the end of an image
-MODULE.sv       the modules it needs
+top.v           AXI4-Stream in, core, AXI4-Stream out with TLAST; registers behind AXI4-Lite
+core.sv         the units, joined by streams
+MODULE.sv       the modules they need
 *.mem           weights and biases, for $readmemh
 files.f         the sources in the order of their use
-manifest.json   the streams at both ends, the cycles of every unit, and a hash of every file
+manifest.json   the streams at both ends, the registers, the cycles of every unit, and a hash of every file
 """
 
 import hashlib
 import os
 import shutil
 import tempfile
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hls.dataflow import Array, Dataflow, Stream
 from hls.layers import build
+from hls.registers import REGISTERS, Register
 from hls.templates import RTL, sources
-from hls.templates.unit import Unit
+from hls.verilog import CORE, TOP, core, data_bytes, top
 from hwsim import serial
 from hwsim.design import Design
 from hwsim.errors import OutputError
 from hwsim.network import Network
-
-TOP = "top"
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,7 @@ class Manifest:
     output: Port
     interval: int
     units: tuple[UnitCycles, ...]
+    registers: tuple[Register, ...]
     files: Mapping[str, str]
 
 
@@ -128,10 +128,10 @@ def load_manifest(folder: Path | str) -> Manifest:
 
 
 def _files(dataflow: Dataflow) -> dict[str, str]:
-    modules = sources({"frame_last", *(unit.module for unit in dataflow.units)})
+    modules = sources({"control", "frame_last", *(unit.module for unit in dataflow.units)})
     files = {f"{name}.sv": (RTL / f"{name}.sv").read_text() for name in modules}
-    files["top.sv"] = _top(dataflow)
-    files["files.f"] = "".join(f"{name}.sv\n" for name in (*modules, TOP))
+    files |= {f"{CORE}.sv": core(dataflow), f"{TOP}.v": top(dataflow)}
+    files["files.f"] = "".join(f"{name}\n" for name in files)
     for unit in dataflow.units:
         files |= {name: "".join(f"{word}\n" for word in lines) for name, lines in unit.memories.items()}
     return files
@@ -144,83 +144,9 @@ def _manifest(dataflow: Dataflow, hashes: Mapping[str, str]) -> Manifest:
     )
     ends = _port(dataflow.input), _port(dataflow.output)
     return Manifest(
-        dataflow.name, dataflow.network_hash, dataflow.design, *ends, dataflow.interval, cycles, dict(hashes)
+        dataflow.name, dataflow.network_hash, dataflow.design, *ends, dataflow.interval, cycles, REGISTERS, dict(hashes)
     )
 
 
 def _port(stream: Stream) -> Port:
-    return Port(str(stream.format), stream.lanes, stream.beats, _bytes(stream))
-
-
-def _bytes(stream: Stream) -> int:
-    """AXI4-Stream's TDATA is whole bytes."""
-    return -(-stream.format.width * stream.lanes // 8)
-
-
-def _top(dataflow: Dataflow) -> str:
-    source, result = dataflow.input, dataflow.output
-    in_bits, out_bits = source.format.width * source.lanes, result.format.width * result.lanes
-    lines = [
-        f"// {dataflow.name}: generated from network {dataflow.network_hash}.",
-        f"// In: {source.lanes} x {source.format} per beat, {source.beats} beats per image.",
-        f"// Out: {result.lanes} x {result.format} per beat, {result.beats} beats per image, TLAST on the last.",
-        f"// The slowest unit takes {dataflow.interval} cycles per image.",
-        "`default_nettype none",
-        f"module {TOP} (",
-        "  input  wire aclk,",
-        "  input  wire aresetn,",
-        f"  input  wire [{8 * _bytes(source) - 1}:0] s_axis_tdata,",
-        "  input  wire s_axis_tvalid,",
-        "  output wire s_axis_tready,",
-        f"  output wire [{8 * _bytes(result) - 1}:0] m_axis_tdata,",
-        "  output wire m_axis_tvalid,",
-        "  output wire m_axis_tlast,",
-        "  input  wire m_axis_tready",
-        ");",
-    ]
-    for name, width in dataflow.wires.items():
-        lines += [f"  wire [{width - 1}:0] w_{name};", f"  wire v_{name}, r_{name};"]
-    lines += [
-        f"  assign w_{source.wire} = s_axis_tdata[{in_bits - 1}:0];",
-        f"  assign v_{source.wire} = s_axis_tvalid;",
-        f"  assign s_axis_tready = r_{source.wire};",
-    ]
-    if in_bits % 8:
-        lines.append("  wire unused = &{1'b0, s_axis_tdata};")
-    for unit in dataflow.units:
-        lines += _instance(unit)
-    padding = 8 * _bytes(result) - out_bits
-    last = f"{{{padding}'d0, w_{result.wire}}}" if padding else f"w_{result.wire}"
-    lines += [
-        f"  frame_last #(.WIDTH({8 * _bytes(result)}), .BEATS({result.beats})) u_last (",
-        "    .aclk(aclk), .aresetn(aresetn),",
-        f"    .s_axis_tdata({last}), .s_axis_tvalid(v_{result.wire}), .s_axis_tready(r_{result.wire}),",
-        "    .m_axis_tdata(m_axis_tdata), .m_axis_tvalid(m_axis_tvalid), .m_axis_tlast(m_axis_tlast),",
-        "    .m_axis_tready(m_axis_tready));",
-        "endmodule",
-        "`default_nettype wire",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _instance(unit: Unit) -> list[str]:
-    parameters = ", ".join(f".{name}({value})" for name, value in unit.parameters.items())
-    return [
-        f"  // {unit.layer}: latency {unit.timing.latency}, interval {unit.timing.interval} cycles",
-        f"  {unit.module} #(",
-        *textwrap.wrap(parameters, 112, initial_indent="    ", subsequent_indent="    "),
-        f"  ) u_{unit.name} (",
-        "    .aclk(aclk), .aresetn(aresetn),",
-        f"    {_side('s', unit.inputs)},",
-        f"    {_side('m', unit.outputs)});",
-    ]
-
-
-def _side(end: str, wires: tuple[str, ...]) -> str:
-    """The ports of one side: several wires side by side, the first in the low bits."""
-    signals = (("tdata", "w"), ("tvalid", "v"), ("tready", "r"))
-    joined = {signal: ", ".join(f"{prefix}_{wire}" for wire in reversed(wires)) for signal, prefix in signals}
-    return ", ".join(
-        f".{end}_axis_{signal}({{{names}}})" if len(wires) > 1 else f".{end}_axis_{signal}({names})"
-        for signal, names in joined.items()
-    )
+    return Port(str(stream.format), stream.lanes, stream.beats, data_bytes(stream))

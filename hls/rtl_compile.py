@@ -17,8 +17,9 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from hls.emit import TOP, Manifest
+from hls.emit import Manifest
 from hls.templates import RTL
+from hls.verilog import TOP
 from hwsim.errors import OutputError, ToolFailed, ToolMissing
 
 LIBRARY = "libtop.so"

@@ -9,16 +9,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from hls.dataflow import Array, Dataflow, Stream
+from hls.beats import from_stream, pack, to_stream, unpack
+from hls.dataflow import Array, Dataflow
 from hls.emit import Manifest, load_manifest, write
 from hls.layers import build
+from hls.registers import REGISTERS
 from hls.rtl_compile import FAST, compile_design
 from hwsim.design import Design
 from hwsim.errors import InputError, NetworkError, ToolFailed
@@ -45,12 +47,16 @@ class Stalls:
 class Run:
     """One simulation: (N, values per image) integers in stream order, and the cycle in which each beat passed.
 
-    ``in_cycles`` is (N, beats per image in), ``out_cycles`` (N, beats per image out).
+    ``in_cycles`` is (N, beats per image in), ``out_cycles`` (N, beats per image out); ``stalls`` are the cycles in
+    which a beat was offered but not taken, at the input and at the output; ``counters`` are the design's own
+    :data:`hls.registers.REGISTERS` by name, read when the last image had left.
     """
 
     values: Array
     in_cycles: Array
     out_cycles: Array
+    stalls: tuple[int, int] = (0, 0)
+    counters: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def latency(self) -> int:
@@ -106,11 +112,9 @@ class RtlExecutor:
         shape = self.network.tensors[self.network.outputs[0]].shape
         if len(images) == 0:
             return np.zeros((0, *shape), dtype=np.int64)
-        flat = images.reshape(len(images), -1)[:, self.dataflow.input.order]
-        self.last_run = simulate(self.dataflow, self.folder, flat, cache=self.cache, optimise=self.optimise)
-        golden = np.empty_like(self.last_run.values)
-        golden[:, self.dataflow.output.order] = self.last_run.values
-        return golden.reshape(len(images), *shape)
+        values = to_stream(self.dataflow.input, images)
+        self.last_run = simulate(self.dataflow, self.folder, values, cache=self.cache, optimise=self.optimise)
+        return from_stream(self.dataflow.output, self.last_run.values, shape)
 
 
 def simulate(
@@ -119,6 +123,7 @@ def simulate(
     values: Array,
     stalls: Stalls | None = None,
     *,
+    resets: Sequence[int] = (),
     cache: Path | None = None,
     optimise: tuple[str, ...] = FAST,
 ) -> Run:
@@ -128,6 +133,8 @@ def simulate(
         folder: what :func:`hls.emit.write` wrote for the dataflow.
         values: (N, values per image) integers in the order of the input stream; N at least 1.
         stalls: pauses of source and sink; none by default.
+        resets: before the run, the stream is begun once for each of these and broken off by aresetn after so many
+            cycles, wherever it is then.
 
     Raises:
         ToolMissing: there is no Verilator or no g++.
@@ -138,25 +145,30 @@ def simulate(
     library = compile_design(folder, manifest, cache, optimise)
     with tempfile.TemporaryDirectory(prefix="slimfab-rtl-") as name:
         work = Path(name)
-        np.save(work / "inputs.npy", _pack(dataflow.input, values))
-        _run_worker(library, Path(folder).resolve(), manifest, work, len(values), stalls or Stalls())
+        np.save(work / "inputs.npy", pack(dataflow.input, values))
+        _run_worker(library, Path(folder).resolve(), manifest, work, len(values), stalls or Stalls(), resets)
         with np.load(work / "results.npz", allow_pickle=False) as found:
             results = {key: found[key] for key in found.files}
     return _checked_run(dataflow, manifest, results, len(values))
 
 
-def _run_worker(library: Path, folder: Path, manifest: Manifest, work: Path, images: int, stalls: Stalls) -> None:
+def _run_worker(
+    library: Path, folder: Path, manifest: Manifest, work: Path, images: int, stalls: Stalls, resets: Sequence[int]
+) -> None:
     slowest = max([manifest.interval, *(unit.latency for unit in manifest.units)])
     wait = slowest * len(manifest.units) + _SPARE_CYCLES
     job = {
         "library": str(library.resolve()),
         "folder": str(work),
+        "frame_in": manifest.input.beats,
         "beats_out": images * manifest.output.beats,
         "bytes_out": manifest.output.bytes,
         "idle": round(stalls.idle * 65536),
         "stall": round(stalls.stall * 65536),
         "seed": stalls.seed,
         "patience": round(wait / ((1 - stalls.idle) * (1 - stalls.stall))),
+        "resets": list(resets),
+        "registers": {register.name: register.offset for register in REGISTERS},
     }
     with (work / "run.log").open("w") as log:
         code = subprocess.run(
@@ -186,29 +198,12 @@ def _checked_run(dataflow: Dataflow, manifest: Manifest, results: Mapping[str, A
     if not np.array_equal(ends, np.arange(1, images + 1) * beats - 1):
         raise ToolFailed(f"{manifest.network}: TLAST came with beats {ends[:8].tolist()}; expected every {beats}th")
     return Run(
-        _unpack(dataflow.output, results["out"]).reshape(images, -1),
+        unpack(dataflow.output, results["out"]).reshape(images, -1),
         results["in_cycle"].astype(np.int64).reshape(images, -1),
         results["out_cycle"].astype(np.int64).reshape(images, beats),
+        (int(results["stalls"][0]), int(results["stalls"][1])),
+        {register.name: int(value) for register, value in zip(REGISTERS, results["registers"], strict=True)},
     )
-
-
-def _pack(stream: Stream, values: Array) -> npt.NDArray[np.uint8]:
-    """(N, values per image) integers → (beats, bytes) of TDATA."""
-    width = stream.format.width
-    lanes = values.astype(np.int64).reshape(-1, stream.lanes)
-    bits = ((lanes[..., None] >> np.minimum(np.arange(width), 63)) & 1).astype(np.uint8)
-    return np.packbits(bits.reshape(len(lanes), -1), axis=1, bitorder="little")
-
-
-def _unpack(stream: Stream, beats: npt.NDArray[np.uint8]) -> Array:
-    """(beats, bytes) of TDATA → (beats, lanes) integers."""
-    width = stream.format.width
-    bits = np.unpackbits(beats, axis=1, count=width * stream.lanes, bitorder="little")
-    lanes = bits.reshape(len(beats), stream.lanes, width).astype(np.int64)
-    values: Array = (lanes << np.arange(width)).sum(axis=-1)
-    if stream.format.signed and width < 64:
-        values -= lanes[..., -1] << width
-    return values
 
 
 def _checked(network: Network, x: Array) -> Array:

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """One hardware unit alone between two streams, for the contract tests of hls.templates."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from hls.beats import pack
 from hls.dataflow import Dataflow, Stream
 from hls.emit import write
+from hls.registers import BY_NAME
 from hls.rtl_compile import QUICK
 from hls.rtl_sim import Run, Stalls, simulate
 from hls.templates.streams import stream_fork
@@ -45,10 +48,33 @@ def meets_contract(dataflow: Dataflow, values: np.ndarray, expected: np.ndarray,
     timing = dataflow.units[-1].timing  # what stands in front of it, if anything, takes no cycle
     got = (run.in_cycles.shape[1], run.out_cycles.shape[1], run.latency, run.interval)
     assert got == (timing.beats_in, timing.beats_out, timing.latency, timing.interval)
+    counters_agree(dataflow, run)
     for pattern in PATTERNS:
         stalled = simulate(dataflow, folder / "design", values, pattern, cache=cache, optimise=QUICK)
         np.testing.assert_array_equal(stalled.values, expected)
+        counters_agree(dataflow, stalled)
     return run
+
+
+def counters_agree(dataflow: Dataflow, run: Run) -> None:
+    """What the design counted is what the harness saw."""
+    images = len(run.values)
+    latencies = run.out_cycles[:, -1] - run.in_cycles[:, 0]
+    expected = {
+        "network_low": int(dataflow.network_hash[8:], 16),
+        "network_high": int(dataflow.network_hash[:8], 16),
+        "status": 1 << next(bit.place for bit in BY_NAME["status"].bits if bit.name == "idle"),
+        "frames_in": images,
+        "frames_out": images,
+        "latency": latencies[-1],
+        "latency_max": latencies.max(),
+        "interval": run.interval or 0,
+        "stall_in": run.stalls[0],
+        "stall_out": run.stalls[1],
+        "checksum": zlib.crc32(pack(dataflow.output, run.values).tobytes()),
+    }
+    wrong = {name: (run.counters[name], int(value)) for name, value in expected.items() if run.counters[name] != value}
+    assert not wrong, f"counted, expected: {wrong}"
 
 
 def corners(fmt: FixedPoint, shape: Sequence[int], seed: int = 0) -> np.ndarray:

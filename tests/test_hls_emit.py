@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The golden file is refreshed by ``python tests/test_hls_emit.py`` and reviewed as a diff."""
+"""The golden files are refreshed by ``python tests/test_hls_emit.py`` and reviewed as a diff."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from hwsim.fpga.folding import cost_of
 from hwsim.fpga.stages import pipeline
 from hwsim.network import Network, Weights
 
-GOLDEN = Path(__file__).parent / "data" / "emitted_tiny_top.sv"
+GOLDEN = {name: Path(__file__).parent / "data" / f"emitted_tiny_{name}" for name in ("core.sv", "top.v")}
 ACT = FixedPoint(6, 3, True, "RND_CONV", "SAT")
 UNSIGNED = FixedPoint(5, 3, False, "RND", "SAT")
 WEIGHT, BIAS = FixedPoint(4, 3), FixedPoint(8, 5)
@@ -40,9 +40,10 @@ def tiny() -> tuple[Network, Weights, Design]:
     return network, weights, design(network, conv2d1=Folding(2, 2), dense5=Folding(3, 4))
 
 
-def test_the_top_of_a_tiny_network_is_the_golden_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", GOLDEN)
+def test_what_is_written_for_a_tiny_network_is_the_golden_file(name: str, tmp_path: Path) -> None:
     emit(*tiny(), tmp_path / "out")
-    assert (tmp_path / "out" / "top.sv").read_text() == GOLDEN.read_text()
+    assert (tmp_path / "out" / name).read_text() == GOLDEN[name].read_text()
 
 
 def test_the_folder_holds_what_its_manifest_says_and_nothing_else(tmp_path: Path) -> None:
@@ -54,8 +55,8 @@ def test_the_folder_holds_what_its_manifest_says_and_nothing_else(tmp_path: Path
     assert (manifest.input.lanes, manifest.input.beats, manifest.input.bytes) == (2, 16, 2)
     assert (manifest.output.lanes, manifest.output.beats, manifest.output.bytes) == (3, 2, 3)
     listed = (tmp_path / "files.f").read_text().split()
-    assert listed[-1] == "top.sv"
-    assert {f"{name}.sv" for name in ("matrix_vector", "adder_tree", "sliding_window", "cast", "fifo")} <= set(listed)
+    assert listed[-2:] == ["core.sv", "top.v"]
+    assert {f"{name}.sv" for name in ("matrix_vector", "adder_tree", "cast", "fifo", "control", "crc32")} <= set(listed)
 
 
 def test_weights_stand_in_the_order_in_which_pixels_arrive(tmp_path: Path) -> None:
@@ -99,9 +100,9 @@ def test_a_parent_that_is_a_file_is_named(tmp_path: Path) -> None:
             r"weights\.mem: is missing;",
         ),
         (
-            lambda folder: (folder / "top.sv").write_text("//"),
+            lambda folder: (folder / "top.v").write_text("//"),
             OutputError,
-            r"top\.sv: was changed after it",
+            r"top\.v: was changed after it",
         ),
         (lambda folder: (folder / "manifest.json").write_text("{"), ModelFileError, r"manifest\.json: not valid JSON"),
         (lambda folder: (folder / "manifest.json").unlink(), ModelFileError, r"manifest\.json: cannot read"),
@@ -251,4 +252,5 @@ if __name__ == "__main__":
 
     with tempfile.TemporaryDirectory() as folder:
         emit(*tiny(), folder)
-        GOLDEN.write_text((Path(folder) / "top.sv").read_text())
+        for file, golden in GOLDEN.items():
+            golden.write_text((Path(folder) / file).read_text())

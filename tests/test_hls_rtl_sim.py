@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hls_networks import Builder, corner_images
+from rtl_units import counters_agree
 from test_hls_emit import ACT, BIAS, UNSIGNED, WEIGHT, design, tiny
 
 from hls import rtl_compile
+from hls.beats import to_stream
 from hls.rtl_compile import QUICK
 from hls.rtl_sim import RtlExecutor, Stalls, simulate
 from hls.verify import verify
@@ -37,6 +39,7 @@ def test_a_convolutional_network_is_exact_and_takes_the_cycles_of_its_slowest_un
     # 3x3x2 inputs and 4 outputs at 16 positions, 2 x 2 at a time
     assert run.interval == executor.manifest.interval == 18 * 4 * 16 // 4
     assert run.latency < 2 * run.interval
+    counters_agree(executor.dataflow, run)
 
 
 def test_stalls_change_no_integer(tmp_path: Path, rtl_cache: Path) -> None:
@@ -48,6 +51,21 @@ def test_stalls_change_no_integer(tmp_path: Path, rtl_cache: Path) -> None:
     for stalls in (Stalls(0.5, 0.0, 1), Stalls(0.0, 0.9, 2), Stalls(0.7, 0.7, 3)):
         run = simulate(executor.dataflow, tmp_path, flat, stalls, cache=rtl_cache, optimise=QUICK)
         np.testing.assert_array_equal(run.values, golden)
+        counters_agree(executor.dataflow, run)
+
+
+def test_a_reset_in_the_middle_of_an_image_leaves_nothing_behind(tmp_path: Path, rtl_cache: Path) -> None:
+    network, weights, plan = tiny()
+    executor = RtlExecutor(network, weights, plan, tmp_path, cache=rtl_cache, optimise=QUICK)
+    images = corner_images(network, 8)
+    flat = to_stream(executor.dataflow.input, images)
+    plain = simulate(executor.dataflow, tmp_path, flat, cache=rtl_cache, optimise=QUICK)
+    resets = (1, 2, 3, 7, 40, 100, 289, 290, 291, 1000)
+    run = simulate(executor.dataflow, tmp_path, flat, resets=resets, cache=rtl_cache, optimise=QUICK)
+    np.testing.assert_array_equal(run.values, plain.values)
+    np.testing.assert_array_equal(run.out_cycles, plain.out_cycles)
+    np.testing.assert_array_equal(run.in_cycles, plain.in_cycles)
+    counters_agree(executor.dataflow, run)
 
 
 def test_a_perceptron_is_exact_on_a_thousand_inputs(tmp_path: Path, rtl_cache: Path) -> None:
@@ -156,7 +174,7 @@ def test_impossible_stalls_are_refused() -> None:
 def test_a_design_that_does_not_compile_is_reported_with_its_log(tmp_path: Path) -> None:
     network, weights, plan = tiny()
     executor = RtlExecutor(network, weights, plan, tmp_path / "design")
-    (tmp_path / "design" / "top.sv").write_text("module top (;")
+    (tmp_path / "design" / "core.sv").write_text("module core (;")
     with pytest.raises(ToolFailed, match=r"^verilator_bin failed on the emitted design \(%Error: .*\); log: .*\.log$"):
         rtl_compile.compile_design(tmp_path / "design", executor.manifest, tmp_path / "cache")
     assert "syntax error" in (tmp_path / "cache" / "failed.log").read_text()

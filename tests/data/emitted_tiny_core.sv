@@ -3,7 +3,7 @@
 // Out: 3 x ap_fixed<6,3,AP_RND_CONV,AP_SAT> per beat, 2 beats per image, TLAST on the last.
 // The slowest unit takes 288 cycles per image.
 `default_nettype none
-module top (
+module core (
   input  wire aclk,
   input  wire aresetn,
   input  wire [15:0] s_axis_tdata,
