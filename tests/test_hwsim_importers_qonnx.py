@@ -162,7 +162,8 @@ def test_integer_ranges(low: int, high: int, fixed: str | None) -> None:
         ),
         (
             lambda: qonnx.quantise_reals(REALS, Quantiser(4)),
-            "constants behind thresholds; expected a Quant node; export the weights with Quant nodes",
+            "constants on levels known by their number only; expected a Quant node; export the weights with Quant "
+            "nodes",
         ),
     ],
 )

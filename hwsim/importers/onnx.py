@@ -6,6 +6,7 @@ onnx_fold       constant subgraphs -> arrays
 onnx_lowering   names -> constants, views of activations, layers
 onnx_views, onnx_elementwise, onnx_layers, onnx_pools, onnx_resample, onnx_quant    one handler per operator
 settle          quantisers -> the format of every tensor
+levels          quantisers of any scale -> layers that say what they do
 """
 
 from collections.abc import Mapping
@@ -15,16 +16,20 @@ from pathlib import Path
 import numpy as np
 
 from hwsim.errors import ModelFileError, SlimfabError, UnsupportedError
+from hwsim.exact import Exact
 from hwsim.fixed import FixedPoint
 from hwsim.importers import onnx_elementwise, onnx_layers, onnx_pools, onnx_quant, onnx_resample, onnx_views, qonnx
+from hwsim.importers.levels import spell_out
 from hwsim.importers.onnx_file import Graph, Node, read_graph
 from hwsim.importers.onnx_fold import fold
 from hwsim.importers.onnx_lowering import Lowering
 from hwsim.importers.onnx_values import Value
 from hwsim.importers.onnx_views import Handler
 from hwsim.importers.settle import settle_formats
+from hwsim.integerise import integerise
 from hwsim.network import Layer, Network, Tensor, Weights
 from hwsim.passes import fold_batch_norm
+from hwsim.tabulate import tabulate
 
 _STANDARD: Mapping[str, Handler] = {
     **onnx_views.HANDLERS,
@@ -92,15 +97,40 @@ def import_onnx(
         FormatError: an exact accumulator needs more than 63 bits.
     """
     low = lower(read_graph(path))
+    network, weights = _network(low, Path(path).stem, input_format)
+    if fold and all(tensor.format is None and tensor.storage_bits is None for tensor in network.tensors.values()):
+        return fold_batch_norm(network, weights)
+    return settle_formats(network, weights)
+
+
+def import_exact(path: Path | str, *, input_format: FixedPoint | None = None) -> Exact:
+    """Read a quantised ONNX or QONNX file as an integer network, whatever its scales.
+
+    As :func:`import_onnx`, but quantisers of any scale and zero point, bipolar values and thresholds are exact
+    (:func:`hwsim.integerise.integerise`), and activations of few bits become tables (:mod:`hwsim.tabulate`). What
+    stands behind the last integers (a softmax, a last scale) is left to the host; so is the input's quantiser where
+    ``input_format`` is not given and the file does not say the format.
+
+    Args:
+        input_format: format of the inputs' codes, such as ``ap_ufixed<8,0>`` for images in [0, 1).
+
+    Raises:
+        UnsupportedError: as :func:`import_onnx`, or a part of the network has no integer form; names the layer.
+        FormatError, ModelFileError, ToolMissing, WeightsError: as :func:`import_onnx`.
+    """
+    low = lower(read_graph(path))
+    network, weights = _network(low, Path(path).stem, input_format)
+    network, weights = settle_formats(*spell_out(network, weights, low.quantisers))
+    return integerise(*tabulate(network, weights))
+
+
+def _network(low: Lowering, name: str, input_format: FixedPoint | None) -> tuple[Network, Weights]:
     inputs = tuple(low.graph.inputs)
     if input_format is not None:
         low.tensors |= {name: replace(low.tensors[name], format=input_format) for name in inputs}
     outputs = tuple(dict.fromkeys(_output(low, name) for name in low.graph.outputs))
-    network = Network(Path(path).stem, tuple(low.layers.values()), low.tensors, inputs, outputs)
-    weights = {name: low.weights[name] for name in network.parameter_names}
-    if fold and all(tensor.format is None and tensor.storage_bits is None for tensor in network.tensors.values()):
-        return fold_batch_norm(network, weights)
-    return settle_formats(network, weights)
+    network = Network(name, tuple(low.layers.values()), low.tensors, inputs, outputs)
+    return network, {name: low.weights[name] for name in network.parameter_names}
 
 
 def lower(graph: Graph) -> Lowering:
@@ -172,8 +202,7 @@ def _lower_channels_last(low: Lowering, node: Node) -> None:
     low.uses[source] = 1
     inputs = [source, *node.inputs[1:]]
     if node.op == "Conv":  # (K, FY, FX, C) in this domain
-        given = low.constant(node, 1, "weight")
-        low.constants[weight] = replace(given, array=np.moveaxis(given.array, -1, 1))
+        low.constants[weight] = low.constant(node, 1, "weight").moved(lambda array: np.moveaxis(array, -1, 1))
         inputs[1] = weight
     _lower_node(low, replace(node, domain="", inputs=tuple(inputs)))
     result = low.values[node.outputs[0]]

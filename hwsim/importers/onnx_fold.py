@@ -42,16 +42,11 @@ def fold(node: Node, inputs: Sequence[Constant | None], opset: int) -> list[Cons
         return [Constant(qonnx.quantise_reals(first.array, quantiser), quantiser, root)]
     if node.op in _CODES and not node.domain:
         return [_CODES[node.op](node, [c.array for c in inputs if c], first.quantiser if first else None, root)]
-    arrays = _run(node, [None if c is None else c.array for c in inputs], opset)
-    keep = first.quantiser if first and node.op in _MOVES else None
-    return [Constant(array, _still_valid(keep), root) for array in arrays]
-
-
-def _still_valid(quantiser: Quantiser | None) -> Quantiser | None:
-    """Once its axes have moved, a per-channel quantiser is known by its width only."""
-    if quantiser is None or quantiser.scale is None or np.unique(quantiser.scale).size == 1:
-        return quantiser
-    return Quantiser(quantiser.bits)
+    if first is None or node.op not in _MOVES:
+        arrays = _run(node, [None if c is None else c.array for c in inputs], opset)
+        return [Constant(array, None, root) for array in arrays]
+    others = [None if c is None else c.array for c in inputs[1:]]
+    return [first.moved(lambda array: _run(node, [array, *others], opset)[0])]
 
 
 def _constant(node: Node) -> Array:

@@ -11,7 +11,6 @@ from hwsim.importers.onnx_lowering import Lowering
 from hwsim.importers.onnx_pools import padding_of, pair
 from hwsim.importers.onnx_values import Constant
 from hwsim.importers.onnx_views import Handler
-from hwsim.importers.qonnx import Array
 
 
 def _conv(low: Lowering, node: Node) -> None:
@@ -45,12 +44,12 @@ def _gemm(low: Lowering, node: Node) -> None:
         )
     weight = _scaled(low.constant(node, 1, "weight"), node.attrs.get("alpha", 1.0))
     if not node.attrs.get("transB"):
-        weight = _changed(weight, weight.array.T)
+        weight = weight.moved(np.transpose)
     params = {"weight": weight}
     bias = low.optional(node, 2, "bias")
     if bias is not None and node.attrs.get("beta", 1.0):
         scaled = _scaled(bias, node.attrs.get("beta", 1.0))
-        params["bias"] = _changed(scaled, np.broadcast_to(scaled.array, (1, len(weight.array))).reshape(-1))
+        params["bias"] = scaled.moved(lambda array: np.broadcast_to(array, (1, len(weight.array))).reshape(-1))
     _dense(low, node, params)
 
 
@@ -66,7 +65,7 @@ def _matmul(low: Lowering, node: Node) -> None:
             f"{node.name}: MatMul with a weight of shape {weight.array.shape}; expected a matrix; use "
             "one Linear layer per matrix"
         )
-    _dense(low, node, {"weight": _changed(weight, weight.array.T)})
+    _dense(low, node, {"weight": weight.moved(np.transpose)})
 
 
 def _dense(low: Lowering, node: Node, params: dict[str, Constant]) -> None:
@@ -77,14 +76,9 @@ def _dense(low: Lowering, node: Node, params: dict[str, Constant]) -> None:
                 f"{node.name}: {node.op} reads a reshaped or transposed tensor {low.shape(value)} as "
                 f"{value.shape}; expected a vector (F,); flatten before it"
             )
-        columns = np.empty_like(weight.array)
-        columns[:, value.indices] = weight.array  # the tensor's order instead of the view's
-        params["weight"] = _changed(weight, columns)
+        order = np.argsort(value.indices)  # the tensor's order instead of the view's
+        params["weight"] = weight.moved(lambda array: array[:, order])
     low.show(node.outputs[0], low.emit(node, "dense", [value.tensor], params=params))
-
-
-def _changed(constant: Constant, array: Array) -> Constant:
-    return Constant(np.ascontiguousarray(array), constant.quantiser, constant.root)
 
 
 def _scaled(constant: Constant, factor: float) -> Constant:

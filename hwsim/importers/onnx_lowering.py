@@ -18,7 +18,7 @@ from hwsim.errors import ModelFileError, UnsupportedError, WeightsError
 from hwsim.importers import qonnx
 from hwsim.importers.onnx_file import Graph, Node
 from hwsim.importers.onnx_values import Constant, Value, scatter
-from hwsim.importers.qonnx import Array
+from hwsim.importers.qonnx import Array, Quantiser, Thresholds
 from hwsim.network import Layer, Tensor, Weights
 
 # Through these the layout of an input is still open: they treat all elements alike.
@@ -39,6 +39,7 @@ class Lowering:
         self.tensors: dict[str, Tensor] = {}
         self.weights: Weights = {}
         self.affine: dict[str, tuple[Array, Array]] = {}  # batch norms' scale and shift in float64, by output tensor
+        self.quantisers: dict[str, Quantiser | Thresholds] = {}  # of activations and parameters, by tensor
         self.codes: dict[str, Any] = {}  # names between QuantizeLinear and DequantizeLinear
         self._weights: dict[str, str] = {}  # initialiser -> the weight tensor it became
 
@@ -133,7 +134,15 @@ class Lowering:
         """Whether a layer treats all elements alike; an affine map does where it has one scale and one shift."""
         if layer.op == "batch_norm":
             return all(np.unique(self.weights[name]).size == 1 for name in layer.params.values())
+        if layer.op == "requantise" and not self._is_uniform(self.quantisers[layer.output]):
+            return False
         return layer.op in _LAYOUT_FREE
+
+    @staticmethod
+    def _is_uniform(quantiser: Quantiser | Thresholds) -> bool:
+        if isinstance(quantiser, Thresholds):
+            return len(quantiser.thresholds) == 1
+        return not quantiser.is_per_channel
 
     def _resize_params(self, tensor: str, channels: int) -> None:
         for name in self.layers[tensor].params.values():
@@ -223,6 +232,8 @@ class Lowering:
             return twin
         name = f"{layer}.{role}"
         self.weights[name], self.tensors[name] = stored, tensor
+        if constant.quantiser:
+            self.quantisers[name] = constant.quantiser
         if role == "weight" and constant.root:
             self._weights[constant.root] = name
         return name

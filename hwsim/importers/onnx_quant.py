@@ -2,7 +2,8 @@
 """Quantiser nodes of activations: each becomes a ``requantise`` layer.
 
 Its output carries the fixed-point format of the levels, or only their width where fixed point cannot express them
-(a scale that is no power of two, one scale per channel, bipolar values, thresholds).
+(a scale that is no power of two, one scale per channel, bipolar values, thresholds). What it does exactly is kept
+beside it, in ``Lowering.quantisers``, for :func:`hwsim.importers.levels.spell_out`.
 """
 
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from hwsim.importers.onnx_file import Node
 from hwsim.importers.onnx_lowering import Lowering
 from hwsim.importers.onnx_values import Value
 from hwsim.importers.onnx_views import Handler
-from hwsim.importers.qonnx import Array, Quantiser
+from hwsim.importers.qonnx import Array, Quantiser, Thresholds
 
 _ARGUMENTS = ("", "scale", "zero point", "bit width", "output scale", "output bit width")
 
@@ -35,9 +36,20 @@ class Codes(NamedTuple):
 def _quantise_by(read: qonnx.Reader) -> Handler:
     def handler(low: Lowering, node: Node) -> None:
         arrays = [low.constant(node, i, _ARGUMENTS[i]).array for i in range(1, len(node.inputs))]
-        _requantise(low, node, node.outputs[0], low.value(node), read(node.name, node.attrs, arrays))
+        value = low.channels(node, 0, max(array.size for array in arrays))
+        quantiser = read(node.name, node.attrs, arrays)
+        _requantise(low, node, node.outputs[0], value, _along_channels(low, node, value, quantiser))
 
     return handler
+
+
+def _along_channels(low: Lowering, node: Node, value: Value, quantiser: Quantiser) -> Quantiser:
+    """The quantiser with its scale and zero point as one value, or one per channel of the tensor."""
+    if not quantiser.is_per_channel:
+        return quantiser
+    parts = (np.asarray(part, dtype=np.float64) for part in (quantiser.scale, quantiser.zero_point))
+    scale, zero_point = (low.per_channel(node, part, value, 0) for part in parts)
+    return replace(quantiser, scale=scale, zero_point=zero_point)
 
 
 def _trunc(low: Lowering, node: Node) -> None:
@@ -52,10 +64,24 @@ def _trunc(low: Lowering, node: Node) -> None:
     _requantise(low, node, node.outputs[0], value, second)
 
 
-def _requantise(low: Lowering, node: Node, output: str, value: Value, quantiser: Quantiser) -> None:
+def _multithreshold(low: Lowering, node: Node) -> None:
+    """Thresholds lie along the channels of the data layout (qonnx ``multithreshold.py``), here along the tensor's."""
+    quantiser = qonnx.read_multithreshold(node.name, node.attrs, [low.constant(node, 1, "thresholds").array])
+    value = low.channels(node, 0, len(quantiser.thresholds))
+    axis = -1 if str(node.attrs.get("data_layout", "")).endswith("C") else 0
+    shape = [1] * len(value.shape)
+    shape[axis] = -1
+    if len(quantiser.thresholds) > 1:
+        columns = [low.per_channel(node, column.reshape(shape), value, 0) for column in quantiser.thresholds.T]
+        quantiser = replace(quantiser, thresholds=np.stack(columns, axis=1))
+    _requantise(low, node, node.outputs[0], value, quantiser)
+
+
+def _requantise(low: Lowering, node: Node, output: str, value: Value, quantiser: Quantiser | Thresholds) -> None:
     tensor = low.emit(node, "requantise", [value.tensor], output=output)
     fmt = quantiser.activation_format()
     low.tensors[tensor] = replace(low.tensors[tensor], format=fmt, storage_bits=None if fmt else quantiser.bits)
+    low.quantisers[tensor] = quantiser
     low.values[output] = replace(value, tensor=tensor)
 
 
@@ -88,8 +114,11 @@ def _dequantize_linear(low: Lowering, node: Node) -> None:
             f"{node.name}: DequantizeLinear without a QuantizeLinear of the same scale before it; expected "
             "such a pair; export in QDQ form"
         )
-    quantiser = qonnx.from_levels(node.name, codes.scale, codes.zero_point, codes.low, codes.high)
-    _requantise(low, node, node.outputs[0], codes.value, quantiser)
+    shape = [1] * len(codes.value.shape)
+    shape[int(node.attrs.get("axis", 1)) % (len(shape) + 1) - 1] = -1
+    scale, zero_point = (part.reshape(shape if part.size > 1 else ()) for part in (codes.scale, codes.zero_point))
+    quantiser = qonnx.from_levels(node.name, scale, zero_point, codes.low, codes.high)
+    _requantise(low, node, node.outputs[0], codes.value, _along_channels(low, node, codes.value, quantiser))
 
 
 HANDLERS: Mapping[str, Handler] = {
@@ -102,6 +131,6 @@ CUSTOM_HANDLERS: Mapping[str, Handler] = {
     "Quant": _quantise_by(qonnx.read_quant),
     "IntQuant": _quantise_by(qonnx.read_quant),
     "BipolarQuant": _quantise_by(qonnx.read_bipolar),
-    "MultiThreshold": _quantise_by(qonnx.read_multithreshold),
+    "MultiThreshold": _multithreshold,
     "Trunc": _trunc,
 }

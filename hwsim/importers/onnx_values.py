@@ -7,8 +7,8 @@ that; a dense layer behind any other order permutes its weights instead.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,16 @@ class Constant:
     array: Array
     quantiser: Quantiser | None = None
     root: str = ""
+
+    def moved(self, move: Callable[[Array], Array]) -> "Constant":
+        """The constant with its elements in another order or shape; scales per channel go along."""
+        quantiser = self.quantiser
+        if quantiser is not None and quantiser.is_per_channel:
+            parts = (np.asarray(part) for part in (quantiser.scale, quantiser.zero_point))
+            whole = (np.broadcast_to(part, self.array.shape) for part in parts)
+            scale, zero_point = (np.ascontiguousarray(move(part)) for part in whole)
+            quantiser = replace(quantiser, scale=scale, zero_point=zero_point)
+        return Constant(np.ascontiguousarray(move(self.array)), quantiser, self.root)
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,7 +43,8 @@ ROUNDINGS: Mapping[str, tuple[str | None, Callable[[Array], Array]]] = {
 class Quantiser:
     """Levels ``(n - zero_point) * scale`` for the integers n of ``bits`` bits.
 
-    ``scale`` None means that the levels are known by their number only (thresholds, bipolar values).
+    One signed bit is bipolar: -1 and +1. ``scale`` None means that the levels are known by their number only (what
+    version 1 of Trunc truncates to).
     """
 
     bits: int
@@ -59,6 +60,11 @@ class Quantiser:
         if self.signed:
             return -(1 << (self.bits - 1)) + self.narrow, (1 << (self.bits - 1)) - 1
         return 0, (1 << self.bits) - 1 - self.narrow
+
+    @property
+    def is_per_channel(self) -> bool:
+        """Whether scale or zero point are not the same for the whole tensor."""
+        return any(np.unique(part).size > 1 for part in (self.scale, self.zero_point) if part is not None)
 
     def activation_format(self) -> FixedPoint | None:
         """The saturating fixed-point format with these levels; None where fixed point cannot express them."""
@@ -82,11 +88,32 @@ class Quantiser:
         return 1 - int(exponent)
 
 
+@dataclass(frozen=True, eq=False)
+class Thresholds:
+    """Levels ``bias + scale * n`` where n says how many of its channel's thresholds a value reaches.
+
+    ``thresholds`` is (channels, steps), or (1, steps) where all channels have the same.
+    """
+
+    thresholds: Array
+    scale: float = 1.0
+    bias: float = 0.0
+
+    @property
+    def bits(self) -> int:
+        """Width of the integer n."""
+        return max(1, int(self.thresholds.shape[-1]).bit_length())
+
+    def activation_format(self) -> None:
+        """None: thresholds are no rounding."""
+        return
+
+
 def quantise_reals(reals: Array, quantiser: Quantiser) -> Array:
     """The values a quantiser maps constants to (float32, qonnx ``int_quant``); the shape is kept."""
     if quantiser.scale is None:
         raise UnsupportedError(
-            "constants behind thresholds; expected a Quant node; export the weights with Quant nodes"
+            "constants on levels known by their number only; expected a Quant node; export the weights with Quant nodes"
         )
     scale = np.asarray(quantiser.scale, dtype=np.float32)
     zero_point = np.asarray(quantiser.zero_point, dtype=np.float32)
@@ -133,9 +160,10 @@ def read_trunc(name: str, attrs: Mapping[str, Any], arrays: list[Array]) -> tupl
     return grid, Quantiser(bits, _scale(name, arrays[3]), zero_point, signed, bool(attrs.get("narrow", 0)), rounding)
 
 
-def read_multithreshold(name: str, attrs: Mapping[str, Any], arrays: list[Array]) -> Quantiser:
-    """``MultiThreshold``: ``arrays`` is the (channels, steps) thresholds; only the number of levels is kept."""
-    return Quantiser(max(1, int(arrays[0].shape[-1]).bit_length()))
+def read_multithreshold(name: str, attrs: Mapping[str, Any], arrays: list[Array]) -> Thresholds:
+    """``MultiThreshold``: ``arrays`` is the (channels, steps) thresholds."""
+    scale, bias = attrs.get("out_scale", 1.0), attrs.get("out_bias", 0.0)
+    return Thresholds(arrays[0].astype(np.float64), float(scale), float(bias))
 
 
 def read_datatype(name: str) -> Quantiser | None:
