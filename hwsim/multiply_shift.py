@@ -16,10 +16,10 @@ from hwsim.staircase import IntArray, Staircase
 
 Array = npt.NDArray[Any]
 
-_MAX_MULTIPLIER_BITS = 32
 _MAX_BITS = 61  # products and sums stay below what the executor computes exactly
-# A search by thirds shortens its interval by a third each time: 160 reach the end of float64.
-_THIRDS = 160
+# A search by thirds shortens its interval by a third each time: 128 times reach the end of float64.
+_THIRDS = 128
+_UNBOUNDED = np.int64(1 << 62)
 
 
 class MultiplyShift(NamedTuple):
@@ -41,16 +41,20 @@ def find_multiply_shift(staircase: Staircase) -> MultiplyShift | None:
     for rounding in ("TRN", "RND_CONV"):
         slope = _widest_slope(staircase, 0.5 if rounding == "RND_CONV" else 0.0)
         for shift in range(rounding == "RND_CONV", _MAX_BITS):
-            top = int(np.abs(slope).max(initial=0.0) * 2.0**shift) + 1
-            reach = max(-staircase.low_x, staircase.high_x, 1)
-            bits = (2 * top * reach + (max(abs(staircase.low), abs(staircase.high)) + 1 << shift)).bit_length()
-            if top.bit_length() > _MAX_MULTIPLIER_BITS or bits > _MAX_BITS:
+            if _bits(staircase, slope, shift) > _MAX_BITS:
                 break
             found = _at_shift(staircase, slope, shift, rounding)
             if found is not None:
                 multiplier, addend = found
                 return MultiplyShift(multiplier * staircase.sign, addend, shift, rounding)
     return None
+
+
+def _bits(staircase: Staircase, slope: Array, shift: int) -> int:
+    """Width of the largest product or sum at some shift."""
+    top = int(np.abs(slope).max(initial=0.0) * 2.0**shift) + 1
+    reach = max(-staircase.low_x, staircase.high_x, 1)
+    return (2 * top * reach + (max(abs(staircase.low), abs(staircase.high)) + 1 << shift)).bit_length()
 
 
 def _edges(staircase: Staircase, shift: int, rounding: str) -> IntArray:
@@ -74,17 +78,18 @@ def _at_shift(staircase: Staircase, slope: Array, shift: int, rounding: str) -> 
         multiplier = np.where(chosen, candidate, multiplier)
         addend = np.where(chosen, np.clip(0, lowest, highest), addend)
         missing &= ~chosen
-    return None if missing.any() else (multiplier, addend)
+        if not missing.any():
+            return multiplier, addend
+    return None
 
 
 def _addends(staircase: Staircase, multiplier: IntArray, edges: IntArray) -> tuple[IntArray, IntArray]:
-    """The smallest and largest addend with which a multiplier has exactly the steps of its channel."""
-    firsts, (smallest, largest) = staircase.firsts, staircase.ends
-    unbounded = np.int64(1 << 62)
-    reached = edges - multiplier[:, None] * firsts
-    missed = edges - 1 - multiplier[:, None] * (firsts - 1)
-    lowest = np.where(firsts <= largest[:, None], reached, -unbounded).max(axis=1, initial=-unbounded)
-    highest = np.where(firsts > smallest[:, None], missed, unbounded).min(axis=1, initial=unbounded)
+    """The smallest and largest addend with which a multiplier has the steps of its channel."""
+    smallest, largest = (end[:, None] for end in staircase.ends)
+    reached = edges - multiplier[:, None] * staircase.firsts
+    missed = edges - 1 - multiplier[:, None] * (staircase.firsts - 1)
+    lowest = np.where(staircase.firsts <= largest, reached, -_UNBOUNDED).max(axis=1, initial=-_UNBOUNDED)
+    highest = np.where(staircase.firsts > smallest, missed, _UNBOUNDED).min(axis=1, initial=_UNBOUNDED)
     return lowest, highest
 
 
@@ -96,16 +101,17 @@ def _widest_slope(staircase: Staircase, half: float) -> Array:
     """
     firsts = staircase.firsts.astype(np.float64)
     levels = np.arange(staircase.low + 1, staircase.high + 1) - half
-    smallest, largest = staircase.ends
-    is_reached, is_missed = staircase.firsts <= largest[:, None], staircase.firsts > smallest[:, None]
+    smallest, largest = (end[:, None] for end in staircase.ends)
+    floor = np.where(staircase.firsts <= largest, levels, -np.inf)
+    ceiling = np.where(staircase.firsts > smallest, levels, np.inf)
 
     def width(slope: Array) -> Array:
-        lowest = np.where(is_reached, levels - slope[:, None] * firsts, -np.inf).max(axis=1, initial=-np.inf)
-        highest = np.where(is_missed, levels - slope[:, None] * (firsts - 1), np.inf).min(axis=1, initial=np.inf)
-        gap: Array = highest - lowest
+        column = slope[:, None]
+        lowest = (floor - column * firsts).max(axis=1, initial=-np.inf)
+        gap: Array = (ceiling - column * (firsts - 1.0)).min(axis=1, initial=np.inf) - lowest
         return gap
 
-    left, right = np.zeros(len(firsts)), np.full(len(firsts), float(staircase.steps + 1))
+    left, right = np.zeros(len(floor)), np.full(len(floor), float(staircase.steps + 1))
     for _ in range(_THIRDS):
         third = (right - left) / 3.0
         first, second = left + third, right - third

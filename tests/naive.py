@@ -99,8 +99,20 @@ def _pool(layer, shape, x):
     return result
 
 
+def _threshold(x, params):
+    result = np.empty(x.shape, dtype=object)
+    for index, value in np.ndenumerate(x):
+        channel = index[1]
+        reached = sum(1 for threshold in params["thresholds"][channel] if value >= threshold)
+        result[index] = params["start"][channel] + params["slope"][channel] * reached
+    return result
+
+
 def exact(layer, shape, inputs, params):
-    """A layer's exact result on arrays of Fractions (N, …)."""
+    """A layer's exact result on arrays of Fractions (N, …).
+
+    A ``lookup`` has ``params["grid"]`` too: how many steps of its input's format make one.
+    """
     x, attrs = inputs[0], layer.attrs
     if layer.op == "conv2d":
         return _conv2d(layer, shape, x, params["weight"], params.get("bias", [0] * len(params["weight"])))
@@ -115,6 +127,14 @@ def exact(layer, shape, inputs, params):
     if layer.op == "batch_norm":
         axes = (1, -1) + (1,) * (x.ndim - 2)
         return x * params["scale"].reshape(axes) + params["shift"].reshape(axes)
+    if layer.op == "threshold":
+        return _threshold(x, params)
+    if layer.op == "lookup":
+        entries = [params["table"][int(value * params["grid"]) - attrs["first"]] for value in x.flat]
+        return np.array(entries, dtype=object).reshape(x.shape)
+    if layer.op == "argmax":
+        firsts = [Fraction(row.index(max(row))) for row in x.reshape(len(x), -1).tolist()]
+        return np.array(firsts, dtype=object)[:, None]
     if layer.op == "relu":
         return np.maximum(x, Fraction(0))
     if layer.op == "clip":
@@ -145,6 +165,8 @@ def run(network, weights, x) -> dict[str, np.ndarray]:
         if layer.op == "input":
             continue
         params = {role: real(name, np.asarray(weights[name])) for role, name in layer.params.items()}
+        if layer.op == "lookup":
+            params["grid"] = Fraction(2) ** formats[layer.inputs[0]].frac
         inputs = [real(name, values[name]) for name in layer.inputs]
         result = exact(layer, network.tensors[layer.output].shape, inputs, params)
         fmt = formats[layer.output]

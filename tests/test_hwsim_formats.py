@@ -92,6 +92,7 @@ def chain(
     layer: Layer, out: tuple[int, ...], x: FixedPoint | None = X, shape: Any = (2, 2, 2), **formats: Any
 ) -> Network:
     params = {"weight": (1, 8), "bias": (1,), "scale": (2,), "shift": (2,)}
+    params |= {"thresholds": (2, 3), "start": (2,), "slope": (2,)}
     tensors = {"x": Tensor(shape, x), "a": Tensor(out, formats.get("a"))}
     tensors |= {name: Tensor(params[name], formats.get(name)) for name in layer.params.values()}
     return Network("net", (Layer("x", "input", (), ("x",)), layer), tensors, ("x",), ("a",))
@@ -112,11 +113,21 @@ VALUES = {
     "bias": np.array([-97]),
     "scale": np.array([5, -8]),
     "shift": np.array([100, 3]),
+    "thresholds": np.array([[1, 2, 4], [1, 1, 4]]),  # all above 0 and not above 1
+    "start": np.array([-97, 5]),
+    "slope": np.array([7, -8]),
 }
 LAYERS = {
     "dense": ("dense", {}, {"weight": WEIGHT}, (1,), (8,)),
     "dense with bias": ("dense", {}, {"weight": WEIGHT, "bias": BIAS}, (1,), (8,)),
     "batch norm": ("batch_norm", {}, {"scale": WEIGHT, "shift": BIAS}, (2, 2, 2), (2, 2, 2)),
+    "threshold": (
+        "threshold",
+        {},
+        {"thresholds": WEIGHT, "start": BIAS, "slope": WEIGHT},
+        (2, 2, 2),
+        (2, 2, 2),
+    ),
     "relu": ("relu", {}, {}, (2, 2, 2), (2, 2, 2)),
     "clip below": ("clip", {"low": -9.0, "high": -1.0}, {}, (2, 2, 2), (2, 2, 2)),
     "clip off the grid": ("clip", {"low": -0.25, "high": 0.625}, {}, (2, 2, 2), (2, 2, 2)),
@@ -151,6 +162,28 @@ def test_several_inputs_are_aligned() -> None:
     assert result("add", "x", "z", extent=2) == smallest_format(-4, 483, 5)
     assert result("add", "x", "z", "x", extent=2) == smallest_format(-4, 963, 5)
     assert result("concat", "z", "x", extent=4) == smallest_format(-4, 480, 5)
+
+
+def test_thresholds_without_weights_are_bounded_by_their_formats() -> None:
+    """Start -128..127 / 16 and three steps of -8..7 / 4 each."""
+    params = {"thresholds": FixedPoint(9, 9), "start": BIAS, "slope": WEIGHT}
+    roles = {role: role for role in params}
+    net = chain(Layer("a", "threshold", ("x",), ("a",), {}, roles), (2, 2, 2), X, (2, 2, 2), **params)
+    assert exact_format(net, net.layer("a")) == smallest_format(-128 - 3 * 8 * 4, 127 + 3 * 7 * 4, 4)
+
+
+def test_a_table_is_bounded_by_its_entries_or_their_format() -> None:
+    tensors = {"x": Tensor((2,), X), "a": Tensor((2,)), "table": Tensor((8,), WEIGHT)}
+    layer = Layer("a", "lookup", ("x",), ("a",), {"first": -4}, {"table": "table"})
+    net = Network("net", (Layer("x", "input", (), ("x",)), layer), tensors, ("x",), ("a",))
+    assert exact_format(net, layer) == smallest_format(-8, 7, 2)
+    assert exact_format(net, layer, {"table": np.array([1, 0, 3, 2, 3, 1, 0, 2])}) == smallest_format(0, 3, 2)
+
+
+@pytest.mark.parametrize(("classes", "bits"), [(1, 1), (2, 1), (3, 2), (10, 4), (16, 4), (17, 5)])
+def test_a_class_needs_the_bits_of_the_last_one(classes: int, bits: int) -> None:
+    net = chain(Layer("a", "argmax", ("x",), ("a",)), (1,), X, (classes,))
+    assert exact_format(net, net.layer("a")) == FixedPoint(bits, 0, False)
 
 
 # Means

@@ -218,6 +218,52 @@ def test_other_integer_operators_are_exact() -> None:
     integer_case("clip", {"low": -1, "high": 6}, (2, 3, 3))
 
 
+def test_thresholds_count_what_is_reached() -> None:
+    """Below, on and above a threshold; on the input's grid, a finer and a coarser one; as vectors and as images."""
+    for frac, shape in itertools.product((3, 5, 0), ((3,), (3, 2, 2))):
+        integer_case("threshold", {}, shape, thresholds=((3, 4), frac), start=((3,), 1), slope=((3,), 4))
+    rows, start, slope = np.sort(normal(3, 5, seed=1)), normal(3, seed=2), normal(3, seed=3)
+    reached = np.stack([np.searchsorted(rows[c], X[:, c], side="right") for c in range(3)], axis=1)
+    expected = start[:, None, None] + slope[:, None, None] * reached
+    np.testing.assert_array_equal(compute("threshold", X, thresholds=rows, start=start, slope=slope), expected)
+
+
+LOOKUP = {"first": -2}
+
+
+def test_a_table_is_read_from_its_first_integer_on() -> None:
+    layer, table = layer_of("lookup", LOOKUP, roles=("table",)), np.array([5, -7, 0, 11])
+    x = np.array([[-2, -1], [0, 1], [1, -2]])
+    result = KERNELS["lookup"](layer, [Value(x, 3)], {"table": Value(table, 4)})
+    assert result.frac == 4
+    assert result.array.tolist() == [[5, -7], [0, 11], [11, 5]]
+    rationals = {"table": naive.fractions(table, 4), "grid": 8}
+    expected = naive.exact(layer, (2,), [naive.fractions(x, 3)], rationals)
+    assert np.all(naive.fractions(result.array, result.frac) == expected)
+
+
+@pytest.mark.parametrize("x", [-3, 2])
+def test_integers_outside_a_table_are_refused(x: int) -> None:
+    layer = layer_of("lookup", LOOKUP, roles=("table",))
+    message = f"a: got integers {min(x, 0)}..{max(x, 0)}; the table holds -2..1"
+    with pytest.raises(NetworkError, match=f"^{re.escape(message)}$"):
+        KERNELS["lookup"](layer, [Value(np.array([[x, 0]]))], {"table": Value(np.arange(4))})
+
+
+def test_a_table_of_real_numbers_is_refused() -> None:
+    with pytest.raises(UnsupportedError, match=r"^a: a table is read by integers; got real numbers; quantise the netw"):
+        compute("lookup", np.zeros((1, 2)), attrs=LOOKUP, table=np.zeros(4))
+
+
+@pytest.mark.parametrize("shape", [(5,), (5, 1, 1)])
+def test_the_first_of_the_largest_is_chosen(shape: tuple[int, ...]) -> None:
+    integer_case("argmax", {}, shape)
+    rows = np.array([[3, -1, 3, 2, 3], [-4, -4, -4, -4, -4], [0, 1, 2, 3, 4]])
+    for x in (rows, rows.astype(np.float64)):
+        result = KERNELS["argmax"](layer_of("argmax"), [Value(x.reshape(3, *shape), 2)], {})
+        assert (result.array.tolist(), result.frac) == ([[0], [0], [4]], 0)
+
+
 @pytest.mark.parametrize("op", ["add", "concat"])
 def test_different_grids_are_aligned_to_the_finest(op: str) -> None:
     fracs = (-2, 5, 0)
@@ -292,6 +338,16 @@ TOO_WIDE = {
         {},
         [Value(WIDE)],
         {"scale": Value(np.array([2, 2])), "shift": Value(np.array([0, 0]))},
+    ),
+    "thresholds on a fine grid": (
+        "threshold",
+        {},
+        [Value(WIDE[:, :, 0, 0] >> 1)],
+        {
+            "thresholds": Value(np.array([[1], [1]]), 2),
+            "start": Value(np.zeros(2, int)),
+            "slope": Value(np.ones(2, int)),
+        },
     ),
     "clip on a fine grid": ("clip", {"low": -0.5, "high": 2.0**-20}, [Value(WIDE >> 5)], {}),
 }

@@ -46,6 +46,11 @@ SHAPES = {
     "upsample": (lambda: shape_of("upsample2d", attrs={"factor": (2, 3)}), (4, 12, 24)),
     "pad": (lambda: shape_of("pad2d", attrs={"padding": (1, 2, 3, 4)}), (4, 10, 14)),
     "add": (lambda: shape_of("add", IMAGE, IMAGE, IMAGE), IMAGE),
+    "threshold": (lambda: shape_of("threshold", thresholds=(4, 3), start=(4,), slope=(4,)), IMAGE),
+    "threshold of a vector": (lambda: shape_of("threshold", (4,), thresholds=(4, 1), start=(4,), slope=(4,)), (4,)),
+    "lookup": (lambda: shape_of("lookup", attrs={"first": -8}, table=(16,)), IMAGE),
+    "argmax": (lambda: shape_of("argmax", (10,)), (1,)),
+    "argmax of an image": (lambda: shape_of("argmax", (10, 1, 1)), (1,)),
     "batch norm of a vector": (lambda: shape_of("batch_norm", (4,), scale=(4,), shift=(4,)), (4,)),
 }
 
@@ -130,6 +135,30 @@ REFUSED = {
         lambda: shape_of("batch_norm", scale=(4,), shift=(8,)),
         "a: shift has shape (8,); expected (4,)",
     ),
+    "thresholds of other channels": (
+        lambda: shape_of("threshold", thresholds=(8, 3), start=(4,), slope=(4,)),
+        "a: thresholds have shape (8, 3); expected (4, steps)",
+    ),
+    "thresholds of one axis": (
+        lambda: shape_of("threshold", thresholds=(4,), start=(4,), slope=(4,)),
+        "a: thresholds have shape (4,); expected (4, steps)",
+    ),
+    "one start for all": (
+        lambda: shape_of("threshold", thresholds=(4, 3), start=(1,), slope=(4,)),
+        "a: start has shape (1,); expected (4,)",
+    ),
+    "table of two axes": (
+        lambda: shape_of("lookup", attrs={"first": 0}, table=(4, 16)),
+        "a: table has shape (4, 16); expected one axis",
+    ),
+    "fractional first integer": (
+        lambda: shape_of("lookup", attrs={"first": 0.5}, table=(16,)),
+        "a: first=0.5; expected a whole number",
+    ),
+    "argmax of pixels": (
+        lambda: shape_of("argmax"),
+        "a: got an input of shape (4, 6, 8); argmax needs one value per class",
+    ),
     "kernel of another weight": (
         lambda: shape_of("conv2d", attrs={"kernel": (5, 5)}, weight=W3),
         "a: kernel=(5, 5) but the weight is (5, 4, 3, 3)",
@@ -206,6 +235,21 @@ def test_loop_bounds_of_convolutions_and_dense_layers() -> None:
     assert ops.macs(rows, rows.layer("a")) == 140
     assert ops.loop_dims(rows, rows.layer("x")) == {}
     assert ops.macs(rows, rows.layer("x")) == 0
+
+
+def test_thresholds_follow_the_width_of_the_layer_before_them_and_tables_do_not() -> None:
+    tensors = {"x": Tensor((3,)), "w": Tensor((4, 3)), "d": Tensor((4,)), "t": Tensor((4,)), "a": Tensor((4,))}
+    tensors |= {"levels": Tensor((4, 7)), "start": Tensor((4,)), "slope": Tensor((4,)), "table": Tensor((8,))}
+    roles = {"thresholds": "levels", "start": "start", "slope": "slope"}
+    layers = (
+        Layer("x", "input", (), ("x",)),
+        Layer("d", "dense", ("x",), ("d",), {}, {"weight": "w"}),
+        Layer("t", "threshold", ("d",), ("t",), {}, roles),
+        Layer("a", "lookup", ("t",), ("a",), {"first": 0}, {"table": "table"}),
+    )
+    wide = Network("net", layers, tensors, ("x",), ("a",)).with_widths({"d": 6})
+    shapes = {name: wide.tensors[name].shape for name in ("levels", "start", "slope", "table", "a")}
+    assert shapes == {"levels": (6, 7), "start": (6,), "slope": (6,), "table": (8,), "a": (6,)}
 
 
 def test_depthwise_means_one_input_channel_per_group() -> None:
