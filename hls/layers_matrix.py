@@ -9,16 +9,14 @@ import numpy as np
 
 from hls.dataflow import Array, Draft, Lowering, Stream, arrival_order, image_of
 from hls.templates import streams
-from hls.templates.depthwise import depthwise
 from hls.templates.matrix_vector import accumulator, matrix_vector
+from hls.templates.operands import Operands
 from hls.templates.sliding_window import sliding_window
 from hls.templates.unit import expect_divisor
 from hwsim.design import Folding
 from hwsim.fixed import FixedPoint
 from hwsim.formats import exact_format
 from hwsim.network import Layer
-
-Formats = tuple[FixedPoint, FixedPoint, FixedPoint]
 
 
 def lower_dense(draft: Draft, layer: Layer) -> None:
@@ -27,56 +25,53 @@ def lower_dense(draft: Draft, layer: Layer) -> None:
     if len(draft.network.tensors[layer.inputs[0]].shape) != 1:
         raise draft.refuse(layer, "an image", "a vector", "flatten it first")
     features = len(stream.order)
-    expect_divisor(layer.name, "simd", folding.simd, features, "input features")
     matrix = draft.weights[layer.params["weight"]][:, stream.order]
+    expect_divisor(layer.name, "simd", folding.simd, features, "input features")
+    expect_divisor(layer.name, "pe", folding.pe, len(matrix), "output channels")
     stream = draft.with_lanes(layer, stream, folding.simd)
-    _matrix(draft, layer, _prefetched(draft, layer, stream, features // folding.simd), matrix, folding)
+    stream = _prefetched(draft, layer, stream, features // folding.simd)
+    _matrix(draft, layer, stream, matrix[np.newaxis], folding)
 
 
 def lower_conv2d(draft: Draft, layer: Layer) -> None:
-    """conv2d: a matrix-vector product over windows, or every channel by itself."""
-    weight = draft.weights[layer.params["weight"]]
-    groups = int(layer.attrs["groups"])
-    if groups == 1:
-        _standard(draft, layer, weight)
-    elif weight.shape[:2] == (groups, 1):
-        _depthwise(draft, layer, weight)
-    else:
-        raise draft.refuse(
-            layer, f"groups={groups} with {len(weight)} filters", "groups=1, or as many groups as channels and filters",
-            "use hls4ml (backend Vitis) for this network",
-        )  # fmt: skip
+    """conv2d: matrix-vector products over windows, one matrix per group.
 
-
-def _standard(draft: Draft, layer: Layer, weight: Array) -> None:
+    ``simd`` divides the channels of a group and ``pe`` its filters. Where a group is one channel, ``pe`` may also be
+    all filters of several channels, which then arrive side by side.
+    """
     stream, folding = draft.take(layer.inputs[0]), draft.folding(layer) or Folding()
-    expect_divisor(layer.name, "simd", folding.simd, stream.image[0], "input channels")
-    expect_divisor(layer.name, "pe", folding.pe, len(weight), "output channels")
-    stream = draft.with_lanes(layer, stream, folding.simd)
-    stream = _windows(draft, layer, stream, passes=len(weight) // folding.pe)
-    _matrix(draft, layer, stream, weight.transpose(0, 2, 3, 1).reshape(len(weight), -1), folding)
+    weight, groups = draft.weights[layer.params["weight"]], int(layer.attrs["groups"])
+    filters, channels = len(weight) // groups, weight.shape[1]
+    expect_divisor(layer.name, "simd", folding.simd, channels, _of_each("input channels", groups))
+    parallel = _parallel(layer, folding.pe, filters, groups, channels)
+    stream = draft.with_lanes(layer, stream, folding.simd * parallel)
+    passes = filters * parallel // folding.pe
+    stream = _windows(draft, layer, stream, groups // parallel, passes)
+    # Columns as windows give them: position by position, channels innermost.
+    matrices = weight.transpose(0, 2, 3, 1).reshape(groups // parallel, filters * parallel, -1)
+    _matrix(draft, layer, stream, matrices, folding, parallel)
 
 
-def _depthwise(draft: Draft, layer: Layer, weight: Array) -> None:
-    folding = draft.folding(layer) or Folding()
-    expect_divisor(layer.name, "simd", folding.simd, 1, "channel that each filter reads")
-    expect_divisor(layer.name, "pe", folding.pe, len(weight), "output channels")
-    stream = draft.with_lanes(layer, draft.take(layer.inputs[0]), folding.pe)
-    stream = _windows(draft, layer, stream, groups=len(weight) // folding.pe)
-    exact, bias, formats = _operands(draft, layer, stream)
-    wire = draft.wire(f"{layer.name}_depthwise", folding.pe * exact.width)
-    image = image_of(draft.network.tensors[layer.output].shape)
-    wires, matrix = (stream.wire, wire), weight.reshape(len(weight), -1)
-    unit = depthwise(wire, layer.name, wires, matrix, bias, formats, exact, folding.pe, image[1] * image[2])
-    draft.units.append(unit)
-    draft.finish(layer, Stream(wire, exact, folding.pe, image, arrival_order(image)))
+def _of_each(what: str, groups: int) -> str:
+    return what if groups == 1 else f"{what} of each group"
 
 
-def _windows(draft: Draft, layer: Layer, stream: Stream, passes: int = 1, groups: int = 1) -> Stream:
+def _parallel(layer: Layer, pe: int, filters: int, groups: int, channels: int) -> int:
+    """How many groups are computed side by side: several only where a group is one channel."""
+    if groups == 1 or channels > 1 or pe <= filters:
+        expect_divisor(layer.name, "pe", pe, filters, _of_each("output channels", groups))
+        return 1
+    if pe % filters:
+        expect_divisor(layer.name, "pe", pe, filters, "output channels of each group, or be a multiple of them")
+    expect_divisor(layer.name, "pe", pe, filters * groups, "output channels")
+    return pe // filters
+
+
+def _windows(draft: Draft, layer: Layer, stream: Stream, groups: int, passes: int) -> Stream:
     """The windows of a convolution; the pixels themselves where every window is one pixel."""
     window = draft.window(layer, stream)
     if (window.kernel, window.stride, window.padding) == ((1, 1), (1, 1), (0, 0, 0, 0)):
-        return stream if passes == 1 else _prefetched(draft, layer, stream, window.blocks)
+        return stream if passes == 1 else _prefetched(draft, layer, stream, window.blocks // groups)
     wire = draft.behind(stream, f"{layer.name}_window")
     wires = (stream.wire, wire)
     draft.units.append(
@@ -95,32 +90,27 @@ def _prefetched(draft: Draft, layer: Layer, stream: Stream, beats: int) -> Strea
     return replace(stream, wire=wire)
 
 
-def _matrix(draft: Draft, layer: Layer, stream: Stream, matrix: Array, folding: Folding) -> None:
-    """A matrix-vector unit over the vectors of a stream, and the layer's cast."""
-    rows, columns = matrix.shape
-    expect_divisor(layer.name, "pe", folding.pe, rows, "output channels")
-    exact, bias, formats = _operands(draft, layer, stream)
+def _matrix(draft: Draft, layer: Layer, stream: Stream, matrices: Array, folding: Folding, parallel: int = 1) -> None:
+    """A matrix unit over the vectors of a stream, and the layer's cast."""
+    operands = _operands(draft, layer, stream, matrices)
+    exact, image = operands.exact, image_of(draft.network.tensors[layer.output].shape)
     wire = draft.wire(f"{layer.name}_matrix", folding.pe * exact.width)
-    vectors = len(stream.order) // columns
-    lanes = (folding.pe, folding.simd)
-    unit = matrix_vector(wire, layer.name, (stream.wire, wire), matrix, bias, formats, exact, lanes, vectors)
+    vectors = stream.beats // (matrices.shape[-1] // folding.simd)
+    unit = matrix_vector(wire, layer.name, (stream.wire, wire), operands, folding, vectors, parallel)
     draft.units.append(unit)
-    image = image_of(draft.network.tensors[layer.output].shape)
     draft.finish(layer, Stream(wire, exact, folding.pe, image, arrival_order(image)))
 
 
-def _operands(draft: Draft, layer: Layer, stream: Stream) -> tuple[FixedPoint, Array, Formats]:
-    """The accumulator's format, the bias (zeros where there is none), and the formats of input, weight and bias.
+def _operands(draft: Draft, layer: Layer, stream: Stream, matrices: Array) -> Operands:
+    """Matrices with their biases, zeros where there are none.
 
     The accumulator holds the sums of all weights of their format, so that new weights change no width.
     """
     exact = accumulator(layer.name, exact_format(draft.network, layer))
-    weight_format = draft.format(layer.params["weight"])
-    name = layer.params.get("bias")
-    if name is None:
-        filters = draft.network.tensors[layer.params["weight"]].shape[0]
-        return exact, np.zeros(filters, dtype=np.int64), (stream.format, weight_format, FixedPoint(1, exact.frac))
-    return exact, draft.weights[name], (stream.format, weight_format, draft.format(name))
+    name, weight = layer.params.get("bias"), draft.format(layer.params["weight"])
+    bias = np.zeros(matrices.shape[:2], np.int64) if name is None else draft.weights[name].reshape(matrices.shape[:2])
+    offset = FixedPoint(1, exact.frac) if name is None else draft.format(name)
+    return Operands(matrices, bias, stream.format, weight, offset, exact)
 
 
 LOWERINGS: Mapping[str, Lowering] = {

@@ -161,11 +161,6 @@ def one_layer(op: str, **attrs: object) -> tuple[Network, Weights]:
     return draft.build(draft.add(op, "x", ACT, **attrs))
 
 
-def grouped() -> tuple[Network, Weights]:
-    draft = Builder((4, 6, 6), ACT)
-    return draft.build(draft.conv("x", 4, (3, 3), ACT, WEIGHT, groups=2))
-
-
 def vector_plus_image() -> tuple[Network, Weights]:
     draft = Builder((2, 2, 2), ACT)
     flat = draft.add("flatten", "x", ACT)
@@ -187,10 +182,6 @@ def dead_end() -> tuple[Network, Weights]:
     ("made", "message"),
     [
         (one_layer("sigmoid"), r"^sigmoid1: got sigmoid; expected one of input, output, .*; use hls4ml"),
-        (
-            grouped(),
-            r"^conv2d1: got groups=2 with 4 filters; expected groups=1, or as many groups as channels",
-        ),
         (
             vector_plus_image(),
             r"^add3: got a flattened image and a vector; expected terms that arrive in the same",

@@ -42,7 +42,7 @@ module add #(
       for (genvar k = 0; k < COUNT; k = k + 1) begin : g_term
         assign terms[k*WIDTH +: WIDTH] = s_axis_tdata[(k*LANES + i)*WIDTH +: WIDTH];
       end
-      adder_tree #(.COUNT(COUNT), .WIDTH(WIDTH)) tree (
+      adder_tree #(.COUNT(COUNT), .WIDTH(WIDTH), .SUM_WIDTH(WIDTH)) tree (
         .aclk(aclk), .enable(advance), .terms(terms), .sum(m_axis_tdata[i*WIDTH +: WIDTH]));
     end
   endgenerate

@@ -2,9 +2,10 @@
 """The hardware units: for every module in ``hls/rtl`` one file here that checks, sets parameters, fills memories.
 
     unit.py             what a unit is; divisors and their error messages; memory files
+    operands.py         integers, formats, multipliers and memories of matrix units
     matrix_vector.py    dense layers and convolutions, PE × SIMD at a time
-    depthwise.py        depthwise convolutions, PE channels at a time
     sliding_window.py   windows of an image out of a line buffer
+    ram.py              the shape of a memory's block RAMs
     cast.py             relu, clip and number formats
     max_pool.py         the largest value of a window
     threshold.py        staircases: start + slope · (how many thresholds are reached)

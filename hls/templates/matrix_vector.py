@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Matrix-vector products: dense layers, and convolutions behind a sliding window."""
+"""Matrix-vector products: dense layers, and all convolutions behind a sliding window."""
 
-import numpy as np
-
-from hls.templates.unit import Array, Unit, words
+from hls.templates.operands import Operands
+from hls.templates.unit import Unit, words
+from hwsim.design import Folding
 from hwsim.errors import UnsupportedError
 from hwsim.fixed import FixedPoint
 from hwsim.fpga import dataflow
@@ -28,46 +28,36 @@ def accumulator(layer: str, exact: FixedPoint) -> FixedPoint:
 
 
 def matrix_vector(
-    name: str,
-    layer: str,
-    wires: tuple[str, str],
-    matrix: Array,
-    bias: Array,
-    formats: tuple[FixedPoint, FixedPoint, FixedPoint],
-    exact: FixedPoint,
-    lanes: tuple[int, int],
-    vectors: int,
+    name: str, layer: str, wires: tuple[str, str], operands: Operands, folding: Folding, vectors: int, parallel: int = 1
 ) -> Unit:
-    """A product with an integer matrix plus a bias.
+    """Products with integer matrices plus a bias; the matrices take turns, one vector each.
 
     Args:
         wires: in and out.
-        matrix: (mh, mw) integers, columns in the order in which the inputs arrive.
-        bias: (mh,) integers.
-        formats: of the input, the matrix and the bias.
-        exact: a format that holds every exact result, at the finest of the binary points; see :func:`accumulator`.
-        lanes: (pe, simd); pe divides mh and simd divides mw.
-        vectors: products per image.
+        folding: ``pe`` divides the rows of a matrix and ``simd`` its columns.
+        vectors: per image.
+        parallel: vectors that arrive side by side in a beat, each for an equal part of ``pe`` rows; with more than
+            one, all rows of a matrix are computed at a time.
+
+    Raises:
+        UnsupportedError: see :meth:`hls.templates.operands.Operands.parameters`.
     """
-    (mh, mw), (pe, simd) = matrix.shape, lanes
-    source, weight, offset = formats
-    blocks = matrix.reshape(mh // pe, pe, mw // simd, simd).transpose(0, 2, 1, 3).reshape(-1, pe * simd)
-    aligned = (bias.astype(np.int64) << (exact.frac - offset.frac)).reshape(-1, pe)
-    files = f"{name}_weights.mem", f"{name}_biases.mem"
+    count, rows, columns = operands.matrices.shape
+    weights, biases = f"{name}_weights.mem", f"{name}_biases.mem"
     parameters: dict[str, int | str] = {
-        "MW": mw,
-        "MH": mh,
-        "PE": pe,
-        "SIMD": simd,
-        "IN_WIDTH": source.width,
-        "IN_SIGNED": int(source.signed),
-        "W_WIDTH": weight.width,
-        "W_SIGNED": int(weight.signed),
-        "ACC_WIDTH": exact.width,
-        "SHIFT": exact.frac - source.frac - weight.frac,
-        "WEIGHT_FILE": f'"{files[0]}"',
-        "BIAS_FILE": f'"{files[1]}"',
+        "MW": columns,
+        "MH": rows,
+        "MATRICES": count,
+        "PARALLEL": parallel,
+        **operands.parameters(layer, folding),
+        "WEIGHT_FILE": f'"{weights}"',
+        "BIAS_FILE": f'"{biases}"',
     }
-    memories = {files[0]: words(blocks, weight.width), files[1]: words(aligned, exact.width)}
-    timing = dataflow.matrix_vector(mw, mh, pe, simd, vectors)
+    blocks = operands.blocks(folding.pe, folding.simd)
+    memories = {
+        weights: words(blocks.reshape(-1, blocks.shape[-1]), operands.weight.width),
+        biases: operands.bias_words(folding.pe),
+    }
+    steps = operands.multiplier(folding).steps
+    timing = dataflow.matrix_vector(columns, rows, folding.pe, folding.simd, vectors, steps)
     return Unit(name, "matrix_vector", layer, parameters, timing, (wires[0],), (wires[1],), memories)

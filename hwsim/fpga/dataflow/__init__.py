@@ -5,7 +5,7 @@ All functions answer for a unit whose input is always valid and whose output is 
 ``hls/templates`` compare every one with RTL simulation by ``==``.
 """
 
-from hwsim.fpga.dataflow.matrix import depthwise, matrix_vector
+from hwsim.fpga.dataflow.matrix import matrix_vector
 from hwsim.fpga.dataflow.pointwise import argmax, lookup, scale, threshold
 from hwsim.fpga.dataflow.pool import accumulate, divide, max_pool
 from hwsim.fpga.dataflow.streams import add, cast, fifo, stream_fork, width_converter
@@ -19,7 +19,6 @@ __all__ = [
     "add",
     "argmax",
     "cast",
-    "depthwise",
     "divide",
     "fifo",
     "lookup",

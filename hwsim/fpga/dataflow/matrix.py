@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Matrix-vector products and depthwise convolutions."""
+"""Matrix-vector products: dense layers and all convolutions."""
 
 from hwsim.fpga.dataflow.timing import Timing
 
-MATRIX_STEPS = 4  # two operand registers, product, accumulator (hls/rtl/matrix_vector.sv, depthwise.sv)
+MATRIX_STEPS = 3  # two operand registers and the accumulator (hls/rtl/multiply_accumulate.sv)
 
 
-def matrix_vector(mw: int, mh: int, pe: int, simd: int, vectors: int = 1) -> Timing:
+def matrix_vector(mw: int, mh: int, pe: int, simd: int, vectors: int = 1, multiply: int = 4) -> Timing:
     """``vectors`` products of an mh × mw matrix, ``pe`` rows and ``simd`` columns at a time.
 
     FINN's (mh / pe) · (mw / simd) cycles per vector (FINN, MVAU get_exp_cycles), behind the registers of ours.
+
+    Args:
+        multiply: cycles of a product; see :class:`hwsim.fpga.multipliers.Multiplier`.
     """
     beats = vectors * (mw // simd)
     interval = beats * (mh // pe)
-    tree = (simd - 1).bit_length()
-    return Timing(beats, vectors * (mh // pe), interval - 1 + MATRIX_STEPS + tree, interval)
+    return Timing(beats, vectors * (mh // pe), interval - 1 + matrix_steps(simd, multiply), interval)
 
 
-def depthwise(channels: int, taps: int, pe: int, windows: int = 1) -> Timing:
-    """``windows`` windows of a depthwise convolution, ``pe`` channels at a time and one tap per cycle."""
-    blocks = channels // pe
-    beats = windows * blocks * taps
-    return Timing(beats, windows * blocks, beats - 1 + MATRIX_STEPS, beats)
+def matrix_steps(simd: int, multiply: int) -> int:
+    """Cycles from the last operands of a sum to the sum: registers, product, adder tree, accumulator."""
+    return MATRIX_STEPS + multiply + (simd - 1).bit_length()
