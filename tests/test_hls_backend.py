@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""backend='Slimfab': registered by the installed package, and the calls of an hls4ml user."""
+
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs torch")
+hls4ml = pytest.importorskip("hls4ml", reason="needs hls4ml")
+
+import torch  # noqa: E402
+from hls4ml_models import c_simulation, from_torch, quiet, samples  # noqa: E402
+from torch import nn  # noqa: E402
+
+from hwsim.errors import InputError, UnsupportedError  # noqa: E402
+
+SETTINGS = {"default_precision": "ap_fixed<8,3>", "default_reuse_factor": 8}
+
+
+def small() -> nn.Module:
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 4))
+
+
+def test_the_package_registers_the_back_end() -> None:
+    (entry,) = entry_points(group="hls4ml.backends", name="Slimfab")
+    assert entry.value == "hls.backend:register"
+    assert "slimfab" in hls4ml.backends.get_available_backends()
+    assert hls4ml.backends.get_backend("Slimfab").name == "Slimfab"
+
+
+@pytest.mark.needs("g++", "verilator")
+def test_the_hardware_equals_the_c_simulation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    model = from_torch(small(), (8,), tmp_path / "slimfab", **SETTINGS)
+    x = samples(model, 1000)
+    with quiet():
+        model.compile()
+    got = model.predict(x)
+    expected = c_simulation(from_torch(small(), (8,), tmp_path / "vitis", "Vitis", **SETTINGS), x, tmp_path / "csim")
+    np.testing.assert_array_equal(got, expected)
+    assert got.dtype == np.float64
+    one = model.predict(x[7].astype(np.float32))  # as everywhere in hls4ml, one sample comes and goes without its batch
+    assert one.dtype == np.float32
+    np.testing.assert_array_equal(one, expected[7].astype(np.float32))
+    report = model.build(synth=False, cosim=True)
+    assert report["CosimReport"]["Status"] == "Pass"
+    assert report["CosimReport"]["IntervalMin"] == report["CosimReport"]["IntervalMax"] == "8"
+
+
+def test_nothing_is_predicted_before_it_is_written(tmp_path: Path) -> None:
+    model = from_torch(small(), (8,), tmp_path, **SETTINGS)
+    with pytest.raises(InputError, match="^net: is not written yet; call model.compile\\(\\) first$"):
+        model.predict(np.zeros((2, 8)))
+
+
+def test_what_belongs_to_the_vendor_is_refused(tmp_path: Path) -> None:
+    model = from_torch(small(), (8,), tmp_path, **SETTINGS)
+    with pytest.raises(
+        UnsupportedError, match="^Slimfab: got export=True; expected what open tools do"
+    ):
+        hls4ml.backends.get_backend("Slimfab").build(model, export=True)
+
+
+def test_a_refused_conversion_writes_nothing(tmp_path: Path) -> None:
+    softmax = nn.Sequential(nn.Linear(8, 6), nn.Softmax(dim=1))
+    with pytest.raises(UnsupportedError) as error:
+        from_torch(softmax, (8,), tmp_path / "model", **SETTINGS)
+    assert str(error.value) == (
+        "_1: got softmax (stable), a product of two tables; expected an exact form; drop it, the largest logit is the "
+        "same class: hls_config['LayerName']['_1']['Skip'] = True"
+    )
+    assert not (tmp_path / "model").exists()
+    skipped = from_torch(softmax, (8,), tmp_path / "model", names={"_1": {"Skip": True}}, **SETTINGS)
+    assert [layer.name for layer in skipped.get_layers()] == ["input_1", "_0"]
