@@ -23,7 +23,7 @@ def meets(
 ) -> None:  # fmt: skip
     channels = shape[0]
     params = {"thresholds": ((channels, steps), reached), "start": ((channels,), start), "slope": ((channels,), slope)}
-    dataflow, values, expected = one_layer("threshold", shape, source, params, Folding(pe))
+    dataflow, values, expected = one_layer("threshold", shape, source, params, Folding(pe), "threshold")
     run = meets_contract(dataflow, values, expected, tmp_path, rtl_cache)
     assert run.interval == np.prod(shape) // pe
 
@@ -65,7 +65,7 @@ def test_what_has_no_hardware_is_refused() -> None:
     one, none = np.zeros(2, dtype=int), np.zeros((2, 0), dtype=int)
     four = (Format(4, 0),) * 4
     with pytest.raises(UnsupportedError, match=r"^act: got no thresholds; expected at least one per channel; remove"):
-        threshold("b", "act", WIRES, (none, one, one), four, Format(5, 0), 1, 2)
+        threshold("b", "act", WIRES, (none, one, one), four, Format(5, 0), Folding(), 2)
     wide = (Format(63, 0), *four[1:])
     with pytest.raises(UnsupportedError, match=r"^act: got an input of 63 bits; expected at most 62; narrow its for"):
-        threshold("b", "act", WIRES, (one[:, None], one, one), wide, Format(5, 0), 1, 2)
+        threshold("b", "act", WIRES, (one[:, None], one, one), wide, Format(5, 0), Folding(), 2)

@@ -6,7 +6,8 @@
 //
 // Channels come round every BLOCKS beats; word b of a memory belongs to block b, its first lane in the low bits.  A
 // threshold is given as its distance from the smallest input (0 is always reached, 2**IN_WIDTH never), a start in the
-// format of the result, which must hold every y.  Thresholds may come in any order.  The count is multiplied bit by bit, without a DSP block.
+// format of the result, which must hold every y.  Thresholds may come in any order.  The count is multiplied bit by
+// bit, without a DSP block.
 `default_nettype none
 module threshold #(
   parameter integer LANES          = 2,
@@ -16,8 +17,9 @@ module threshold #(
   parameter integer IN_SIGNED      = 1,
   parameter integer S_WIDTH        = 2,
   parameter integer S_SIGNED       = 1,
-  parameter integer SHIFT          = 0,    // products are shifted left to the binary point of the start
+  parameter integer SHIFT          = 0,    // slopes are shifted left to the binary point of the start
   parameter integer OUT_WIDTH      = 6,
+  parameter         MEMORY         = "auto",
   parameter         THRESHOLD_FILE = "none",
   parameter         SLOPE_FILE     = "none",
   parameter         START_FILE     = "none"
@@ -34,9 +36,10 @@ module threshold #(
 `ifndef SYNTHESIS
   initial if (STEPS < 1) $fatal(1, "threshold: STEPS=%0d; expected at least 1", STEPS);
 `endif
-  localparam integer TREE = $clog2(STEPS);        // levels of the tree that counts
+  localparam integer TREE = $clog2(STEPS);               // levels of the tree that counts
   localparam integer CW   = $clog2(STEPS + 1);
   localparam integer TW   = IN_WIDTH + 1;
+  localparam integer SUM  = OUT_WIDTH + $clog2(CW + 1);
   localparam integer BW   = (BLOCKS > 1) ? $clog2(BLOCKS) : 1;
   localparam integer QW   = (TREE + 1) * BW;
   localparam integer LAST = TREE + $clog2(CW + 1) + 3;   // the last register
@@ -60,68 +63,49 @@ module threshold #(
   end
   always_ff @(posedge aclk) if (advance) block_q <= QW'({block_q, block});
 
-  reg [LANES*STEPS*TW-1:0]  thresholds [0:BLOCKS-1];
-  reg [LANES*S_WIDTH-1:0]   slopes     [0:BLOCKS-1];
-  reg [LANES*OUT_WIDTH-1:0] starts     [0:BLOCKS-1];
-  generate
-    if (THRESHOLD_FILE != "none") begin : g_thresholds
-      initial $readmemh(THRESHOLD_FILE, thresholds);
-    end else begin : g_no_thresholds
-      initial thresholds[0] = '0;
-    end
-    if (SLOPE_FILE != "none") begin : g_slopes
-      initial $readmemh(SLOPE_FILE, slopes);
-    end else begin : g_no_slopes
-      initial slopes[0] = '0;
-    end
-    if (START_FILE != "none") begin : g_starts
-      initial $readmemh(START_FILE, starts);
-    end else begin : g_no_starts
-      initial starts[0] = '0;
-    end
-  endgenerate
+  wire [LANES*STEPS*TW-1:0]  thresholds;
+  wire [LANES*S_WIDTH-1:0]   slopes;
+  wire [LANES*OUT_WIDTH-1:0] starts;
+  rom #(.WIDTH(LANES * STEPS * TW), .DEPTH(BLOCKS), .STYLE(MEMORY), .FILE(THRESHOLD_FILE)) threshold_rom (
+    .aclk(aclk), .enable(advance), .address(block), .data(thresholds));
+  rom #(.WIDTH(LANES * S_WIDTH), .DEPTH(BLOCKS), .STYLE(MEMORY), .FILE(SLOPE_FILE)) slope_rom (
+    .aclk(aclk), .enable(advance), .address(block_q[TREE*BW +: BW]), .data(slopes));
+  rom #(.WIDTH(LANES * OUT_WIDTH), .DEPTH(BLOCKS), .STYLE(MEMORY), .FILE(START_FILE)) start_rom (
+    .aclk(aclk), .enable(advance), .address(block_q[TREE*BW +: BW]), .data(starts));
 
-  // Every memory through two registers, due when the data meet it.
-  reg [LANES*IN_WIDTH-1:0]  x1, x2;
-  reg [LANES*STEPS*TW-1:0]  t1, t2;
-  reg [LANES*S_WIDTH-1:0]   slope1, slope2;
-  reg [LANES*OUT_WIDTH-1:0] start1, start2;
+  reg [LANES*IN_WIDTH-1:0] x1, x2;
   always_ff @(posedge aclk) if (advance) begin
-    x1     <= s_axis_tdata;
-    x2     <= x1;
-    t1     <= thresholds[block];
-    t2     <= t1;
-    slope1 <= slopes[block_q[TREE*BW +: BW]];
-    slope2 <= slope1;
-    start1 <= starts[block_q[TREE*BW +: BW]];
-    start2 <= start1;
+    x1 <= s_axis_tdata;
+    x2 <= x1;
   end
 
   generate
     for (genvar i = 0; i < LANES; i = i + 1) begin : g_lane
       wire [IN_WIDTH-1:0] x = x2[i*IN_WIDTH +: IN_WIDTH];
       wire [TW-1:0]       distance = {1'b0, x} ^ FLIP;
-      reg  [STEPS*CW-1:0] reached;
-      wire [CW-1:0]       count;
+      reg  [STEPS-1:0]    reached;
+      wire [TREE:0]       count;
       for (genvar k = 0; k < STEPS; k = k + 1) begin : g_step
-        always_ff @(posedge aclk) if (advance)
-          reached[k*CW +: CW] <= CW'(distance >= t2[(i*STEPS + k)*TW +: TW]);
+        always_ff @(posedge aclk) if (advance) reached[k] <= (distance >= thresholds[(i*STEPS + k)*TW +: TW]);
       end
-      adder_tree #(.COUNT(STEPS), .WIDTH(CW)) count_up (
+      adder_tree #(.COUNT(STEPS), .WIDTH(1), .IS_SIGNED(0)) count_up (
         .aclk(aclk), .enable(advance), .terms(reached), .sum(count));
 
-      wire sign = (S_SIGNED != 0) & slope2[i*S_WIDTH + S_WIDTH - 1];
-      wire signed [S_WIDTH:0] slope = $signed({sign, slope2[i*S_WIDTH +: S_WIDTH]});
+      // The start, and the slope times every bit of the count.
+      wire sign = (S_SIGNED != 0) & slopes[i*S_WIDTH + S_WIDTH - 1];
+      wire signed [S_WIDTH:0] slope = $signed({sign, slopes[i*S_WIDTH +: S_WIDTH]});
       wire [OUT_WIDTH-1:0]    climb = OUT_WIDTH'(slope) << SHIFT;
       reg  [(CW+1)*OUT_WIDTH-1:0] terms;
-      always_ff @(posedge aclk) if (advance) terms[0 +: OUT_WIDTH] <= start2[i*OUT_WIDTH +: OUT_WIDTH];
+      wire [SUM-1:0]          sum;
+      always_ff @(posedge aclk) if (advance) terms[0 +: OUT_WIDTH] <= starts[i*OUT_WIDTH +: OUT_WIDTH];
       for (genvar k = 0; k < CW; k = k + 1) begin : g_bit
         always_ff @(posedge aclk) if (advance)
           terms[(k+1)*OUT_WIDTH +: OUT_WIDTH] <= count[k] ? climb << k : '0;
       end
       adder_tree #(.COUNT(CW + 1), .WIDTH(OUT_WIDTH)) sum_up (
-        .aclk(aclk), .enable(advance), .terms(terms), .sum(m_axis_tdata[i*OUT_WIDTH +: OUT_WIDTH]));
-      wire unused = &{1'b0, slope};
+        .aclk(aclk), .enable(advance), .terms(terms), .sum(sum));
+      assign m_axis_tdata[i*OUT_WIDTH +: OUT_WIDTH] = sum[OUT_WIDTH-1:0];   // sums on the way may be wider
+      wire unused = &{1'b0, count, slope, sum};
     end
   endgenerate
 endmodule

@@ -7,8 +7,11 @@
     sliding_window.py   windows of an image out of a line buffer
     ram.py              the shape of a memory's block RAMs
     cast.py             relu, clip and number formats
-    max_pool.py         the largest value of a window
     threshold.py        staircases: start + slope · (how many thresholds are reached)
+    scale.py            a factor and a shift per channel
+    lookup.py           functions of one number as tables
+    argmax.py           the place of the largest value
+    max_pool.py         the largest value of a window
     mean.py             sums over a window or an image, and their exact division
     streams.py          FIFO, width converter, fork, addition
 

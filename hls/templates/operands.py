@@ -5,14 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hls.templates.unit import Array, words
+from hls.templates.unit import Array, rom_style, words
 from hwsim.design import Folding
-from hwsim.errors import UnsupportedError
 from hwsim.fixed import FixedPoint
 from hwsim.fpga.multipliers import Multiplier, multiplier
-
-# A folding's memory → STYLE of rom.sv. LUT RAM with a content that stays is LUTs.
-_STYLES = {"auto": "auto", "logic": "luts", "distributed": "luts", "block": "block"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,11 +36,6 @@ class Operands:
         Raises:
             UnsupportedError: the weights cannot live in the memory that the folding names.
         """
-        if folding.memory not in _STYLES:
-            raise UnsupportedError(
-                f"{layer}: got memory '{folding.memory}' for weights; expected {', '.join(_STYLES)}; UltraRAM cannot "
-                "start with a content (UG573)"
-            )
         product = self.multiplier(folding)
         return {
             "PE": folding.pe,
@@ -57,7 +48,7 @@ class Operands:
             "SHIFT": self.exact.frac - self.source.frac - self.weight.frac,
             "ROWS_PER_DSP": product.rows_per_dsp,
             "SPACING": product.spacing,
-            "MEMORY": f'"{_STYLES[folding.memory]}"',
+            "MEMORY": rom_style(layer, folding.memory, "weights"),
         }
 
     def blocks(self, pe: int, simd: int) -> Array:

@@ -3,7 +3,8 @@
 
 import numpy as np
 
-from hls.templates.unit import Array, Unit, words
+from hls.templates.unit import Array, Unit, rom_style, words
+from hwsim.design import Folding
 from hwsim.errors import UnsupportedError
 from hwsim.fixed import FixedPoint
 from hwsim.fpga import dataflow
@@ -18,10 +19,10 @@ def threshold(
     params: tuple[Array, Array, Array],
     formats: tuple[FixedPoint, FixedPoint, FixedPoint, FixedPoint],
     exact: FixedPoint,
-    lanes: int,
+    folding: Folding,
     beats: int,
 ) -> Unit:
-    """start + slope · (how many thresholds x reaches), ``lanes`` channels per beat.
+    """start + slope · (how many thresholds x reaches), ``pe`` channels per beat.
 
     Args:
         wires: in and out.
@@ -29,11 +30,12 @@ def threshold(
             they arrive, again and again.
         formats: of the input, the thresholds, the start and the slope.
         exact: a signed format that holds every result, at the finer of the binary points of start and slope.
-        lanes: divides the channels.
+        folding: ``pe`` divides the channels.
         beats: per image.
 
     Raises:
-        UnsupportedError: there is no threshold, or the input has more than 62 bits.
+        UnsupportedError: there is no threshold, the input has more than 62 bits, or the folding's memory cannot
+            start with a content.
     """
     (thresholds, start, slope), (source, steps_format, start_format, slope_format) = params, formats
     channels, steps = thresholds.shape
@@ -43,12 +45,12 @@ def threshold(
         raise UnsupportedError(
             f"{layer}: got an input of {source.width} bits; expected at most {MAX_INPUT_BITS}; narrow its format"
         )
-    blocks = channels // lanes
+    blocks = channels // folding.pe
     files = {role: f"{name}_{role}.mem" for role in ("thresholds", "slopes", "starts")}
     heights = distances(thresholds, steps_format, source)
     aligned = start.astype(np.int64) << (exact.frac - start_format.frac)
     parameters: dict[str, int | str] = {
-        "LANES": lanes,
+        "LANES": folding.pe,
         "BLOCKS": blocks,
         "STEPS": steps,
         "IN_WIDTH": source.width,
@@ -57,6 +59,7 @@ def threshold(
         "S_SIGNED": int(slope_format.signed),
         "SHIFT": exact.frac - slope_format.frac,
         "OUT_WIDTH": exact.width,
+        "MEMORY": rom_style(layer, folding.memory, "thresholds"),
         "THRESHOLD_FILE": f'"{files["thresholds"]}"',
         "SLOPE_FILE": f'"{files["slopes"]}"',
         "START_FILE": f'"{files["starts"]}"',

@@ -14,6 +14,9 @@ from hwsim.fpga.dataflow import Timing
 
 Array = npt.NDArray[Any]
 
+#: A folding's ``memory`` → STYLE of rom.sv. LUT RAM with a content that stays is LUTs.
+ROM_STYLES = {"auto": "auto", "logic": "luts", "distributed": "luts", "block": "block"}
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -50,6 +53,20 @@ def words(values: Array, width: int) -> tuple[str, ...]:
     packed = np.packbits(bits.astype(np.uint8).reshape(len(values), -1), axis=1, bitorder="little")
     digits = -(-lanes * width // 4)
     return tuple(row.tobytes()[::-1].hex()[-digits:].zfill(digits) for row in packed)
+
+
+def rom_style(layer: str, memory: str, content: str) -> str:
+    """The parameter that says where rom.sv keeps its ``content``, as the error calls it.
+
+    Raises:
+        UnsupportedError: such a memory cannot start with a content.
+    """
+    if memory not in ROM_STYLES:
+        raise UnsupportedError(
+            f"{layer}: got memory '{memory}' for {content}; expected {', '.join(ROM_STYLES)}; UltraRAM cannot start "
+            "with a content (UG573)"
+        )
+    return f'"{ROM_STYLES[memory]}"'
 
 
 def expect_divisor(layer: str, name: str, value: int, number: int, what: str) -> None:

@@ -4,8 +4,7 @@
 from hwsim.fpga.dataflow.timing import Timing
 
 THRESHOLD_STEPS = 4  # two operand registers, comparison, the terms of the result (hls/rtl/threshold.sv)
-SCALE_STEPS = 3  # two operand registers, product (hls/rtl/scale.sv)
-LOOKUP_STEPS = 3  # address, two registers behind the table (hls/rtl/lookup.sv)
+OPERAND_STEPS = 2  # registers behind a memory (hls/rtl/rom.sv)
 
 
 def threshold(beats: int, steps: int) -> Timing:
@@ -17,14 +16,14 @@ def threshold(beats: int, steps: int) -> Timing:
     return Timing(beats, beats, beats - 1 + THRESHOLD_STEPS + trees, beats)
 
 
-def scale(beats: int, parts: int) -> Timing:
-    """``beats`` beats through a multiplication of ``parts`` partial products, summed with the shift in a tree."""
-    return Timing(beats, beats, beats - 1 + SCALE_STEPS + parts.bit_length(), beats)
+def scale(beats: int, multiply: int, parts: int) -> Timing:
+    """``beats`` beats through multipliers of ``multiply`` cycles; a tree sums ``parts`` products and the shift."""
+    return Timing(beats, beats, beats - 1 + OPERAND_STEPS + multiply + parts.bit_length(), beats)
 
 
 def lookup(beats: int) -> Timing:
-    """``beats`` beats through a table."""
-    return Timing(beats, beats, beats - 1 + LOOKUP_STEPS, beats)
+    """``beats`` beats through the register of an address and a table."""
+    return Timing(beats, beats, beats - 1 + 1 + OPERAND_STEPS, beats)
 
 
 def argmax(beats: int, lanes: int) -> Timing:
