@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,10 +7,11 @@ import pytest
 from rtl_units import WIRES, alone, corners, meets_contract, stream
 
 from hls.templates.max_pool import max_pool
+from hls.templates.ram import bank_words
 from hls.templates.sliding_window import expect_padding, sliding_window
 from hwsim.errors import UnsupportedError
 from hwsim.fixed import FixedPoint
-from hwsim.fpga.dataflow import Window
+from hwsim.fpga.dataflow import Window, smallest_buffer
 
 pytestmark = [pytest.mark.needs("verilator", "g++")]
 SAME, NONE = (1, 1, 1, 1), (0, 0, 0, 0)
@@ -71,6 +73,42 @@ def test_bits_and_cycles(name: str, tmp_path: Path, rtl_cache: Path) -> None:
     ins, outs = stream("a", fmt, lanes, shape.beats_in), stream("b", fmt, lanes, expected.shape[1] // lanes)
     run = meets_contract(alone(unit, ins, outs), values, expected, tmp_path, rtl_cache)
     assert run.interval == max(shape.beats_in + shape.padding_rows, expected.shape[1] // lanes)
+
+
+@pytest.mark.slow
+def test_a_line_buffer_in_banks_bits_and_cycles(tmp_path: Path, rtl_cache: Path) -> None:
+    shape, lanes, fmt = window(5, 4, (3, 3), (1, 1), SAME, 2), 2, FixedPoint(3, 0)
+    values = corners(fmt, (9, 5 * 4 * 2 * lanes))
+    expected = expected_windows(shape, lanes, 1, 0, values.reshape(9, 5, 4, 2 * lanes))
+    unit = sliding_window("b", "conv", WIRES, shape, fmt, lanes)
+    assert int(unit.parameters["BUFFER_ROWS"]) * 8 % 32 != 0  # the last bank is smaller than the others
+    unit = replace(unit, parameters={**unit.parameters, "BANK": 32})
+    ins, outs = stream("a", fmt, lanes, shape.beats_in), stream("b", fmt, lanes, expected.shape[1] // lanes)
+    meets_contract(alone(unit, ins, outs), values, expected, tmp_path, rtl_cache)
+
+
+@pytest.mark.parametrize(
+    ("width", "depth", "words"),
+    [
+        (32, 1536, 512),  # three blocks of 512 x 36, where 2048 x 9 takes four
+        (64, 768, 1024),  # four blocks either way: no choice between banks
+        (8, 10_000, 2048),
+        (1, 20, 16384),
+    ],
+)
+def test_banks_have_the_shape_that_takes_the_fewest_blocks(width: int, depth: int, words: int) -> None:
+    assert bank_words(width, depth) == words
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows"),
+    [
+        (window(8, 8, (1, 1), (2, 2), NONE), 1),  # rows that no window reads are not stored; 8 cycles pass meanwhile
+        (window(9, 9, (2, 2), (4, 4), NONE), 2),
+    ],
+)
+def test_rows_that_no_window_reads_take_no_memory(shape: Window, rows: int) -> None:
+    assert smallest_buffer(shape) == rows
 
 
 @pytest.mark.parametrize("signed", [True, False])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Windows of an image that arrives pixel by pixel."""
 
+from hls.templates.ram import bank_words
 from hls.templates.unit import Unit, bits64, expect_divisor
 from hwsim.errors import UnsupportedError
 from hwsim.fixed import FixedPoint
@@ -47,6 +48,7 @@ def sliding_window(
         UnsupportedError: ``groups`` does not divide the beats of a pixel.
     """
     expect_divisor(layer, "groups", groups, window.blocks, "beats per pixel")
+    buffer_rows = dataflow.smallest_buffer(window, passes)
     parameters: dict[str, int | str] = {
         "LANES": lanes,
         "WIDTH": source.width,
@@ -63,7 +65,8 @@ def sliding_window(
         "PAD_LEFT": window.padding[1],
         "OUT_ROWS": window.out_rows,
         "OUT_COLUMNS": window.out_columns,
-        "BUFFER_ROWS": dataflow.smallest_buffer(window, passes),
+        "BUFFER_ROWS": buffer_rows,
+        "BANK": bank_words(lanes * source.width, buffer_rows * window.columns * window.blocks),
         "GROUPS": groups,
         "PAD_VALUE": bits64(pad_value),
     }

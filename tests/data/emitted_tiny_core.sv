@@ -48,11 +48,11 @@ module core (
   assign v_input = s_axis_tvalid;
   assign s_axis_tready = r_input;
   wire unused = &{1'b0, s_axis_tdata};
-  // conv2d1: latency 154, interval 288 cycles
+  // conv2d1: latency 155, interval 288 cycles
   sliding_window #(
     .LANES(2), .WIDTH(6), .BLOCKS(1), .ROWS(4), .COLUMNS(4), .KERNEL_Y(3), .KERNEL_X(3), .STRIDE_Y(1),
     .STRIDE_X(1), .DILATION_Y(1), .DILATION_X(1), .PAD_TOP(1), .PAD_LEFT(1), .OUT_ROWS(4), .OUT_COLUMNS(4),
-    .BUFFER_ROWS(6), .GROUPS(1), .PAD_VALUE(64'h0000000000000000)
+    .BUFFER_ROWS(6), .BANK(1024), .GROUPS(1), .PAD_VALUE(64'h0000000000000000)
   ) u_conv2d1_window (
     .aclk(aclk), .aresetn(aresetn),
     .s_axis_tdata(w_input), .s_axis_tvalid(v_input), .s_axis_tready(r_input),
@@ -98,11 +98,11 @@ module core (
     .aclk(aclk), .aresetn(aresetn),
     .s_axis_tdata(w_relu2_cast), .s_axis_tvalid(v_relu2_cast), .s_axis_tready(r_relu2_cast),
     .m_axis_tdata(w_relu2_fifo), .m_axis_tvalid(v_relu2_fifo), .m_axis_tready(r_relu2_fifo));
-  // max_pool2d3: latency 50, interval 32 cycles
+  // max_pool2d3: latency 51, interval 32 cycles
   sliding_window #(
     .LANES(2), .WIDTH(5), .BLOCKS(2), .ROWS(4), .COLUMNS(4), .KERNEL_Y(2), .KERNEL_X(2), .STRIDE_Y(2),
     .STRIDE_X(2), .DILATION_Y(1), .DILATION_X(1), .PAD_TOP(0), .PAD_LEFT(0), .OUT_ROWS(2), .OUT_COLUMNS(2),
-    .BUFFER_ROWS(5), .GROUPS(2), .PAD_VALUE(64'h0000000000000000)
+    .BUFFER_ROWS(5), .BANK(1024), .GROUPS(2), .PAD_VALUE(64'h0000000000000000)
   ) u_max_pool2d3_window (
     .aclk(aclk), .aresetn(aresetn),
     .s_axis_tdata(w_relu2_fifo), .s_axis_tvalid(v_relu2_fifo), .s_axis_tready(r_relu2_fifo),

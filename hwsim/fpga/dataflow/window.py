@@ -8,7 +8,7 @@ from functools import lru_cache
 from hwsim.errors import InputError
 from hwsim.fpga.dataflow.timing import Timing
 
-WINDOW_STEPS = 3  # address, memory and padding registers (hls/rtl/sliding_window.sv)
+WINDOW_STEPS = 4  # registers of the address, the memory (two) and the padding (hls/rtl/sliding_window.sv)
 _LONG_AGO = -(1 << 60)
 _SETTLED = 10  # images over which the sliding window's schedule is followed
 
@@ -86,8 +86,7 @@ def smallest_buffer(window: Window, passes: int = 1) -> int:
         ends = _schedule(window, count, passes)
         return ends[-1] - ends[settling] == best  # over several images: a short buffer can make every other one late
 
-    rows = max(window.extent, window.stride[0])
-    return _first(suffices, rows, 2 * (window.used_rows + window.rows))
+    return _first(suffices, window.extent, 2 * (window.used_rows + window.rows))
 
 
 def _first(holds: Callable[[int], bool], low: int, high: int) -> int:
@@ -108,7 +107,7 @@ def _schedule(window: Window, buffer_rows: int, passes: int) -> list[int]:
     before it is and its rows are there. Times are the cycles in which steps end.
     """
     top, used = window.padding[0], window.used_rows
-    bottom = top + window.rows
+    extent, stride, bottom = window.extent, window.stride[0], top + window.rows
     line = window.columns * window.blocks
     read_cycles = window.beats_per_row * passes
     written_at: list[int] = []  # of every buffered row in order of writing
@@ -117,19 +116,19 @@ def _schedule(window: Window, buffer_rows: int, passes: int) -> list[int]:
     written = -1 - top  # the padding above the first image is there before its first beat
     read = _LONG_AGO
     for _ in range(_SETTLED):
-        base, next_row = len(written_at), 0
+        next_row = 0
         for out_row in range(window.out_rows):
-            is_last = out_row == window.out_rows - 1
-            first = out_row * window.stride[0]
-            needed = first + (window.extent if is_last else max(window.extent, window.stride[0]))
+            needed = out_row * stride + extent
             for row in range(next_row, needed):
+                is_stored = row % stride < extent
                 slot = len(written_at) - buffer_rows
-                free = freed_at[slot] if slot >= 0 else _LONG_AGO
+                free = freed_at[slot] if is_stored and slot >= 0 else _LONG_AGO
                 written = max(written, free) + (line if top <= row < bottom else 1)
-                written_at.append(written)
+                if is_stored:
+                    written_at.append(written)
             next_row = needed
-            read = max(read, written_at[base + needed - 1]) + read_cycles
-            freed_at += [read + 1] * (window.extent if is_last else window.stride[0])
+            read = max(read, written_at[-1]) + read_cycles
+            freed_at += [read + 1] * (extent if out_row == window.out_rows - 1 else min(extent, stride))
         written += max(0, bottom - used) * line  # rows below the last window
         ends.append(read)
     return ends

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a memory is divided into block RAMs."""
+
+# Words and bits of an 18-kbit block: AMD UG473 table 1-9 and UG573 (RAMB18); Lattice FPGA-TN-02204 (ECP5, EBR).
+_SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))
+
+
+def bank_words(width: int, depth: int) -> int:
+    """Words per bank of ``depth`` words of ``width`` bits, for the parameter BANK of the module ``ram``.
+
+    The depth of a block RAM's shape with which the fewest blocks hold everything; of several, the deepest.
+    """
+    return min(_SHAPES, key=lambda shape: -(-depth // shape[0]) * -(-width // shape[1]))[0]
