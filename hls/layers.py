@@ -11,6 +11,7 @@ import numpy as np
 
 from hls import layers_matrix, layers_pointwise, layers_pool, layers_shape
 from hls.dataflow import Array, Dataflow, Draft, Stream, arrival_order, check_network, image_of
+from hls.depths import deepen
 from hls.mappable import with_assumed_formats
 from hls.templates import streams
 from hls.templates.cast import is_identity
@@ -48,7 +49,8 @@ def build(network: Network, weights: Mapping[str, Array], design: Design) -> Dat
         raise NetworkError(f"{network.name}: got a network that computes nothing; expected at least one layer")
     source, result = draft.input, draft.take(network.outputs[0])
     assert source is not None  # every network has an input layer
-    return Dataflow(network.name, network.hash, design, tuple(draft.units), dict(draft.wires), source, result)
+    units = deepen(network, draft.units, design.fifo_depths)
+    return Dataflow(network.name, network.hash, design, units, dict(draft.wires), source, result)
 
 
 def explain(network: Network, device: Device) -> dict[str, str]:
@@ -91,7 +93,8 @@ def _stand_in(draft: Draft, layer: Layer) -> None:
 def _lower(draft: Draft, layer: Layer) -> None:
     if layer.op not in LOWERINGS:
         known = ", ".join(LOWERINGS)
-        raise draft.refuse(layer, layer.op, f"one of {known}", "use hls4ml (backend Vitis) for this network")
+        remedy = layers_pointwise.REMEDIES.get(layer.op, "use hls4ml (backend Vitis) for this network")
+        raise draft.refuse(layer, layer.op, f"one of {known}", remedy)
     LOWERINGS[layer.op](draft, layer)
 
 

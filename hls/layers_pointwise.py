@@ -15,6 +15,13 @@ from hls.templates.threshold import threshold
 from hwsim.design import Folding
 from hwsim.formats import exact_format
 from hwsim.network import Layer
+from hwsim.tabulate import FUNCTIONS, MAX_TABLE_BITS
+
+#: Operators that have no hardware as they are → what to do.
+REMEDIES: Mapping[str, str] = {
+    **dict.fromkeys(FUNCTIONS, f"make it a table: hwsim.tabulate, for inputs of at most {MAX_TABLE_BITS} bits"),
+    "softmax": "end the network in front of it, or with argmax, whose answer is the same",
+}
 
 
 def lower_threshold(draft: Draft, layer: Layer) -> None:

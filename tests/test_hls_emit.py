@@ -181,7 +181,7 @@ def dead_end() -> tuple[Network, Weights]:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (one_layer("sigmoid"), r"^sigmoid1: got sigmoid; expected one of input, output, .*; use hls4ml"),
+        (one_layer("sigmoid"), r"^sigmoid1: got sigmoid; expected one of input, output, .*; make it a table: "),
         (
             vector_plus_image(),
             r"^add3: got a flattened image and a vector; expected terms that arrive in the same",
