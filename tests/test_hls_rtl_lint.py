@@ -52,9 +52,9 @@ def test_verilator_finds_nothing_in_an_emitted_network(tmp_path: Path) -> None:
 
 @pytest.mark.needs("verilator")
 def test_verilator_finds_a_planted_fault(modules: Path) -> None:
-    text = (modules / "fifo.sv").read_text().replace("wire pop  =", "wire lost = s_axis_tvalid;\n  wire pop  =")
-    (modules / "fifo.sv").write_text(text)
-    assert "UNUSEDSIGNAL" in lint(modules, ["fifo.sv"], "fifo")
+    text = (modules / "frame_last.sv").read_text().replace("  reg [BW", "  wire lost = s_axis_tvalid;\n  reg [BW")
+    (modules / "frame_last.sv").write_text(text)
+    assert "UNUSEDSIGNAL" in lint(modules, ["frame_last.sv"], "frame_last")
 
 
 def run(command: list[str], folder: Path) -> str:

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rtl_units import WIRES, alone, behind_a_fork, corners, meets_contract, stream
 
+from hls.dataflow import Dataflow
+from hls.emit import write
+from hls.rtl_sim import Stalls, simulate
 from hls.templates.streams import add, conversion_steps, fifo, width_converter
 from hwsim.fixed import FixedPoint
 
@@ -12,16 +16,34 @@ FORMAT = FixedPoint(5, 0)
 needs_simulator = pytest.mark.needs("verilator", "g++")
 
 
+def fifo_alone(depth: int, module: str = "fifo") -> Dataflow:
+    unit = replace(fifo("b", "conv", WIRES, 2 * FORMAT.width, 10, depth), module=module)
+    return alone(unit, stream("a", FORMAT, 2, 10), stream("b", FORMAT, 2, 10))
+
+
 @needs_simulator
 @pytest.mark.parametrize(
-    "depth", [3, pytest.param(1, marks=pytest.mark.slow), pytest.param(32, marks=pytest.mark.slow)]
+    "depth", [3, 40, *(pytest.param(depth, marks=pytest.mark.slow) for depth in (1, 16, 32, 33, 64))]
 )
 def test_a_fifo_passes_everything_in_order(depth: int, tmp_path: Path, rtl_cache: Path) -> None:
-    values = corners(FORMAT, (8, 20))
-    unit = fifo("b", "conv", WIRES, 2 * FORMAT.width, 10, depth)
-    meets_contract(
-        alone(unit, stream("a", FORMAT, 2, 10), stream("b", FORMAT, 2, 10)), values, values, tmp_path, rtl_cache
-    )
+    values = corners(FORMAT, (16, 20))
+    meets_contract(fifo_alone(depth), values, values, tmp_path, rtl_cache)
+
+
+@needs_simulator
+def test_a_fifo_in_memory_is_one_in_registers_in_every_cycle(tmp_path: Path, rtl_cache: Path) -> None:
+    values = corners(FORMAT, (80, 20))
+    dataflows = [fifo_alone(40, module) for module in ("fifo_memory", "fifo_shift")]
+    for dataflow in dataflows:
+        write(dataflow, tmp_path / dataflow.units[0].module)
+    for index, pattern in enumerate(((0.0, 0.5), (0.5, 0.5), (0.5, 0.4), (0.1, 0.2), (0.2, 0.1))):
+        memory, registers = (
+            simulate(one, tmp_path / one.units[0].module, values, Stalls(*pattern, index), cache=rtl_cache)
+            for one in dataflows
+        )
+        np.testing.assert_array_equal(memory.values, values)
+        np.testing.assert_array_equal(memory.in_cycles, registers.in_cycles)
+        np.testing.assert_array_equal(memory.out_cycles, registers.out_cycles)
 
 
 @needs_simulator

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// First in, first out: DEPTH words of WIDTH bits in registers or LUT RAM.
+// First in, first out: DEPTH words of WIDTH bits, in shift registers where they are few, else in a memory.
 //
 //   latency  1 cycle: a word that enters in cycle t can leave in cycle t + 1
 //   II       1 cycle per word
 //
-// Both handshakes come from registers, so a FIFO also cuts the combinational ready path between two stages.
+// Both kinds behave alike in every cycle: valid while a word is there, ready while there are fewer than DEPTH.  Both
+// handshakes come from registers, so a FIFO also cuts the combinational ready path between two stages.  Synthesis
+// chooses between LUT RAM and block RAM for the memory.
 `default_nettype none
 module fifo #(
   parameter integer WIDTH = 8,
@@ -19,35 +21,22 @@ module fifo #(
   output wire             m_axis_tvalid,
   input  wire             m_axis_tready
 );
+  localparam integer FEW = 32;   // an SRL has 32 places
 `ifndef SYNTHESIS
   initial if (DEPTH < 2) $fatal(1, "fifo: DEPTH=%0d; expected at least 2", DEPTH);
 `endif
-  localparam integer AW = $clog2(DEPTH);
-  localparam integer CW = $clog2(DEPTH + 1);
-
-  reg [WIDTH-1:0] words [0:DEPTH-1];
-  reg [AW-1:0]    head, tail;   // where to read, where to write
-  reg [CW-1:0]    count;
-
-  wire push = s_axis_tvalid & s_axis_tready;
-  wire pop  = m_axis_tvalid & m_axis_tready;
-  assign s_axis_tready = (count != CW'(DEPTH));
-  assign m_axis_tvalid = (count != '0);
-  assign m_axis_tdata  = words[head];
-
-  always_ff @(posedge aclk) if (push) words[tail] <= s_axis_tdata;
-
-  always_ff @(posedge aclk) begin
-    if (!aresetn) begin
-      head  <= '0;
-      tail  <= '0;
-      count <= '0;
-    end else begin
-      if (push) tail <= (tail == AW'(DEPTH - 1)) ? '0 : tail + 1'b1;
-      if (pop)  head <= (head == AW'(DEPTH - 1)) ? '0 : head + 1'b1;
-      if (push & ~pop) count <= count + 1'b1;
-      if (pop & ~push) count <= count - 1'b1;
+  generate
+    if (DEPTH <= FEW) begin : g_few
+      fifo_shift #(.WIDTH(WIDTH), .DEPTH(DEPTH)) words (
+        .aclk(aclk), .aresetn(aresetn),
+        .s_axis_tdata(s_axis_tdata), .s_axis_tvalid(s_axis_tvalid), .s_axis_tready(s_axis_tready),
+        .m_axis_tdata(m_axis_tdata), .m_axis_tvalid(m_axis_tvalid), .m_axis_tready(m_axis_tready));
+    end else begin : g_many
+      fifo_memory #(.WIDTH(WIDTH), .DEPTH(DEPTH)) words (
+        .aclk(aclk), .aresetn(aresetn),
+        .s_axis_tdata(s_axis_tdata), .s_axis_tvalid(s_axis_tvalid), .s_axis_tready(s_axis_tready),
+        .m_axis_tdata(m_axis_tdata), .m_axis_tvalid(m_axis_tvalid), .m_axis_tready(m_axis_tready));
     end
-  end
+  endgenerate
 endmodule
 `default_nettype wire
