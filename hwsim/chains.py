@@ -133,8 +133,7 @@ def lattice_of(steps: Sequence[Step], channels: int) -> Lattice:
         ends = np.stack([offset, offset + slope * grid.params["thresholds"].shape[1]])
     elif grid.format is not None:
         unit, offset = np.full(channels, grid.format.step), np.zeros(channels)
-        reals = grid.format.to_real(np.array([[grid.format.min_int], [grid.format.max_int]]))
-        ends = np.broadcast_to(reals, (2, channels))
+        ends = _saturated(_bounds(steps[:index], channels), grid.format)
     else:
         raise UnsupportedError(
             f"{grid.layer.name}: only the width of its result is known; expected its levels; export a Quant node"
@@ -165,6 +164,30 @@ def lattice_of(steps: Sequence[Step], channels: int) -> Lattice:
     return Lattice(unit, range(int(whole.min()), int(whole.max()) + 1, stride))
 
 
+def _bounds(steps: Sequence[Step], channels: int) -> Array:
+    """Smallest and largest value that steps can give of any number whatever, (2, channels)."""
+    everything = np.array([[-np.inf], [np.inf]]).repeat(channels, axis=1)
+    ends = everything
+    for step in steps:
+        if step.layer.op == "batch_norm":
+            scale = step.params["scale"]
+            ends = np.sort(np.where(scale == 0.0, 0.0, ends) * scale + step.params["shift"], axis=0)
+        elif step.layer.op not in _MONOTONE:
+            ends = everything
+        elif step.layer.op not in GRIDS:
+            ends = run_steps([replace(step, format=None)], ends, np.float64)
+        else:
+            ends = everything  # as wide as its format, or as its thresholds
+        if step.format is not None:
+            ends = _saturated(ends, step.format)
+    return ends
+
+
+def _saturated(ends: Array, fmt: FixedPoint) -> Array:
+    clipped = np.clip(ends, fmt.to_real(fmt.min_int), fmt.to_real(fmt.max_int))
+    return fmt.to_real(fmt.quantise(clipped))
+
+
 def _is_whole(values: Array) -> bool:
     # What float32 scales and offsets leave of whole numbers: their rounding, relative to the value.
     return bool(np.all(np.abs(values - np.rint(values)) <= 2.0**-20 * np.maximum(1.0, np.abs(values))))
@@ -193,7 +216,9 @@ def _is_monotone(steps: Sequence[Step], fmt: FixedPoint, channels: int) -> bool:
 
 def _levels_of(steps: Sequence[Step], fmt: FixedPoint, lattice: Lattice, x: IntArray, precision: Any) -> IntArray:
     """Levels at the integers x (points, channels)."""
-    values = run_steps(steps, fmt.to_real(x), precision) / lattice.unit
+    after = (last_grid(steps) or 0) + 1  # where rounding is done, so that float64 does no harm
+    values = run_steps(steps[:after], fmt.to_real(x), precision)
+    values = run_steps(steps[after:], values, np.float64) / lattice.unit
     whole = np.rint(values)
     if np.any(np.abs(values - whole) > 2.0**-20 * np.maximum(1.0, np.abs(whole))):
         raise UnsupportedError(

@@ -203,7 +203,9 @@ class Draft:
         exponent = int(np.frexp(unit[0])[1]) - 1
         scale = unit * 2.0**-exponent
         self.head = head_of(self.source, self.weights, tensor, scale)
-        self.tensors[tensor] = Tensor(self.shape(tensor), smallest_format(levels[0], levels[-1], -exponent))
+        # the head's values are levels but for the last bit of a division: rounding finds them
+        fmt = replace(smallest_format(levels[0], levels[-1], -exponent), rounding="RND_CONV", overflow="SAT")
+        self.tensors[tensor] = Tensor(self.shape(tensor), fmt)
         taken = {layer.name for layer in self.source.layers}
         self.layers.append(Layer(f"{tensor}.input" if tensor in taken else tensor, "input", (), (tensor,)))
         names = ", ".join(layer.name for layer in self.head.network.layers if layer.op != "input")
