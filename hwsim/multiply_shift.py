@@ -96,8 +96,8 @@ def _addends(staircase: Staircase, multiplier: IntArray, edges: IntArray) -> tup
 def _widest_slope(staircase: Staircase, half: float) -> Array:
     """The slope of the line through the middle of all steps: that with the widest choice of offsets, (C,).
 
-    The width is a concave function of the slope, so a search by thirds finds its maximum; if no integer next to the
-    maximum works at some shift, none does.
+    The width is a concave function of the slope, so a search by thirds finds its maximum, and at any shift only the
+    integers next to it need to be tried.
     """
     firsts = staircase.firsts.astype(np.float64)
     levels = np.arange(staircase.low + 1, staircase.high + 1) - half

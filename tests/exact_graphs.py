@@ -1,13 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""QONNX graphs whose scales are no powers of two, for the tests of the exact import."""
+"""Chains and QONNX graphs whose scales are no powers of two, for the tests of the exact import."""
 
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx_graphs import floats, node
+from onnx_graphs import node
+
+from hwsim.fixed import FixedPoint
+from hwsim.network import Layer
+from hwsim.staircase import Step
 
 QUANT = "qonnx.custom_op.general"
+
+ROLES = {"batch_norm": ("scale", "shift"), "threshold": ("thresholds", "start", "slope")}
+
+
+def chain(*ops: tuple) -> list[Step]:
+    """Steps (op, …): parameters of a batch norm and of thresholds, the format of a requantise, attributes of others."""
+    steps = []
+    for op, *rest in ops:
+        attrs, params, fmt = {}, {}, None
+        if op in ROLES:
+            params = {role: np.array(value, dtype=np.float64) for role, value in zip(ROLES[op], rest, strict=True)}
+        elif op == "requantise":
+            fmt = FixedPoint.parse(rest[0])
+        elif rest:
+            attrs = rest[0]
+        roles = {role: role for role in params}
+        steps.append(Step(Layer(f"{op}{len(steps)}", op, ("x",), ("y",), attrs, roles), params, fmt))
+    return steps
 
 
 class Graph:

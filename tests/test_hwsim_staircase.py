@@ -3,30 +3,13 @@
 
 import numpy as np
 import pytest
+from exact_graphs import chain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwsim.fixed import FixedPoint
-from hwsim.network import Layer
-from hwsim.staircase import Staircase, Step, find_staircase, run_steps
+from hwsim.staircase import Staircase, find_staircase, run_steps
 
 Array = np.ndarray
-
-
-def chain(*ops: tuple) -> list[Step]:
-    """Steps (op, attrs, params, format); a batch norm is (scale, shift)."""
-    steps = []
-    for op, *rest in ops:
-        attrs, params, fmt = {}, {}, None
-        if op == "batch_norm":
-            params = {"scale": np.float64(rest[0]), "shift": np.float64(rest[1])}
-        elif op == "requantise":
-            fmt = FixedPoint.parse(rest[0])
-        elif rest:
-            attrs = rest[0]
-        roles = {role: role for role in params}
-        steps.append(Step(Layer(f"{op}{len(steps)}", op, ("x",), ("y",), attrs, roles), params, fmt))
-    return steps
 
 
 def saturated(x: Array, scale: Array, shift: Array, low: int, high: int) -> Array:
