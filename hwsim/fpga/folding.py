@@ -67,7 +67,8 @@ def choose_design(
             if stage.kind in ("matrix", "depthwise") or mapping == "folded"
         }
         backend = "Slimfab" if mapping == "folded" else "Vitis"
-        depths = {} if io == "io_parallel" else safe_fifo_depths(stages)
+        fifo_depths = chain_fifo_depths if mapping == "folded" else safe_fifo_depths
+        depths = {} if io == "io_parallel" else fifo_depths(stages)
         _CACHE[key] = Design(network.hash, device.name, clock, io, backend, foldings, depths)
         if len(_CACHE) > _CACHE_SIZE:
             _CACHE.popitem(last=False)
@@ -123,12 +124,18 @@ def safe_fifo_depths(stages: Pipeline) -> dict[str, int]:
     A chain of stages runs with any depth.  A branch that waits at an addition or concatenation for a longer one must
     be held meanwhile, and the longer one may need all of its input first.
     """
+    return {**{stage.tensor: stage.pixels_out for stage in stages.stages}, **chain_fifo_depths(stages)}
+
+
+def chain_fifo_depths(stages: Pipeline) -> dict[str, int]:
+    """The short ones of :func:`safe_fifo_depths` alone, for builders that know how long branches wait."""
     meeting = {source for stage in stages.stages if stage.op in ("add", "concat") for source in stage.sources} | {
         index for index, stage in enumerate(stages.stages) if stage.readers > 1
     }
     return {
-        stage.tensor: stage.pixels_out if index in meeting else min(stage.pixels_out, CHAIN_FIFO_DEPTH)
+        stage.tensor: min(stage.pixels_out, CHAIN_FIFO_DEPTH)
         for index, stage in enumerate(stages.stages)
+        if index not in meeting
     }
 
 
