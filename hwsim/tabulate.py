@@ -38,8 +38,10 @@ def tabulate(network: Network, weights: Mapping[str, Array]) -> tuple[Network, W
     """
     arrays: Weights = dict(weights)
     for layer in network.layers:
-        source = network.tensors[layer.inputs[0]].format if layer.inputs else None
-        if layer.op not in FUNCTIONS or source is None or source.width > MAX_TABLE_BITS:
+        if layer.op not in FUNCTIONS:
+            continue
+        source = network.tensors[layer.inputs[0]].format
+        if source is None or source.width > MAX_TABLE_BITS:
             continue
         cast = _cast_of(network, layer)
         target = network.tensors[cast.output].format
