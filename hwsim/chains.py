@@ -109,7 +109,11 @@ def close(steps: Sequence[Step], fmt: FixedPoint, channels: int) -> Closed:
         staircase = real
     if found is None:
         return Closed((_table(steps, fmt, lattice, channels, frac),), scale, "a table")
-    note = f"multiply and shift by {found.shift}, {staircase.steps} steps proved over {fmt.min_int}..{fmt.max_int}"
+    kind = "multiply and shift"
+    if np.all(found.multiplier == 1):
+        kind, frac = "shift", fmt.frac - found.shift  # on this grid it is a cast
+        scale = lattice.unit * 2.0**frac
+    note = f"{kind} by {found.shift}, {staircase.steps} steps proved over {fmt.min_int}..{fmt.max_int}"
     if differing:
         note += f"; float32 rounds {differing} of {staircase.firsts.size} steps elsewhere"
     return Closed(_multiply_shift(found, staircase, fmt, frac), scale, note)
@@ -251,7 +255,7 @@ def _threshold(staircase: Staircase, fmt: FixedPoint, frac: int) -> Part:
 
 
 def _multiply_shift(found: MultiplyShift, staircase: Staircase, fmt: FixedPoint, frac: int) -> tuple[Part, ...]:
-    """One batch norm that casts and saturates; a clip follows where the levels are not all integers of a format."""
+    """One layer that casts and saturates; a clip follows where the levels are not all integers of a format."""
     target = smallest_format(staircase.low, staircase.high, frac)
     for overflow in ("SAT", "SAT_SYM"):
         cast = replace(target, rounding=found.rounding, overflow=overflow)
@@ -266,6 +270,12 @@ def _multiply_shift(found: MultiplyShift, staircase: Staircase, fmt: FixedPoint,
 
 
 def _batch_norm(found: MultiplyShift, fmt: FixedPoint, target: FixedPoint) -> Part:
+    """A batch norm, or a cast alone where it multiplies by one and adds nothing but what a rounding adds."""
+    if np.all(found.multiplier == 1):
+        half = 1 << (found.shift - 1) if found.shift and found.rounding == "TRN" else 0
+        for addend, rounding in ((0, found.rounding), (half, "RND")):
+            if np.all(found.addend == addend):
+                return Part("requantise", replace(target, rounding=rounding))
     params = {}
     for role, array, frac in (
         ("scale", found.multiplier, found.shift + target.frac - fmt.frac),

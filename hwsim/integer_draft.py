@@ -122,7 +122,7 @@ class Draft:
         if last_grid(held.steps) is None:
             return self._scaled(tensor, reader)
         written, scale = self._open(tensor, reader) if held.tensor is None else self._replace(tensor, held.tensor)
-        self.held[tensor] = Held(written, scaling(tensor, scale))
+        self.held[tensor] = Held(written, scaling(f"{tensor}.unit", scale))
         return Integers(written, scale)
 
     def write_steps(self, tensor: str) -> str:
@@ -144,23 +144,29 @@ class Draft:
         return count_steps(steps, self.shape(tensor)[0]) <= MAX_STEPS
 
     def _scaled(self, tensor: str, reader: str) -> Integers:
-        """A chain of nothing but scales."""
+        """A chain without a quantiser: scales, which are left over, and relu of positively scaled integers."""
         held = self.held[tensor]
         if held.tensor is None:
             raise UnsupportedError(
                 f"{reader}: reads the real numbers of an input without a format; expected integers; give the input a "
                 "format (input_format)"
             )
-        scale = np.ones(self.shape(tensor)[0])
+        written, scale = held.tensor, np.ones(self.shape(tensor)[0])
         for step in held.steps:
-            if step.layer.op != "batch_norm" or np.any(step.params["shift"]):
+            if step.layer.op == "batch_norm" and not np.any(step.params["shift"]):
+                scale = scale * step.params["scale"]
+            elif step.layer.op == "relu" and step.format is None and np.all(scale > 0.0):
+                if step.layer.output not in self.tensors:
+                    self.write(replace(step.layer, inputs=(written,)), self.tensors[written].shape)
+                written = step.layer.output
+            else:
                 chain = ", ".join(step.layer.op for step in held.steps)
                 raise UnsupportedError(
                     f"{reader}: reads real numbers ({chain} without a quantiser behind); expected quantised values; "
                     "quantise what it reads"
                 )
-            scale = scale * step.params["scale"]
-        return Integers(held.tensor, scale)
+        self.held[tensor] = Held(written, scaling(f"{tensor}.unit", scale))
+        return Integers(written, scale)
 
     def _replace(self, tensor: str, source: str) -> tuple[str, Array]:
         """Integer operators in place of a chain; returns the tensor and its scale."""

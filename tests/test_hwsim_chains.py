@@ -102,6 +102,7 @@ CHAINS: dict[str, tuple[list[tuple], list[str], str]] = {
         ["batch_norm", "clip"],
         "multiply and shift by ",
     ),
+    "a shift": ([*scaled(8.0, "ap_fixed<5,5,RND,SAT>")], ["requantise"], "shift by 5, 31 steps proved over -256..255"),
     "ties": ([*scaled(0.4, "ap_fixed<7,7,RND_CONV,SAT>")], ["batch_norm"], "multiply and shift by "),
     "tanh of many levels": (
         [("tanh",), *scaled(0.01, "ap_fixed<8,8,RND_CONV,SAT>")],
