@@ -257,14 +257,17 @@ def _threshold(staircase: Staircase, fmt: FixedPoint, frac: int) -> Part:
 def _multiply_shift(found: MultiplyShift, staircase: Staircase, fmt: FixedPoint, frac: int) -> tuple[Part, ...]:
     """One layer that casts and saturates; a clip follows where the levels are not all integers of a format."""
     target = smallest_format(staircase.low, staircase.high, frac)
-    for overflow in ("SAT", "SAT_SYM"):
-        cast = replace(target, rounding=found.rounding, overflow=overflow)
-        if (cast.min_int, cast.max_int) == (staircase.low, staircase.high):
-            return (_batch_norm(found, fmt, cast),)
     ends = np.array([[staircase.low_x], [staircase.high_x]]) * found.multiplier + found.addend
-    # the rounded ends, one more on either side for the rounding itself
-    low, high = int(ends.min() >> found.shift) - 1, int(ends.max() >> found.shift) + 1
-    wide = replace(smallest_format(min(low, 0), high, frac), rounding=found.rounding)
+    rounded = FixedPoint(62, 0, True, found.rounding).cast(ends, found.shift)
+    low, high = int(rounded.min()), int(rounded.max())
+    for overflow in ("WRAP", "SAT", "SAT_SYM"):
+        cast = replace(target, rounding=found.rounding, overflow=overflow)
+        saturates = overflow != "WRAP"
+        is_low_kept = low >= staircase.low or (saturates and cast.min_int == staircase.low)
+        is_high_kept = high <= staircase.high or (saturates and cast.max_int == staircase.high)
+        if is_low_kept and is_high_kept:
+            return (_batch_norm(found, fmt, cast),)
+    wide = replace(smallest_format(min(low, staircase.low), max(high, staircase.high), frac), rounding=found.rounding)
     bounds = {"low": staircase.low * target.step, "high": staircase.high * target.step}
     return _batch_norm(found, fmt, wide), Part("clip", target, attrs=bounds)
 

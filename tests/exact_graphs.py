@@ -75,6 +75,6 @@ class Graph:
         """A batch norm of results of about ``spread``, with falling channels and a constant one."""
         gamma = self.rng.uniform(0.5, 2.0, channels) * self.rng.choice([-1.0, 1.0], channels)
         gamma[channels // 2] = 0.0
-        mean = np.rint(self.rng.standard_normal(channels) * spread)
-        parts = (gamma, self.rng.standard_normal(channels), mean, np.full(channels, spread**2))
+        mean = np.rint(self.rng.standard_normal(channels) * spread / 2)
+        parts = (gamma, self.rng.standard_normal(channels) / 4, mean, np.full(channels, spread**2))
         return self.add("BatchNormalization", x, *(self.constant(part.astype(np.float32)) for part in parts))

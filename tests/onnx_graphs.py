@@ -61,8 +61,8 @@ def by_onnxruntime(path: Path, x: Array) -> Array:
     return np.concatenate([session.run(None, {name: x[i : i + 1].astype(np.float32)})[0] for i in range(len(x))])
 
 
-def by_qonnx(path: Path, x: Array) -> Array:
-    """(N, …) outputs of qonnx's own execution."""
+def by_qonnx(path: Path, x: Array, batch: int = 1) -> Array:
+    """(N, …) outputs of qonnx's own execution, as many images at a time as the file has in a batch."""
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.core.onnx_exec import execute_onnx
     from qonnx.util.cleanup import cleanup_model
@@ -75,9 +75,8 @@ def by_qonnx(path: Path, x: Array) -> Array:
         constants = {init.name for init in model.graph.initializer}
         given = next(info.name for info in model.graph.input if info.name not in constants)
         found = model.graph.output[0].name
-        return np.concatenate(
-            [execute_onnx(model, {given: x[i : i + 1].astype(np.float32)})[found] for i in range(len(x))]
-        )
+        parts = [x[i : i + batch].astype(np.float32) for i in range(0, len(x), batch)]
+        return np.concatenate([execute_onnx(model, {given: part})[found] for part in parts])
 
 
 def check_float(path: Path, *, images: int = 3, scale: float = 2.0, channels_last: bool = False) -> Network:
