@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hwsim.chains import MAX_STEPS, Part, close, count_steps, last_grid, lattice_of
+from hwsim.chains import MAX_STEPS, Part, close
 from hwsim.errors import UnsupportedError
 from hwsim.exact import Exact, HostPart, head_of, scale_step, tail_of
 from hwsim.fixed import FixedPoint
 from hwsim.formats import exact_format, smallest_format
+from hwsim.lattice import last_grid, lattice_of
 from hwsim.network import Layer, Network, Tensor, Weights
 from hwsim.staircase import Step
 
@@ -141,7 +142,7 @@ class Draft:
         steps = self.held[tensor].steps
         if last_grid(steps) is None or all(step.layer.op != "batch_norm" for step in steps):
             return False
-        return count_steps(steps, self.shape(tensor)[0]) <= MAX_STEPS
+        return len(lattice_of(steps, self.shape(tensor)[0]).levels) <= MAX_STEPS + 1
 
     def _scaled(self, tensor: str, reader: str) -> Integers:
         """A chain without a quantiser: scales, which are left over, and relu of positively scaled integers."""

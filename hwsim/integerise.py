@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwsim.chains import ELEMENTWISE, last_grid
 from hwsim.errors import FormatError, UnsupportedError
 from hwsim.exact import Exact, scale_step
 from hwsim.fixed import FixedPoint
 from hwsim.formats import exact_format, smallest_format
 from hwsim.integer_draft import Draft, Held, Integers, scaling
+from hwsim.lattice import ELEMENTWISE, last_grid
 from hwsim.network import Layer, Network
 from hwsim.staircase import Step
 

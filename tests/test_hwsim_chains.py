@@ -111,6 +111,12 @@ CHAINS: dict[str, tuple[list[tuple], list[str], str]] = {
     ),
     "a function that falls and rises": ([("silu",), ("requantise", "ap_fixed<4,2,TRN,SAT>")], ["lookup"], "a table"),
     "a cast that wraps": ([("requantise", "ap_fixed<4,2>")], ["lookup"], "a table"),
+    "a relu that wraps": ([("relu",), ("requantise", "ap_fixed<4,2>")], ["lookup"], "a table"),
+    "a slope below zero": (
+        [("leaky_relu", {"alpha": -0.5}), ("requantise", "ap_fixed<4,5,TRN,SAT>")],
+        ["lookup"],
+        "a table",
+    ),
     "a cast that could wrap and does not": ([("requantise", "ap_fixed<4,8>")], ["threshold"], "15 thresholds"),
 }
 
