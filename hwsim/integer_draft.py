@@ -74,7 +74,7 @@ class Draft:
         return array.astype(np.float64) if fmt is None else fmt.to_real(array)
 
     def is_exact(self, layer: Layer) -> bool:
-        """Whether a layer computes on formats throughout, and the result holds its inputs as the source does."""
+        """Whether a layer computes on formats throughout, and the result holds the same integers as its inputs."""
         tensors = (*layer.inputs, *layer.params.values(), *layer.outputs)
         return all(self.format(t) for t in tensors) and all(self._is_as_given(t) for t in layer.inputs)
 
@@ -82,7 +82,10 @@ class Draft:
         held = self.held[tensor]
         if held.steps:
             return held.steps[-1].exact
-        return held.tensor == tensor and self.tensors[tensor].format == self.format(tensor)
+        if held.tensor != tensor:
+            return False
+        mine, theirs = self.tensors[tensor].format, self.format(tensor)
+        return mine is not None and theirs is not None and mine.frac == theirs.frac
 
     # Writing the result
 
@@ -138,11 +141,12 @@ class Draft:
         return written
 
     def _is_cheaper_closed(self, tensor: str) -> bool:
-        """Whether thresholds can take the place of a multiplication that is exact already."""
+        """Whether thresholds can take the place of a multiplication that is exact already, with the same integers."""
         steps = self.held[tensor].steps
         if last_grid(steps) is None or all(step.layer.op != "batch_norm" for step in steps):
             return False
-        return len(lattice_of(steps, self.shape(tensor)[0]).levels) <= MAX_STEPS + 1
+        unit, levels = lattice_of(steps, self.shape(tensor)[0])
+        return len(levels) <= MAX_STEPS + 1 and bool(np.all(unit == unit[0])) and float(np.frexp(unit[0])[0]) == 0.5
 
     def _scaled(self, tensor: str, reader: str) -> Integers:
         """A chain without a quantiser: scales, which are left over, and relu of positively scaled integers."""

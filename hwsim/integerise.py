@@ -7,6 +7,7 @@ operators that equal it everywhere; a scale that is left over passes on through 
 first integer tensor and behind the last one is left to the host.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -55,13 +56,13 @@ def _input(draft: Draft, layer: Layer) -> None:
 
 def _stay(draft: Draft, layer: Layer) -> None:
     """Layers that are exact or nothing."""
-    for tensor in layer.inputs:
-        draft.integers(tensor, layer.name)
     if not draft.is_exact(layer):
         raise UnsupportedError(
             f"{layer.name}: {layer.op} of values that are no fixed-point numbers; expected a power of two as scale; "
             "quantise its input so"
         )
+    for tensor in layer.inputs:
+        draft.write_steps(tensor)
     draft.copy(layer)
 
 
@@ -159,13 +160,12 @@ def _moved(draft: Draft, layer: Layer) -> None:
     """On integers, with the chain of real steps moved behind the layer."""
     tensor = layer.inputs[0]
     held = draft.held[tensor]
-    if draft.is_exact(layer):
-        draft.integers(tensor, layer.name)
-        draft.copy(layer)
-        return
     if last_grid(held.steps) is not None or (held.steps and held.steps[-1].exact):
         draft.integers(tensor, layer.name)
         held = draft.held[tensor]
+    if draft.is_exact(layer):
+        draft.copy(layer)
+        return
     for step in held.steps:
         if not _commutes(layer, step):
             raise UnsupportedError(
@@ -181,9 +181,33 @@ def _moved(draft: Draft, layer: Layer) -> None:
         draft.held[layer.output] = Held(None, steps)
         return
     ones = np.ones(draft.shape(layer.output)[0])
-    _write(draft, replace(layer, inputs=(held.tensor,)), ones, 0.0 * ones)
+    written, size = replace(layer, inputs=(held.tensor,)), _averaged(draft, layer)
+    if size & (size - 1):
+        written = _as_sum(draft, written)
+        _write(draft, written, ones / size, 0.0 * ones)
+    else:
+        _write(draft, written, ones, 0.0 * ones)
     behind = draft.held[layer.output]
     draft.held[layer.output] = Held(behind.tensor, (*steps, *behind.steps))
+
+
+def _averaged(draft: Draft, layer: Layer) -> int:
+    """How many values each mean is over; 1 where there is no mean, or their number varies."""
+    if layer.op == "global_avg_pool":
+        return math.prod(draft.shape(layer.inputs[0])[1:])
+    if layer.op != "avg_pool2d" or (any(layer.attrs["padding"]) and not layer.attrs["count_include_pad"]):
+        return 1
+    return math.prod(layer.attrs["kernel"])
+
+
+def _as_sum(draft: Draft, layer: Layer) -> Layer:
+    """A mean without a finite binary form, as a depthwise convolution with ones and the scale that it leaves over."""
+    channels, *extent = draft.tensors[layer.inputs[0]].shape
+    window = {"kernel": tuple(extent)} if layer.op == "global_avg_pool" else dict(layer.attrs)
+    window.pop("count_include_pad", None)
+    ones = np.ones((channels, 1, *window["kernel"]), dtype=np.int64)
+    weight = draft.file(f"{layer.name}.ones", ones, FixedPoint(2, 0))
+    return Layer(layer.name, "conv2d", layer.inputs, layer.outputs, {**window, "groups": channels}, {"weight": weight})
 
 
 def _commutes(layer: Layer, step: Step) -> bool:

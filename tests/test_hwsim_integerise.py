@@ -1,109 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks with real scales as integer networks: equal to the float executor, layer for layer, or refused by name."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
+from scaled_networks import CODES, Source, check, ops_of
 
-from hwsim.errors import UnsupportedError
-from hwsim.exact import Exact
 from hwsim.fixed import FixedPoint
-from hwsim.integerise import integerise
-from hwsim.network import Layer, Network, Tensor, Weights
 from hwsim.reference import execute
-
-Array = np.ndarray
-CODES = FixedPoint(6, 4)
-
-
-class Source:
-    """A network that grows by one layer at a time, with weights; every method returns the tensor it made."""
-
-    def __init__(self, shape: tuple[int, ...], fmt: FixedPoint | None = CODES, seed: int = 0) -> None:
-        self.layers = [Layer("x", "input", (), ("x",))]
-        self.tensors, self.weights = {"x": Tensor(shape, fmt)}, Weights()
-        self.rng = np.random.default_rng(seed)
-
-    def add(self, op: str, *inputs: str, shape: Any = None, fmt: Any = None, attrs: Any = None, **params: Any) -> str:
-        """Append a layer; a parameter is an array of reals, or (integers, format)."""
-        name = f"{op}{len(self.layers)}"
-        for role, given in params.items():
-            array, stored = given if isinstance(given, tuple) else (np.asarray(given, dtype=np.float64), None)
-            self.weights[f"{name}.{role}"], self.tensors[f"{name}.{role}"] = array, Tensor(array.shape, stored)
-        roles = {role: f"{name}.{role}" for role in params}
-        self.layers.append(Layer(name, op, inputs, (name,), attrs or {}, roles))
-        self.tensors[name] = Tensor(shape or self.tensors[inputs[0]].shape, fmt)
-        return name
-
-    def channels(self, x: str) -> int:
-        return self.tensors[x].shape[0]
-
-    def norm(self, x: str, scale: Any = None, shift: Any = None) -> str:
-        """A batch norm; random scales fall in some channels."""
-        channels = self.channels(x)
-        scale = self.rng.normal(size=channels) * 0.4 if scale is None else np.resize(scale, channels)
-        shift = self.rng.normal(size=channels) if shift is None else np.resize(shift, channels)
-        return self.add("batch_norm", x, scale=scale.astype(np.float64), shift=shift.astype(np.float64))
-
-    def quantise(self, x: str, scale: float, fmt: str) -> str:
-        down = self.norm(x, np.array([1.0 / scale]), np.zeros(1))
-        cast = self.add("requantise", down, fmt=FixedPoint.parse(fmt))
-        return self.norm(cast, np.array([scale]), np.zeros(1))
-
-    def bipolar(self, x: str, scale: float = 1.0) -> str:
-        ones = np.ones(self.channels(x))
-        return self.add("threshold", x, thresholds=0.0 * ones[:, None], start=-scale * ones, slope=2 * scale * ones)
-
-    def weight(self, *shape: int) -> tuple[Array, FixedPoint]:
-        return self.rng.integers(-3, 4, shape), FixedPoint(3, 0)
-
-    def dense(self, x: str, outputs: int, **bias: Any) -> str:
-        weight = self.weight(outputs, self.channels(x))
-        return self.add("dense", x, shape=(outputs,), weight=weight, **bias)
-
-    def conv(self, x: str, outputs: int, groups: int = 1, **bias: Any) -> str:
-        channels, rows, columns = self.tensors[x].shape
-        attrs = {"kernel": (3, 3), "padding": (1, 1, 1, 1), "groups": groups}
-        weight = self.weight(outputs, channels // groups, 3, 3)
-        return self.add("conv2d", x, shape=(outputs, rows, columns), attrs=attrs, weight=weight, **bias)
-
-    def network(self, *outputs: str) -> Network:
-        return Network("net", tuple(self.layers), self.tensors, ("x",), outputs or (self.layers[-1].output,))
-
-    def exact(self) -> Exact:
-        return integerise(self.network(), self.weights)
-
-
-def executed(network: Network, weights: Weights, x: Array) -> Array:
-    """Real outputs of a network, on integers where it is integer throughout."""
-    source, target = (network.tensors[name].format for name in (*network.inputs, *network.outputs))
-    if not network.is_quantised:
-        return execute(network, weights, x)
-    assert source is not None
-    assert target is not None
-    return target.to_real(execute(network, weights, source.quantise(x)))
-
-
-def check(source: Source, images: int = 40) -> Exact:
-    """The integer network, whose real outputs are those of the float executor."""
-    network, exact = source.network(), source.exact()
-    assert exact.network.is_quantised
-    tensor = network.tensors["x"]
-    x = np.random.default_rng(1).normal(size=(images, *tensor.shape)) * 2
-    if tensor.format is not None:
-        x = tensor.format.to_real(tensor.format.quantise(np.clip(x, -1.9, 1.9)))
-    expected = executed(network, source.weights, x)
-    got = exact.run(x)
-    # float64 against integers times a scale; levels are 0.05 or more apart
-    np.testing.assert_allclose(got.reshape(expected.shape), expected, rtol=1e-6, atol=1e-6)
-    assert len(np.unique(expected)) > 1
-    return exact
-
-
-def ops_of(network: Network) -> str:
-    return " ".join(layer.op for layer in network.layers)
 
 
 def mlp(bits: str, scale: float = 0.37, seed: int = 0) -> Source:
@@ -171,6 +74,30 @@ def test_scales_per_channel_pass_depthwise_convolutions_and_pools() -> None:
     x = source.quantise(source.norm(x), 0.9, "ap_fixed<4,4,RND_CONV,SAT>")
     source.conv(x, 2)
     assert ops_of(check(source).network) == "input threshold conv2d avg_pool2d threshold conv2d"
+
+
+@pytest.mark.parametrize("extent", [3, 5, 7])
+@pytest.mark.parametrize(
+    ("fmt", "op"), [("ap_fixed<4,4,RND_CONV,SAT>", "threshold"), ("ap_fixed<8,8,TRN,SAT>", "batch_norm")]
+)
+def test_means_over_other_than_powers_of_two(extent: int, fmt: str, op: str) -> None:
+    """They become sums: convolutions with ones."""
+    source = Source((3, extent, extent))
+    x = source.norm(source.quantise(source.norm("x"), 0.31, fmt), np.array([0.5, 0.7, 1.1]), 0.0)
+    x = source.add("global_avg_pool", x, shape=(3, 1, 1))
+    x = source.quantise(source.norm(x), 0.17 if op == "threshold" else 0.0113, fmt)
+    source.conv(x, 2)
+    exact = check(source, images=200)
+    assert ops_of(exact.network) == f"input {op} conv2d {op} conv2d"
+
+
+def test_a_mean_at_the_end_is_a_sum_and_a_scale_for_the_host() -> None:
+    source = Source((3, 5, 5))
+    x = source.quantise(source.norm(source.conv("x", 3)), 0.31, "ap_fixed<4,4,RND_CONV,SAT>")
+    source.add("avg_pool2d", x, shape=(3, 3, 3), attrs={"kernel": (3, 3), "stride": (1, 1)})
+    exact = check(source)
+    assert ops_of(exact.network) == "input conv2d threshold conv2d"
+    assert exact.tail is not None
 
 
 @pytest.mark.parametrize(("left", "right"), [(0.3, 0.3), (0.3, 0.6), (1.2, 0.3)])
@@ -304,6 +231,25 @@ def test_thresholds_take_the_place_of_an_exact_multiplication_too(width: int, op
     assert ops_of(check(exact_norm(width)).network) == ops
 
 
+@pytest.mark.parametrize("factor", [1, 3])
+def test_exact_chains_in_front_of_pools_and_tables(factor: int) -> None:
+    """Closed by thresholds or not, the values that a pool reads are the same; three times a power of two is a scale."""
+    source = Source((4, 4, 4))
+    ones = FixedPoint(2, 0, False)
+    scale, shift = (np.array([3, -1, 2, 1]), FixedPoint(3, 1)), (np.array([1, 0, -2, 3]), FixedPoint(3, 2))
+    x = source.add("batch_norm", "x", scale=scale, shift=shift, fmt=FixedPoint(10, 5))
+    x = source.add("requantise", x, fmt=FixedPoint(3, 1, True, "RND", "SAT"))
+    x = source.add(
+        "batch_norm", x, scale=(np.full(4, factor), ones), shift=(np.zeros(4, int), ones), fmt=FixedPoint(6, 1)
+    )
+    x = source.add("max_pool2d", x, shape=(4, 2, 2), fmt=FixedPoint(6, 1), attrs={"kernel": (2, 2), "stride": (2, 2)})
+    x = source.add(
+        "lookup", x, fmt=FixedPoint(7, 2), attrs={"first": -32}, table=(np.arange(-32, 32), FixedPoint(7, 2))
+    )
+    source.add("requantise", x, fmt=FixedPoint(5, 1))
+    assert ops_of(check(source).network).endswith("max_pool2d lookup requantise")
+
+
 def test_a_network_of_formats_stays_as_it_is() -> None:
     source = Source((6,))
     x = source.add("dense", "x", shape=(4,), fmt=FixedPoint(9, 4), weight=source.weight(4, 6))
@@ -321,96 +267,3 @@ def test_a_cast_that_loses_bits_is_kept_behind_a_bias_that_does_not_fit() -> Non
     x = source.add("dense", "x", shape=(4,), fmt=fmt, weight=source.weight(4, 6), bias=np.array([0.3, -0.7, 0.0, 2.2]))
     source.dense(x, 2)
     assert ops_of(check(source).network) == "input dense threshold dense"
-
-
-# Refusals
-
-
-def broken(build: Callable[[Source], Any], shape: tuple[int, ...] = (4, 4, 4), fmt: FixedPoint | None = CODES) -> Any:
-    def call() -> None:
-        source = Source(shape, fmt)
-        build(source)
-        source.exact()
-
-    return call
-
-
-FOUR = "ap_fixed<4,4,RND_CONV,SAT>"
-REFUSED = {
-    "real input": (
-        broken(lambda s: s.dense("x", 2), (4,), None),
-        "dense1: reads the real numbers of an input without a format; expected integers; give the input a format "
-        "(input_format)",
-    ),
-    "nothing quantised": (
-        broken(lambda s: s.norm("x"), (4,), None),
-        "batch_norm1: nothing between input and output is quantised; expected quantisers; quantise the network",
-    ),
-    "two quantisers of a real input": (
-        broken(lambda s: s.add("add", s.quantise("x", 0.3, FOUR), s.quantise("x", 0.3, FOUR)), fmt=None),
-        "add7: reads 'batch_norm6', the second quantiser of a real input; expected one for the host to compute; give "
-        "the input a format (input_format)",
-    ),
-    "real numbers between layers": (
-        broken(lambda s: s.dense(s.add("relu", s.norm(s.dense("x", 3))), 2), (4,)),
-        "dense4: reads real numbers (batch_norm, relu without a quantiser behind); expected quantised values; quantise "
-        "what it reads",
-    ),
-    "real weights": (
-        broken(lambda s: s.add("dense", "x", shape=(2,), weight=np.ones((2, 4))), (4,)),
-        "dense1: weights are real numbers; expected quantised ones; quantise them",
-    ),
-    "width without levels": (
-        broken(lambda s: s.dense(s.add("requantise", s.norm("x")), 2), (4,)),
-        "requantise2: only the width of its result is known; expected its levels; export a Quant node",
-    ),
-    "scales per input channel": (
-        broken(lambda s: s.conv(s.norm(s.quantise("x", 0.3, FOUR), np.linspace(1, 2, 4), 0.0), 2)),
-        "conv2d5: sums channels of different scales; expected one scale; quantise its input per tensor",
-    ),
-    "branches of different scales": (
-        broken(lambda s: s.add("add", s.quantise("x", 0.3, FOUR), s.quantise("x", 0.4, FOUR))),
-        "add7: adds tensors of different scales; expected one scale, or scales a power of two apart; let the branches "
-        "share a quantiser",
-    ),
-    "a maximum that a falling norm turns": (
-        broken(lambda s: s.add("global_max_pool", s.norm("x", np.array([-0.3])), shape=(4, 1, 1))),
-        "global_max_pool2: global_max_pool of real numbers behind batch_norm1, which it cannot precede; expected a "
-        "quantiser between them; quantise its input",
-    ),
-    "zeros that a shift moves": (
-        broken(lambda s: s.add("pad2d", s.norm("x"), shape=(4, 6, 6), attrs={"padding": (1, 1, 1, 1)})),
-        "pad2d2: pad2d of real numbers behind batch_norm1, which it cannot precede; expected a quantiser between them; "
-        "quantise its input",
-    ),
-    "argmax of scales per class": (
-        broken(lambda s: s.add("argmax", s.norm(s.dense("x", 3)), shape=(1,)), (4,)),
-        "argmax3: argmax of real numbers behind batch_norm2; expected one positive scale for all classes; end the "
-        "network before it",
-    ),
-    "a table of scaled integers": (
-        broken(
-            lambda s: s.add(
-                "lookup", s.quantise("x", 0.3, FOUR), attrs={"first": -8}, table=(np.arange(16), FixedPoint(5, 0))
-            ),
-            (4,),
-        ),
-        "lookup4: lookup of values that are no fixed-point numbers; expected a power of two as scale; quantise its "
-        "input so",
-    ),
-    "an uneven mean": (
-        broken(
-            lambda s: s.add("global_avg_pool", s.quantise("x", 0.3, FOUR), shape=(4, 1, 1)),
-            (4, 3, 3),
-        ),
-        "global_avg_pool4: a mean over 9 values has no exact binary form; give its output a format (a quantiser after "
-        "the pool)",
-    ),
-}
-
-
-@pytest.mark.parametrize(("call", "message"), REFUSED.values(), ids=REFUSED)
-def test_refused(call: Any, message: str) -> None:
-    with pytest.raises(UnsupportedError) as raised:
-        call()
-    assert str(raised.value) == message
