@@ -6,6 +6,7 @@ core.sv         the units, joined by streams
 MODULE.sv       the modules they need
 *.mem           weights and biases, for $readmemh
 files.f         the sources in the order of their use
+top.xdc, .sdc   the clock, for synthesis and place and route
 manifest.json   the streams at both ends, the registers, the cycles of every unit, and a hash of every file
 """
 
@@ -17,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hls.constraints import sdc, xdc
 from hls.dataflow import Array, Dataflow, Stream
 from hls.layers import build
 from hls.registers import REGISTERS, Register
@@ -132,6 +134,8 @@ def _files(dataflow: Dataflow) -> dict[str, str]:
     files = {f"{name}.sv": (RTL / f"{name}.sv").read_text() for name in modules}
     files |= {f"{CORE}.sv": core(dataflow), f"{TOP}.v": top(dataflow)}
     files["files.f"] = "".join(f"{name}\n" for name in files)
+    clock_mhz = dataflow.design.clock_mhz
+    files |= {f"{TOP}.xdc": xdc(clock_mhz), f"{TOP}.sdc": sdc(clock_mhz)}
     for unit in dataflow.units:
         files |= {name: "".join(f"{word}\n" for word in lines) for name, lines in unit.memories.items()}
     return files

@@ -59,6 +59,15 @@ def test_the_folder_holds_what_its_manifest_says_and_nothing_else(tmp_path: Path
     assert {f"{name}.sv" for name in ("matrix_vector", "adder_tree", "cast", "fifo", "control", "crc32")} <= set(listed)
 
 
+def test_the_clock_of_the_design_is_the_constraint(tmp_path: Path) -> None:
+    network, weights, plan = tiny()
+    emit(network, weights, replace(plan, clock_mhz=150.0), tmp_path)
+    assert (tmp_path / "top.sdc").read_text() == "create_clock -name aclk -period 6.667 [get_ports aclk]\n"
+    comment, command = (tmp_path / "top.xdc").read_text().splitlines()
+    assert comment.startswith("# ")
+    assert f"{command}\n" == (tmp_path / "top.sdc").read_text()
+
+
 def test_weights_stand_in_the_order_in_which_pixels_arrive(tmp_path: Path) -> None:
     draft = Builder((2, 1, 2), ACT)
     x = draft.add("flatten", "x", ACT)

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // AXI4-Lite subordinate (Arm IHI 0022, part B) in front of 32-bit registers: one access of each kind at a time.
 //
-//   latency  a register is written 1 cycle after the later of address and data, and answered 1 cycle after that;
+//   latency  `write` comes 1 cycle after the later of address and data, the answer 1 cycle after that;
 //            a read is answered 2 cycles after its address
 //   II       3 cycles per access
 //
 // Address and data of a write come in any order.  `write` and `read` are up for one cycle; *_known says in that cycle
 // whether the register exists and may be accessed so, else the answer is SLVERR and nothing may change.  Addresses are
-// handed on without their low two bits.  No output depends combinationally on a bus input.
+// handed on without their low two bits; what is written stands still for one cycle more.  No output depends
+// combinationally on a bus input.
 `default_nettype none
 module axi_lite #(
   parameter integer ADDRESS_WIDTH = 12

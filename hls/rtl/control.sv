@@ -101,15 +101,18 @@ module control #(
     .write_known(write_known), .read(read), .read_address(read_address), .read_data(read_data),
     .read_known(read_known));
 
-  // ---- what can be written
-  wire [11:0] write_word      = {write_address, 2'b00};
-  wire        control_written = write & (write_word == CONTROL) & write_strobe[0];
-  wire        packet_written  = write & (write_word == FRAMES_PER_PACKET);
-  wire        clear           = control_written & write_data[CONTROL_CLEAR];
+  // ---- what can be written, one cycle after the bus says so: its data stands still until then
+  wire [11:0] write_word = {write_address, 2'b00};
+  wire        to_control = (write_word == CONTROL);
+  wire        to_packet  = (write_word == FRAMES_PER_PACKET);
+  reg         control_written, packet_written, clear;
   reg         enable, flush;
   reg  [31:0] frames_per_packet;
-  assign write_known = (write_word == CONTROL) | (write_word == FRAMES_PER_PACKET);
+  assign write_known = to_control | to_packet;
   always_ff @(posedge aclk) begin
+    control_written <= aresetn & write & to_control & write_strobe[0];
+    packet_written  <= aresetn & write & to_packet;
+    clear           <= aresetn & write & to_control & write_strobe[0] & write_data[CONTROL_CLEAR];
     if (!aresetn) begin
       enable            <= 1'b1;
       flush             <= 1'b0;

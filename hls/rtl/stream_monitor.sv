@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Counts what passes a design between its two streams: frames, cycles from first beat in to last beat out, and waits.
 //
-//   latency  a counter shows an event 3 cycles later
+//   latency  a counter shows an event at most 4 cycles later
 //   II       1 cycle per beat
 //
 // Counters are modulo 2**32.  `clear` sets them to zero but forgets no frame that is on its way; `flush` forgets those.
@@ -82,26 +82,29 @@ module stream_monitor #(
 
   // A stamp is used only where no later frame has taken its place, so it is never read while it is written.
   (* no_rw_check, rw_addr_collision = "no" *) reg [31:0] stamps [0:STAMPS-1];
-  reg [31:0] began, ended;
+  reg [31:0] began, began2, ended, ended2;
   always_ff @(posedge aclk) if (begins) stamps[newest] <= now;
-  always_ff @(posedge aclk) if (ends) begin
-    began <= stamps[oldest];
-    ended <= now;
+  always_ff @(posedge aclk) begin
+    if (ends) began <= stamps[oldest];
+    if (ends) ended <= now;
+    began2 <= began;
+    ended2 <= ended;
   end
 
-  // ---- one cycle behind the streams: what a frame's end says
-  reg        ended_q, known_q, measured, has_previous;
-  reg [31:0] previous;
+  // ---- behind the streams: what a frame's end says
+  reg        end1, end2, measured;   // a frame ended one cycle ago; two; its latency is there
+  reg        known1, known2, has_previous;
   always_ff @(posedge aclk) begin
-    ended_q  <= aresetn & ends;
-    measured <= aresetn & ~clear & ended_q & known_q;
+    end1     <= aresetn & ends;
+    end2     <= aresetn & ~clear & end1;
+    measured <= aresetn & ~clear & end2 & known2;
+    known1   <= (flying < STAMPS);
+    known2   <= known1;
     if (!aresetn | clear | flush) has_previous <= 1'b0;
-    else if (ended_q) has_previous <= 1'b1;
+    else if (end1) has_previous <= 1'b1;
   end
-  always_ff @(posedge aclk) begin
-    if (ends) known_q <= (flying < STAMPS);
-    if (ended_q) previous <= ended;
-  end
+  reg [31:0] previous;
+  always_ff @(posedge aclk) if (end1) previous <= ended;
   always_ff @(posedge aclk) begin
     if (!aresetn | clear) begin
       latency     <= '0;
@@ -109,10 +112,10 @@ module stream_monitor #(
       interval    <= '0;
       lost        <= 1'b0;
     end else begin
-      if (ended_q & known_q) latency <= ended - began;
-      if (ended_q & ~known_q) lost <= 1'b1;
+      if (end1 & has_previous) interval <= ended - previous;
+      if (end2 & known2) latency <= ended2 - began2;
+      if (end2 & ~known2) lost <= 1'b1;
       if (measured & (latency > latency_max)) latency_max <= latency;
-      if (ended_q & has_previous) interval <= ended - previous;
     end
   end
 
