@@ -26,6 +26,13 @@ def unpack(stream: Stream, beats: npt.NDArray[np.uint8]) -> Array:
     return values
 
 
+def from_hex(text: str, size: int) -> npt.NDArray[np.uint8]:
+    """Beats as a simulation writes them, one hexadecimal number a line → (beats, size) bytes, little endian."""
+    lines = text.split()
+    joined = b"".join(bytes.fromhex(line.zfill(2 * size))[::-1] for line in lines)
+    return np.frombuffer(joined, dtype=np.uint8).reshape(len(lines), size)
+
+
 def to_stream(stream: Stream, images: Array) -> Array:
     """(N, *shape) integers in golden order → (N, values per image) in the stream's order."""
     arranged: Array = images.reshape(len(images), -1)[:, stream.order]

@@ -50,7 +50,10 @@ class Stream:
 
 @dataclass(frozen=True, eq=False)
 class Dataflow:
-    """Units in topological order, the width of every wire in bits, and the streams at both ends."""
+    """Units in topological order, the width of every wire in bits, and the streams at both ends.
+
+    ``tensors`` are the streams that carry each layer's output, by the tensor's golden name.
+    """
 
     name: str
     network_hash: str
@@ -59,6 +62,7 @@ class Dataflow:
     wires: Mapping[str, int]
     input: Stream
     output: Stream
+    tensors: Mapping[str, Stream] = field(default_factory=dict)
 
     @property
     def interval(self) -> int:
@@ -68,7 +72,7 @@ class Dataflow:
 
 @dataclass
 class Draft:
-    """A dataflow while it is made, layer by layer: the wires so far, and by tensor the streams still to be read."""
+    """A dataflow while it is made, layer by layer: wires, and by tensor the streams still to be read and all."""
 
     network: Network
     weights: Mapping[str, Array]
@@ -76,6 +80,7 @@ class Draft:
     units: list[Unit] = field(default_factory=list)
     wires: dict[str, int] = field(default_factory=dict)
     streams: dict[str, list[Stream]] = field(default_factory=dict)
+    tensors: dict[str, Stream] = field(default_factory=dict)
     input: Stream | None = None
 
     def folding(self, layer: Layer) -> Folding | None:
@@ -147,6 +152,7 @@ class Draft:
     def publish(self, layer: Layer, stream: Stream) -> None:
         """Let the readers of the layer's output have a stream; each of several has it behind a FIFO of its own."""
         readers = self._readers(layer.output)
+        self.tensors[layer.output] = stream
         if readers == 1:
             self.streams[layer.output] = [stream]
             return

@@ -14,7 +14,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,12 +83,16 @@ def emit(network: Network, weights: Mapping[str, Array], design: Design, folder:
     return write(build(network, weights, design), folder)
 
 
-def write(dataflow: Dataflow, folder: Path | str) -> Manifest:
-    """Like :func:`emit`, for a dataflow that is made already."""
+def write(dataflow: Dataflow, folder: Path | str, taps: Collection[str] = ()) -> Manifest:
+    """Like :func:`emit`, for a dataflow that is made already.
+
+    Args:
+        taps: wires whose beats a simulation shall write into files, see :func:`hls.verilog.core`.
+    """
     target = Path(folder)
     if target.exists() and any(target.iterdir()) and not (target / "manifest.json").exists():
         raise OutputError(f"{target}: holds files that are no emitted design; choose an empty or new folder")
-    files = _files(dataflow)
+    files = _files(dataflow, taps)
     hashes = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(files.items())}
     manifest = _manifest(dataflow, hashes)
     try:
@@ -129,10 +133,11 @@ def load_manifest(folder: Path | str) -> Manifest:
     return manifest
 
 
-def _files(dataflow: Dataflow) -> dict[str, str]:
-    modules = sources({"control", "frame_last", *(unit.module for unit in dataflow.units)})
+def _files(dataflow: Dataflow, taps: Collection[str]) -> dict[str, str]:
+    known = {unit.module for unit in dataflow.units}
+    modules = sources({"control", "frame_last", *(["tap"] if taps else []), *known})
     files = {f"{name}.sv": (RTL / f"{name}.sv").read_text() for name in modules}
-    files |= {f"{CORE}.sv": core(dataflow), f"{TOP}.v": top(dataflow)}
+    files |= {f"{CORE}.sv": core(dataflow, taps), f"{TOP}.v": top(dataflow)}
     files["files.f"] = "".join(f"{name}\n" for name in files)
     clock_mhz = dataflow.design.clock_mhz
     files |= {f"{TOP}.xdc": xdc(clock_mhz), f"{TOP}.sdc": sdc(clock_mhz)}

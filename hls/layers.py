@@ -50,7 +50,8 @@ def build(network: Network, weights: Mapping[str, Array], design: Design) -> Dat
     source, result = draft.input, draft.take(network.outputs[0])
     assert source is not None  # every network has an input layer
     units = deepen(network, draft.units, design.fifo_depths)
-    return Dataflow(network.name, network.hash, design, units, dict(draft.wires), source, result)
+    wires, tensors = dict(draft.wires), dict(draft.tensors)
+    return Dataflow(network.name, network.hash, design, units, wires, source, result, tensors)
 
 
 def explain(network: Network, device: Device) -> dict[str, str]:

@@ -16,12 +16,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from hls.beats import from_stream, pack, to_stream, unpack
+from hls.beats import from_hex, from_stream, pack, to_stream, unpack
 from hls.dataflow import Array, Dataflow
 from hls.emit import Manifest, load_manifest, write
 from hls.layers import build
 from hls.registers import REGISTERS
 from hls.rtl_compile import FAST, compile_design
+from hls.verilog import data_bytes, tap_file
 from hwsim.design import Design
 from hwsim.errors import InputError, NetworkError, ToolFailed
 from hwsim.network import Network
@@ -93,10 +94,20 @@ class RtlExecutor:
         cache: Path | None = None,
         optimise: tuple[str, ...] = FAST,
     ) -> None:
-        self.network, self.folder = network, Path(folder)
-        self.dataflow = build(network, weights, design)
-        self.manifest = write(self.dataflow, self.folder)
+        self.network, self.design, self.folder = network, design, Path(folder)
         self.cache, self.optimise = cache, optimise
+        self.load_weights(weights)
+
+    def load_weights(self, weights: Mapping[str, Array]) -> None:
+        """Take other weights of the same formats.
+
+        What was compiled serves on, as long as no block of weights that was zero gets values or the other way round.
+
+        Raises:
+            WeightsError: weights are missing, misshapen or leave their format.
+        """
+        self.dataflow = build(self.network, weights, self.design)
+        self.manifest = write(self.dataflow, self.folder)
         self.last_run: Run | None = None
 
     def predict(self, x: npt.ArrayLike) -> Array:
@@ -115,6 +126,30 @@ class RtlExecutor:
         values = to_stream(self.dataflow.input, images)
         self.last_run = simulate(self.dataflow, self.folder, values, cache=self.cache, optimise=self.optimise)
         return from_stream(self.dataflow.output, self.last_run.values, shape)
+
+    def trace(self, x: npt.ArrayLike) -> dict[str, Array]:
+        """Integers of every layer's output, by golden name, as they pass the streams.
+
+        Emits the design once more beside its folder, with every such stream tapped, and compiles that.
+
+        Raises:
+            NetworkError, ToolMissing, ToolFailed: see :meth:`predict`.
+        """
+        images = _checked(self.network, np.asarray(x))
+        count, streams = len(images), self.dataflow.tensors
+        if count == 0:
+            return {name: np.zeros((0, *self.network.tensors[name].shape), dtype=np.int64) for name in streams}
+        folder = self.folder.with_name(f"{self.folder.name}-trace")
+        write(self.dataflow, folder, sorted({stream.wire for stream in streams.values()}))
+        # Pixels below the last window pass a stream after the last result: another image pushes them out.
+        values = to_stream(self.dataflow.input, np.concatenate([images, images[-1:]]))
+        simulate(self.dataflow, folder, values, cache=self.cache, optimise=self.optimise)
+        found = {}
+        for name, stream in streams.items():
+            beats = from_hex((folder / tap_file(stream.wire)).read_text(), data_bytes(stream))
+            passed = unpack(stream, beats[: count * stream.beats]).reshape(count, -1)
+            found[name] = from_stream(stream, passed, self.network.tensors[name].shape)
+        return found
 
 
 def simulate(

@@ -6,6 +6,7 @@ Vivado's IP packager takes no SystemVerilog file as the top (AMD UG1118, "Top-Le
 """
 
 import textwrap
+from collections.abc import Collection
 
 from hls.dataflow import Dataflow, Stream
 from hls.templates.unit import Unit
@@ -52,8 +53,17 @@ def frames_on_the_way(dataflow: Dataflow) -> int:
     return int(min(1 << held.bit_length(), MAX_STAMPS))
 
 
-def core(dataflow: Dataflow) -> str:
-    """Module core: the units between an AXI4-Stream in and one out, TLAST at the end of every image."""
+def tap_file(wire: str) -> str:
+    """Where a simulation writes the beats of a wire that is tapped, in the folder it runs in."""
+    return f"{wire}.beats"
+
+
+def core(dataflow: Dataflow, taps: Collection[str] = ()) -> str:
+    """Module core: the units between an AXI4-Stream in and one out, TLAST at the end of every image.
+
+    Args:
+        taps: wires whose beats a simulation shall write down, see :func:`tap_file`.
+    """
     source, result = dataflow.input, dataflow.output
     in_bits, out_bits = source.format.width * source.lanes, result.format.width * result.lanes
     lines = [
@@ -82,6 +92,11 @@ def core(dataflow: Dataflow) -> str:
         lines.append("  wire unused = &{1'b0, s_axis_tdata};")
     for unit in dataflow.units:
         lines += _instance(unit)
+    lines += [
+        f'  tap #(.WIDTH({dataflow.wires[wire]}), .FILE("{tap_file(wire)}")) t_{wire} (.aclk(aclk), .aresetn(aresetn), '
+        f".axis_tdata(w_{wire}), .axis_tvalid(v_{wire}), .axis_tready(r_{wire}));"
+        for wire in taps
+    ]
     padding = 8 * data_bytes(result) - out_bits
     last = f"{{{padding}'d0, w_{result.wire}}}" if padding else f"w_{result.wire}"
     lines += [

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hls_networks import Builder
 
-from hls.emit import emit, load_manifest
+from hls.emit import emit, load_manifest, write
 from hls.layers import build
 from hwsim.design import Design, Folding
 from hwsim.errors import InputError, ModelFileError, NetworkError, OutputError, UnsupportedError
@@ -66,6 +66,18 @@ def test_the_clock_of_the_design_is_the_constraint(tmp_path: Path) -> None:
     comment, command = (tmp_path / "top.xdc").read_text().splitlines()
     assert comment.startswith("# ")
     assert f"{command}\n" == (tmp_path / "top.sdc").read_text()
+
+
+def test_a_tap_is_an_addition_of_one_line(tmp_path: Path) -> None:
+    dataflow = build(*tiny())
+    write(dataflow, tmp_path / "plain")
+    wire = dataflow.tensors["relu2.out"].wire
+    write(dataflow, tmp_path / "tapped", [wire])
+    plain, tapped = ((tmp_path / name / "core.sv").read_text().splitlines() for name in ("plain", "tapped"))
+    (added,) = set(tapped) - set(plain)
+    assert f"t_{wire} " in added
+    assert [line for line in tapped if line != added] == plain
+    assert "tap.sv" not in (tmp_path / "plain" / "files.f").read_text()
 
 
 def test_weights_stand_in_the_order_in_which_pixels_arrive(tmp_path: Path) -> None:

@@ -133,16 +133,40 @@ def test_a_branch_whose_fifo_is_too_short_is_reported_as_stuck(tmp_path: Path, r
 
 
 def test_new_weights_need_no_new_compilation(tmp_path: Path, rtl_cache: Path) -> None:
-    network, weights, plan = tiny()
+    network, weights, plan = residual()
+    _, others, _ = residual(seed=1)
     images = corner_images(network, 8)
-    RtlExecutor(network, weights, plan, tmp_path, cache=rtl_cache, optimise=QUICK).predict(images)
-    other = {name: np.sign(values) for name, values in weights.items()}  # far smaller sums
-    golden = (reference.execute(network, values, images) for values in (weights, other))
-    assert not np.array_equal(*golden)
+    executor = RtlExecutor(network, weights, plan, tmp_path, cache=rtl_cache, optimise=QUICK)
+    executor.predict(images)
     before = {folder.name for folder in rtl_cache.iterdir()}
-    executor = RtlExecutor(network, other, plan, tmp_path, cache=rtl_cache, optimise=QUICK)
-    verify(network, other, images, {"rtl": executor}).require()
+    executor.load_weights(others)
+    verify(network, others, images, {"rtl": executor}).require()
     assert {folder.name for folder in rtl_cache.iterdir()} == before
+    golden = (reference.execute(network, values, images) for values in (weights, others))
+    assert not np.array_equal(*golden)
+
+
+def test_every_layer_is_seen_as_it_passes(tmp_path: Path, rtl_cache: Path) -> None:
+    for name, (network, weights, plan) in {"tiny": tiny(), "residual": residual()}.items():
+        executor = RtlExecutor(network, weights, plan, tmp_path / name, cache=rtl_cache, optimise=QUICK)
+        images = corner_images(network, 8)
+        traced = executor.trace(images)
+        golden = reference.trace(network, weights, images)
+        assert set(traced) == {layer.output for layer in network.layers}
+        for tensor, values in traced.items():
+            np.testing.assert_array_equal(values, golden[tensor], err_msg=tensor)
+        assert executor.trace(images[:0])["x"].shape == (0, *images.shape[1:])
+
+
+def test_a_fault_is_named_by_its_layer(tmp_path: Path, rtl_cache: Path) -> None:
+    network, weights, plan = tiny()
+    for layer in ("conv2d1", "dense5"):
+        name = network.layer(layer).params["weight"]
+        faulty = {**weights, name: -1 - weights[name]}
+        executor = RtlExecutor(network, faulty, plan, tmp_path, cache=rtl_cache, optimise=QUICK)
+        (comparison,) = verify(network, weights, corner_images(network, 20), {"rtl": executor}).comparisons
+        assert comparison.divergence is not None
+        assert (comparison.divergence.layer, comparison.divergence.inputs_agree) == (layer, True)
 
 
 def test_inputs_that_do_not_fit_are_refused(tmp_path: Path) -> None:
