@@ -11,9 +11,13 @@ import torch
 from brevitas.export import export_onnx_qcdq, export_qonnx
 from brevitas.quant import (
     Int8ActPerTensorFixedPoint,
+    Int8ActPerTensorFloat,
     Int8BiasPerTensorFixedPointInternalScaling,
+    Int8WeightPerChannelFloat,
     Int8WeightPerTensorFixedPoint,
+    Int32Bias,
     Uint8ActPerTensorFixedPoint,
+    Uint8ActPerTensorFloat,
 )
 from torch import Tensor, nn
 
@@ -85,8 +89,35 @@ class Means(nn.Module):
         return self.head(x.mean((2, 3)))
 
 
-NETWORKS = {"plain": (plain, (1, 12, 12)), "mlp": (mlp, (16,)), "norm": (norm, (1, 12, 12)),
-            "residual": (Residual, (3, 12, 12)), "means": (Means, (3, 12, 12))}  # fmt: skip
+class Scaled(nn.Module):
+    """Brevitas' own defaults: any real scale, one per channel for weights, 32-bit biases; batch norm and residual."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        weight = {"weight_quant": Int8WeightPerChannelFloat}
+        biased = {**weight, "bias": True, "bias_quant": Int32Bias}
+        self.quant_in = qnn.QuantIdentity(act_quant=Int8ActPerTensorFloat, return_quant_tensor=True)
+        self.conv1, self.norm = qnn.QuantConv2d(2, 6, 3, bias=False, **weight), nn.BatchNorm2d(6)
+        self.relu1 = qnn.QuantReLU(act_quant=Uint8ActPerTensorFloat, return_quant_tensor=True)
+        self.conv2 = qnn.QuantConv2d(6, 6, 3, groups=6, padding=1, **biased)
+        self.shared = qnn.QuantIdentity(act_quant=Int8ActPerTensorFloat, return_quant_tensor=True)
+        self.relu2 = qnn.QuantReLU(act_quant=Uint8ActPerTensorFloat, bit_width=4, return_quant_tensor=True)
+        self.pool, self.head = nn.MaxPool2d(2), qnn.QuantLinear(6 * 25, 5, **biased)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu1(self.norm(self.conv1(self.quant_in(x))))
+        x = self.relu2(self.shared(x) + self.shared(self.conv2(x)))
+        return self.head(self.pool(x).flatten(1))
+
+
+NETWORKS = {
+    "plain": (plain, (1, 12, 12)),
+    "mlp": (mlp, (16,)),
+    "norm": (norm, (1, 12, 12)),
+    "residual": (Residual, (3, 12, 12)),
+    "means": (Means, (3, 12, 12)),
+    "scaled": (Scaled, (2, 12, 12)),
+}
 
 
 def export(name: str, folder: Path, form: str = "qonnx") -> tuple[Path, nn.Module, tuple[int, ...]]:

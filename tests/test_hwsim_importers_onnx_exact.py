@@ -2,10 +2,11 @@
 """Quantised files of any scale as integer networks: the same outputs as qonnx's and onnxruntime's own execution.
 
 Both compute in float32, so outputs are compared within its rounding; one level of difference is a hundred times more.
-Their sums of scaled products are rounded too, and about one 8-bit activation in 100,000 lies so close to a step that
-this decides it: the seeds below meet none.
+Their sums of scaled products are rounded too, and about three 8-bit activations in a million lie so close to a step
+that this decides it: the seeds below meet none.
 """
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,15 @@ def test_eight_bits_with_a_zero_point_equal_qonnx(tmp_path: Path) -> None:
     assert ops_of(exact.network) == expected.split()
 
 
+def test_scales_per_channel_of_activations(tmp_path: Path) -> None:
+    graph = Graph()
+    x = graph.quant("x", np.array([0.31, 0.17, 0.5]).reshape(1, 3, 1, 1), 5)
+    x = graph.norm(graph.conv(x, (6, 1, 2, 2), 3, 0.3, group=3), 6, 1.0)
+    scales = np.linspace(0.2, 0.4, 6).reshape(1, 6, 1, 1)
+    graph.conv(graph.quant(x, scales, 4), (6, 1, 1, 1), 3, 0.3, group=6)
+    assert ops_of(check(graph, tmp_path, (3, 5, 5), None).network) == ["conv2d", "threshold", "conv2d"]
+
+
 def test_thresholds_of_channels_last_data(tmp_path: Path) -> None:
     graph = Graph()
     x = graph.add("Transpose", graph.conv(graph.quant("x", 0.1, 4), (3, 2, 1, 1), 3, 0.3), perm=[0, 2, 3, 1])
@@ -192,6 +202,26 @@ def test_a_sigmoid_between_powers_of_two_is_a_table(tmp_path: Path) -> None:
     exact = check(graph, tmp_path, (8,), None)
     assert ops_of(exact.network) == ["dense", "requantise", "lookup", "dense"]
     assert (exact.head, exact.tail, exact.notes) == (None, None, ())
+
+
+# Brevitas
+
+
+@pytest.mark.needs("brevitas")
+def test_a_network_of_brevitas_own_defaults_equals_brevitas(tmp_path: Path) -> None:
+    """Real scales, one per channel for weights; a batch norm that is not folded; a residual with a shared quantiser."""
+    import torch
+    from brevitas_networks import export
+
+    path, module, shape = export("scaled", tmp_path)
+    exact = import_exact(path)
+    x = np.random.default_rng(0).standard_normal((300, *shape)).astype(np.float32)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own, about named tensors
+        theirs = module(torch.tensor(x)).numpy()
+    expect_equal(exact, x, theirs)
+    expected = "conv2d batch_norm conv2d batch_norm batch_norm add threshold max_pool2d flatten dense"
+    assert ops_of(exact.network) == expected.split()
 
 
 # QuantizeLinear and DequantizeLinear

@@ -2,6 +2,7 @@
 """Constant subgraphs: evaluated as onnxruntime and qonnx evaluate them, quantisers kept in sight."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hwsim.importers.onnx import import_onnx
 from hwsim.importers.onnx_file import Node
 from hwsim.importers.onnx_fold import fold
 from hwsim.importers.onnx_values import Constant
+from hwsim.importers.qonnx import Quantiser
 from hwsim.reference import execute
 
 QUANT = "qonnx.custom_op.general"
@@ -145,6 +147,23 @@ def test_quantised_clipped_dequantised_weights_know_their_width() -> None:
     assert result.quantiser is not None
     assert str(result.quantiser.weight_format()) == "ap_fixed<4,1>"
     np.testing.assert_array_equal(result.array, np.clip(np.round(W * 8), -7, 7) / 8)
+
+
+@pytest.mark.parametrize(
+    ("op", "inputs", "attrs", "moved"),
+    [
+        ("Transpose", [], {"perm": [1, 0]}, lambda array: array.T),
+        ("Reshape", [np.array([-1])], {}, lambda array: array.reshape(-1)),
+        ("Identity", [], {}, lambda array: array),
+    ],
+)
+def test_scales_per_channel_go_along(op: str, inputs: list, attrs: dict, moved: Any) -> None:
+    scale = np.array([[0.3], [0.7]])
+    constant = Constant(np.arange(6, dtype=np.float32).reshape(2, 3), Quantiser(4, scale))
+    (result,) = fold(Node("n", op, "", ("c",), ("o",), attrs), [constant, *map(Constant, inputs)], 13)
+    assert result.quantiser is not None
+    np.testing.assert_array_equal(result.array, moved(constant.array))
+    np.testing.assert_array_equal(result.quantiser.scale, moved(np.broadcast_to(scale, (2, 3))))
 
 
 def test_quantise_linear_saturates_and_rounds_ties_to_even() -> None:

@@ -11,7 +11,7 @@ from onnx_graphs import by_onnxruntime, by_qonnx, floats, node, ops_of, write
 
 from hwsim.errors import UnsupportedError
 from hwsim.fixed import FixedPoint
-from hwsim.importers.onnx import import_onnx
+from hwsim.importers.onnx import import_exact, import_onnx
 from hwsim.network import Network
 from hwsim.reference import execute
 
@@ -67,6 +67,15 @@ def test_integers_equal_qonnx_and_brevitas(exported: Export, name: str) -> None:
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         np.testing.assert_array_equal(ours, module(torch.tensor(x, dtype=torch.float32)).numpy())
+
+
+@pytest.mark.parametrize("name", ["plain", "mlp", "residual", "means"])
+def test_powers_of_two_need_no_exact_import(exported: Export, name: str) -> None:
+    path = exported(name)[0]
+    network, weights = import_onnx(path)
+    exact = import_exact(path)
+    assert (exact.network, exact.head, exact.tail, exact.notes) == (network, None, None, ())
+    assert all(np.array_equal(exact.weights[name], array) for name, array in weights.items())
 
 
 @pytest.mark.parametrize(
