@@ -70,7 +70,7 @@ def _by_steps(steps: Sequence[Step], fmt: FixedPoint, lattice: Lattice) -> Close
     staircase = _staircase(steps, fmt, lattice, np.float32)
     where = f"over {fmt.min_int}..{fmt.max_int}"
     if staircase.steps <= MAX_STEPS:
-        note = f"{staircase.steps} thresholds per channel {where}"
+        note = f"{staircase.steps} threshold{'s' if staircase.steps > 1 else ''} per channel {where}"
         return Closed((_threshold(staircase, fmt, frac),), lattice.unit * 2.0**frac, note)
     proved, found = staircase, find_multiply_shift(staircase)
     if found is None:

@@ -61,17 +61,17 @@ CHAINS: dict[str, tuple[list[tuple], list[str], str]] = {
     "one bit": (
         [NORM, ("threshold", np.zeros((4, 1)), -np.ones(4), 2.0 * np.ones(4))],
         ["threshold"],
-        "1 thresholds per channel over -256..255",
+        "1 threshold per channel over -256..255",
     ),
     "one bit of scale 0.3": (
         [NORM, ("threshold", np.zeros((4, 1)), -0.3 * np.ones(4), 0.6 * np.ones(4))],
         ["threshold"],
-        "1 thresholds",
+        "1 threshold per channel",
     ),
     "relu of one bit": (
         [NORM, ("threshold", np.zeros((4, 1)), -np.ones(4), 2.0 * np.ones(4)), ("relu",)],
         ["threshold"],
-        "1 thresholds",
+        "1 threshold per channel",
     ),
     "two bits": ([NORM, ("requantise", "ap_fixed<2,2,RND_CONV,SAT_SYM>")], ["threshold"], "2 thresholds"),
     "four bits of scale 0.7": ([NORM, *scaled(0.7, "ap_fixed<4,4,RND_CONV,SAT>")], ["threshold"], "15 thresholds"),

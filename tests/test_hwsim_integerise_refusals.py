@@ -54,6 +54,13 @@ REFUSED = {
         broken(lambda s: s.conv(s.norm(s.quantise("x", 0.3, FOUR), np.linspace(1, 2, 4), 0.0), 2)),
         "conv2d5: sums channels of different scales; expected one scale; quantise its input per tensor",
     ),
+    "relu of a falling scale": (
+        broken(
+            lambda s: s.add("add", x := s.quantise("x", 0.3, FOUR), s.add("relu", s.norm(x, np.array([-0.5]), 0.0)))
+        ),
+        "add6: reads real numbers (batch_norm, batch_norm, relu without a quantiser behind); expected quantised "
+        "values; quantise what it reads",
+    ),
     "branches of different scales": (
         broken(lambda s: s.add("add", s.quantise("x", 0.3, FOUR), s.quantise("x", 0.4, FOUR))),
         "add7: adds tensors of different scales; expected one scale, or scales a power of two apart; let the branches "
