@@ -22,8 +22,8 @@ Array = npt.NDArray[Any]
 #: Element by element, and without an exact integer form.
 FUNCTIONS = ("sigmoid", "tanh", "leaky_relu", "gelu", "silu", "hard_sigmoid", "hard_swish")
 
-# 4,096 entries: with 8-bit results two 18-Kbit block RAMs of an FPGA, which hold 2,048 x 9 bits each (AMD UG473,
-# table 1-1). Every bit more doubles them, and hls4ml's tables end at 1,024 entries by default.
+# 4,096 entries: with 8-bit results two 18-Kbit block RAMs of an FPGA as 2,048 x 9 bits each (AMD UG473; ECP5's are of
+# that size too). Every bit more doubles them. hls4ml's tables have 1,024 entries by default.
 MAX_TABLE_BITS = 12
 
 
