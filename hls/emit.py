@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hls.constraints import sdc, xdc
-from hls.dataflow import Array, Dataflow, Stream
+from hls.dataflow import Array, Dataflow, Stream, arrival_order
 from hls.layers import build
 from hls.registers import REGISTERS, Register
 from hls.templates import RTL, sources
@@ -27,17 +27,27 @@ from hls.verilog import CORE, TOP, core, data_bytes, top
 from hwsim import serial
 from hwsim.design import Design
 from hwsim.errors import OutputError
+from hwsim.fixed import FixedPoint
 from hwsim.network import Network
 
 
 @dataclass(frozen=True)
 class Port:
-    """One end of the design: ``lanes`` integers of ``format`` per beat, ``beats`` per image, in ``bytes`` of TDATA."""
+    """One end of the design: ``lanes`` integers of ``format`` per beat, ``beats`` per image, in ``bytes`` of TDATA.
+
+    ``image`` is (channels, rows, columns) of what travels, pixel by pixel with the channels innermost.
+    """
 
     format: str
     lanes: int
     beats: int
     bytes: int
+    image: tuple[int, int, int]
+
+    @property
+    def stream(self) -> Stream:
+        """The same as a stream, for :mod:`hls.beats`."""
+        return Stream("", FixedPoint.parse(self.format), self.lanes, self.image, arrival_order(self.image))
 
 
 @dataclass(frozen=True)
@@ -158,4 +168,4 @@ def _manifest(dataflow: Dataflow, hashes: Mapping[str, str]) -> Manifest:
 
 
 def _port(stream: Stream) -> Port:
-    return Port(str(stream.format), stream.lanes, stream.beats, data_bytes(stream))
+    return Port(str(stream.format), stream.lanes, stream.beats, data_bytes(stream), stream.image)

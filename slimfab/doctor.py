@@ -27,7 +27,7 @@ _PACKAGES = (
     ("qonnx", "execution of QONNX files", "slimfab[quant]"),
     ("hls4ml", "accelerator projects and C simulation", "slimfab[hls]"),
     ("da4ml", "dense layers as adder trees, fully unrolled", "da4ml"),
-    ("cocotb", "test benches of the SystemVerilog modules", "cocotb"),
+    ("cocotb", "a bench for the streams and registers of emitted designs", "slimfab[bench]"),
     ("plotly", "plots in the report", "slimfab[report]"),
     ("jinja2", "the report", "slimfab[report]"),
     ("scikit-learn", "the embedded digits data set", "slimfab[data]"),

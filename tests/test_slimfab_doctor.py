@@ -86,9 +86,15 @@ def test_a_program_is_found_and_asked_for_its_version(tmp_path: Path, monkeypatc
 def test_the_doctor_lists_what_the_base_lacks(base: Path) -> None:
     text = bare(base, "doctor")
     assert re.search(r"✓ +numpy +\d", text)
-    for name, extra in (("torch", "torch"), ("brevitas", "quant"), ("hls4ml", "hls"), ("plotly", "report")):
+    for name, extra in (
+        ("torch", "torch"),
+        ("brevitas", "quant"),
+        ("hls4ml", "hls"),
+        ("cocotb", "bench"),
+        ("plotly", "report"),
+    ):
         assert re.search(rf"– +{name} +\w.*pip install 'slimfab\[{extra}\]'", text), name
-    for name in ("da4ml", "cocotb"):
+    for name in ("da4ml",):
         assert re.search(rf"– +{name} +\w.*pip install '{name}'", text), name
     for name in ("verilator", "iverilog", "yosys", "nextpnr-ecp5"):
         assert re.search(rf"[✓–] +{name} ", text), name
