@@ -58,7 +58,7 @@ class Bench:
     async def start(self) -> None:
         """Clock and first reset."""
         self.dut.aresetn.value = 0
-        cocotb.start_soon(Clock(self.dut.aclk, CLOCK_NS, unit="ns").start())
+        Clock(self.dut.aclk, CLOCK_NS, unit="ns").start()
         await self.reset()
         cocotb.start_soon(self._witness())
 
