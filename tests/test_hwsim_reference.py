@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import ANY, data_for, networks, weights_for
+from strategies import ANY, BLOCKS, PARAMETERS, data_for, networks, weights_for
 
 from hwsim.errors import InputError, NetworkError, UnsupportedError, WeightsError
 from hwsim.fixed import FixedPoint
@@ -30,6 +30,28 @@ def test_every_tensor_equals_the_rational_executor(net: Network, seed: int) -> N
         assert array.dtype == np.int64
         np.testing.assert_array_equal(array, expected[name], err_msg=name)
     np.testing.assert_array_equal(execute(net, weights, x), expected[net.outputs[0]])
+
+
+def counted(draw: Any, sketch: Any) -> None:
+    channels, steps = sketch.shape()[0], draw(st.integers(1, 7))
+    sketch.layer("threshold", thresholds=(channels, steps), start=(channels,), slope=(channels,))
+
+
+def looked_up(draw: Any, sketch: Any) -> None:
+    fmt = sketch.tensors[sketch.last].format
+    sketch.layer("lookup", attrs={"first": fmt.min_int}, table=(fmt.max_int - fmt.min_int + 1,))
+
+
+WITH_TABLES = {**ANY, **dict.fromkeys(("thresholds", "start", "slope", "table"), PARAMETERS)}
+
+
+@settings(deadline=None, max_examples=40)
+@given(net=networks(WITH_TABLES, (*BLOCKS, counted, looked_up, counted, looked_up)), seed=SEEDS)
+def test_thresholds_and_tables_equal_the_rational_executor(net: Network, seed: int) -> None:
+    weights, x = weights_for(net, seed), data_for(net, 2, seed)
+    expected = naive.run(net, weights, x)
+    for name, array in trace(net, weights, x).items():
+        np.testing.assert_array_equal(array, expected[name], err_msg=name)
 
 
 @settings(deadline=None, max_examples=20)
