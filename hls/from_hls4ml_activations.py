@@ -30,7 +30,7 @@ def activation(draft: Draft, node: Any) -> None:
         raise draft.refuse(
             node, f"activation {name}", f"one of {', '.join(ACTIVATIONS)}", "replace it, or use hls4ml's Vitis backend"
         )
-    view = draft.view(node)
+    view = draft.by_channel(node, draft.view(node)) if name == "prelu" else draft.view(node)
     draft.publish(node, ACTIVATIONS[name](draft, node, view), view.order)
 
 
@@ -149,8 +149,10 @@ def _right_and_left(
 
 
 def _thresholded_relu(draft: Draft, node: Any, view: View) -> str:
-    """x above theta, 0 elsewhere."""
+    """x above theta, 0 elsewhere. hls4ml 1.3.0 makes every ReLU layer of Keras 3 one with theta = 0."""
     theta = number(draft, node, "param", "activ_param")
+    if not theta.ints.any():
+        return LINES_AND_STEPS["relu"](draft, node, view)
     _expect_narrow(draft, node, view.tensor)
 
     def function(codes: IntArray, source: FixedPoint) -> tuple[IntArray, int]:

@@ -81,12 +81,19 @@ class Draft:
         shapes = [self.tensors[tensor].shape for tensor in layer.inputs]
         (shape,) = ops.output_shapes(layer, shapes, {role: self.tensors[t].shape for role, t in roles.items()})
         self.tensors[unique] = Tensor(shape)
-        exact = self._exact(layer, needed=target is None)
-        if target is not None and exact is not None:
-            target = settled(target, exact)
-        self.tensors[unique] = Tensor(shape, target or exact)
+        self.tensors[unique] = Tensor(shape, self._exact(layer, needed=target is None))
         self.layers.append(layer)
-        return unique
+        return unique if target is None else self.land(unique, target)
+
+    def land(self, tensor: str, target: FixedPoint) -> str:
+        """Let the layer that writes a tensor exactly cast it to ``target``; returns the tensor of the result."""
+        old = self.tensors[tensor]
+        if old.format is not None:
+            target = settled(target, old.format)
+        if old.format is None or target.overflow != "SAT_SYM":
+            self.tensors[tensor] = Tensor(old.shape, target)
+            return tensor
+        return self.cast(f"{tensor}_limit", tensor, target)
 
     def _exact(self, layer: Layer, needed: bool) -> FixedPoint | None:
         """The layer's exact format; None where it has none (a mean over 49) and none is needed."""
@@ -104,18 +111,17 @@ class Draft:
             return None
 
     def cast(self, name: str, tensor: str, target: FixedPoint) -> str:
-        """The tensor in another format; the same tensor where no bit changes."""
+        """The tensor in another format; the same tensor where no bit changes.
+
+        The symmetric range of SAT_SYM is a clip: its bounds are numbers of the target, so that clipping before
+        rounding is clipping after it.
+        """
         source = self.format(tensor)
         target = settled(target, source)
-        if is_identity(source, target) and target.overflow != "SAT_SYM":
-            return tensor
-        return self.add(name, "requantise", (tensor,), target)
-
-    def retarget(self, tensor: str, target: FixedPoint) -> str:
-        """Let a layer that was added with its exact format cast to ``target``; returns its tensor."""
-        old = self.tensors[tensor]
-        self.tensors[tensor] = Tensor(old.shape, settled(target, self.format(tensor)))
-        return tensor
+        if target.overflow == "SAT_SYM":
+            low, high = target.min_int * target.step, target.max_int * target.step
+            return self.add(name, "clip", (tensor,), replace(target, overflow="SAT"), low=low, high=high)
+        return tensor if is_identity(source, target) else self.add(name, "requantise", (tensor,), target)
 
     # What a layer reads
 
@@ -158,6 +164,10 @@ class Draft:
         if len(self.tensors[tensor].shape) != 1:
             tensor = self.add(f"{tensor}_flat", "flatten", (tensor,), self.format(tensor))
         return replace(view, tensor=tensor, shape=(len(view.order),))
+
+    def by_channel(self, node: Any, view: View) -> View:
+        """A view whose channels may be treated differently: of a flattened image, all elements may."""
+        return self.as_vector(node, view) if len(view.shape) == 1 else view
 
     # What a layer writes
 

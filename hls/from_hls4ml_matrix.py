@@ -92,14 +92,14 @@ def _products(
         return draft.add(node.name, op, (view.tensor,), result, {"weight": weight}, **(attrs or {}))
     weight = _within(draft, node, accumulator, source, weight)
     params = {"weight": weight}
-    if bias.format.width > 1 or np.any(bias.ints):  # hls4ml's absent bias is one bit of zeros
+    if np.any(bias.ints):  # an absent bias is zeros, sometimes of an absurdly wide type
         params["bias"] = _cast_bias(accumulator, bias, source.frac + weight.format.frac)
     total = draft.add(node.name, op, (view.tensor,), None, params, **(attrs or {}))
     if accumulator.overflow != "WRAP":
         _expect_room(draft, node, accumulator, source, params)
     elif not accumulator.holds(draft.format(total)) and not passes_through(accumulator, result):
-        return draft.cast(f"{node.name}_result", draft.retarget(total, accumulator), result)
-    return draft.retarget(total, result)
+        return draft.cast(f"{node.name}_result", draft.land(total, accumulator), result)
+    return draft.land(total, result)
 
 
 def _cast_bias(accumulator: FixedPoint, bias: Parameter, frac: int) -> Parameter:

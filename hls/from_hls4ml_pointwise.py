@@ -16,7 +16,7 @@ Activation = Callable[[Draft, Any, View], str]
 
 def batch_norm(draft: Draft, node: Any) -> None:
     """BatchNormalization, ApplyAlpha: the exact x * scale + bias, cast once, as hls4ml computes it."""
-    view = draft.view(node)
+    view = draft.by_channel(node, draft.view(node))
     params = {
         "scale": per_channel(draft, node, view, parameter_of(node.get_weights("scale"), f"{node.name}: scale")),
         "shift": per_channel(draft, node, view, parameter_of(node.get_weights("bias"), f"{node.name}: bias")),
@@ -27,7 +27,7 @@ def batch_norm(draft: Draft, node: Any) -> None:
 
 def quantised_tanh(draft: Draft, node: Any) -> None:
     """BatchNormalizationQuantizedTanh: two or three levels by comparison with one or two thresholds per channel."""
-    view = draft.view(node)
+    view = draft.by_channel(node, draft.view(node))
     names = ("threshold",) if node.get_attr("quantize") == 2 else ("threshold_lo", "threshold_hi")
     read = [parameter_of(node.get_weights(name), f"{node.name}: {name}") for name in names]
     columns = [per_channel(draft, node, view, parameter).ints for parameter in read]
