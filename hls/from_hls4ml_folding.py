@@ -2,8 +2,9 @@
 """hls4ml's ReuseFactor, PE and SIMD per layer as foldings that the hardware units can have.
 
 ``reuse_factor = (mh / pe) * (mw / simd)``: how often one multiplier is used per output position. PE and SIMD, where a
-layer's configuration gives both, win over ReuseFactor. Otherwise the legal pair whose reuse factor is closest to the
-wanted one is taken; of equally close ones the faster, then the one with the larger SIMD, whose sums are the shorter.
+layer's configuration gives them, win over ReuseFactor. Otherwise the legal pair whose reuse factor is closest to the
+wanted one is taken, with at most :data:`MAX_UNROLL` multipliers, as in hls4ml; of equally close ones the faster, then
+the one with the larger SIMD.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,20 +13,22 @@ from typing import Any
 from hwsim.design import Folding
 from hwsim.errors import UnsupportedError
 from hwsim.fpga.folded import legal_pe, legal_simd
+from hwsim.fpga.hls4ml import MAX_UNROLL
 from hwsim.fpga.stages import Stage, pipeline
 from hwsim.network import Network
 
 #: Attributes of a node as hls4ml writes the keys PE and SIMD of its configuration in snake case; 0 leaves the choice
 #: to ReuseFactor.
 PE, SIMD = "p_e", "s_i_m_d"
-#: hls4ml's strategies → those of a folding. They change nothing in slimfab's units, which fold by PE and SIMD.
+UNROLLED = "distributed_arithmetic"  # computes all rows at once
+#: hls4ml's strategies → those of a folding. Latency and resource are one unit here, which folds by PE and SIMD.
 STRATEGIES: Mapping[str, str] = {
     "latency": "latency",
     "unrolled": "latency",
     "resource": "resource",
     "resource_unrolled": "resource",
-    "distributed_arithmetic": "distributed_arithmetic",
-    "da": "distributed_arithmetic",
+    "distributed_arithmetic": UNROLLED,
+    "da": UNROLLED,
 }
 
 
@@ -49,18 +52,25 @@ def foldings(network: Network, nodes: Sequence[Any]) -> dict[str, Folding]:
 
 
 def _matrix_folding(stage: Stage, node: Any) -> Folding:
-    products = stage.mh * stage.mw * stage.groups
-    pes = _wanted(stage.name, "PE", node.get_attr(PE, 0), legal_pe(stage))
-    simds = _wanted(stage.name, "SIMD", node.get_attr(SIMD, 0), legal_simd(stage))
+    name, products = stage.name, stage.mh * stage.mw * stage.groups
+    strategy = _strategy(node)
+    pes = _wanted(name, "PE", node.get_attr(PE, 0), legal_pe(stage))
+    simds = _wanted(name, "SIMD", node.get_attr(SIMD, 0), legal_simd(stage))
+    if strategy == UNROLLED:
+        pes = pes[-1:]
     wanted = float(node.get_attr("reuse_factor", 1))
-    pairs = [(pe, simd) for pe in pes for simd in simds]
+    pairs = [(pe, simd) for pe in pes for simd in simds if pe * simd <= MAX_UNROLL] or [(pes[0], simds[0])]
     pe, simd = min(pairs, key=lambda pair: (abs(products / (pair[0] * pair[1]) - wanted), -pair[0] * pair[1], -pair[1]))
-    strategy = str(node.model.config.get_strategy(node)).lower()
-    if strategy not in STRATEGIES:
+    return Folding(pe, simd, products // (pe * simd), strategy)
+
+
+def _strategy(node: Any) -> str:
+    stated = str(node.model.config.get_strategy(node)).lower()
+    if stated not in STRATEGIES:
         raise UnsupportedError(
-            f"{stage.name}: got Strategy {strategy}; expected one of {', '.join(STRATEGIES)}; change it in hls_config"
+            f"{node.name}: got Strategy {stated}; expected one of {', '.join(STRATEGIES)}; change it in hls_config"
         )
-    return Folding(pe, simd, products // (pe * simd), STRATEGIES[strategy])
+    return STRATEGIES[stated]
 
 
 def _wanted(name: str, what: str, value: Any, legal: Sequence[int]) -> Sequence[int]:
