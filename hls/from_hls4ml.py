@@ -40,26 +40,35 @@ BACKEND = "Slimfab"
 
 
 @dataclass(frozen=True, eq=False)
-class Port:
-    """One end of the model: hls4ml's flattened element i is element ``order[i]`` of the flattened golden tensor.
+class Place:
+    """Where an hls4ml tensor is: its flattened element i is element ``order[i]`` of the flattened golden ``tensor``.
 
-    ``format`` is hls4ml's type with its rounding and overflow; ``shape`` leaves out the batch.
+    ``shape`` is hls4ml's, without the batch.
     """
 
+    tensor: str
     shape: tuple[int, ...]
     format: FixedPoint
     order: IntArray
 
+    def reals(self, ints: Array) -> Array:
+        """(N, *golden shape) integers of the tensor → (N, size) float64, flat as hls4ml gives them."""
+        return self.format.to_real(ints.reshape(len(ints), -1)[:, self.order])
+
 
 @dataclass(frozen=True, eq=False)
 class Imported:
-    """A ModelGraph as a golden network with integer weights, the folding of its layers, and both ports."""
+    """A ModelGraph as a golden network with integer weights, the folding of its layers, and every tensor's place.
+
+    ``places`` are by the name of hls4ml's layer; ``input`` and ``output`` are those at both ends.
+    """
 
     network: Network
     weights: Weights
     folding: Mapping[str, Folding]
-    input: Port
-    output: Port
+    places: Mapping[str, Place]
+    input: Place
+    output: Place
 
     def enter(self, reals: Array) -> IntArray:
         """(N, *shape) real numbers as hls4ml takes them → (N, *golden shape) integers of the input's format."""
@@ -67,10 +76,6 @@ class Imported:
         golden = np.empty_like(ints)
         golden[:, self.input.order] = ints
         return golden.reshape(len(ints), *self.network.tensors[self.network.inputs[0]].shape)
-
-    def leave(self, ints: Array) -> Array:
-        """(N, *golden shape) integers of the output → (N, size) float64, flat as hls4ml gives them."""
-        return self.output.format.to_real(ints.reshape(len(ints), -1)[:, self.output.order])
 
 
 def from_model_graph(model: Any) -> Imported:
@@ -100,15 +105,18 @@ def from_model_graph(model: Any) -> Imported:
                 "replace it, or use hls4ml's Vitis backend",
             )  # fmt: skip
         LOWERINGS[node.class_name](draft, node)
-    entry, result = draft.views[model.inputs[0]], draft.views[model.outputs[0]]
-    if result.binary:
+    if draft.views[model.outputs[0]].binary:
         raise UnsupportedError(
             f"{model.outputs[0]}: got a binary output (ap_uint<1> for -1 and 1); expected numbers; end the model "
             "before it"
         )
+    places = {
+        name: Place(view.tensor, view.shape, draft.format(view.tensor), view.order)
+        for name, view in draft.views.items()
+    }
+    entry, result = places[model.inputs[0]], places[model.outputs[0]]
     network = Network(name, tuple(draft.layers), draft.tensors, (entry.tensor,), (result.tensor,))
-    ports = (Port(view.shape, draft.format(view.tensor), view.order) for view in (entry, result))
-    return Imported(network, draft.weights, foldings(network, nodes), *ports)
+    return Imported(network, draft.weights, foldings(network, nodes), places, entry, result)
 
 
 LOWERINGS: Mapping[str, Callable[[Draft, Any], None]] = {

@@ -85,7 +85,7 @@ def _products(
     """The matrix layer and, where the accumulator shows in the result, the cast behind it."""
     accumulator = format_of(node.get_attr("accum_t").precision, f"{node.name}: accum")
     source, result = draft.format(view.tensor), draft.result(node)
-    bias = parameter_of(node.get_weights("bias"), f"{node.name}: bias")
+    bias = _bias(node)
     _expect_no_bit_count(draft, node)
     if view.binary and weight.binary:
         _expect_count(draft, node, accumulator, bias, weight.ints[0].size)
@@ -100,6 +100,12 @@ def _products(
     elif not accumulator.holds(draft.format(total)) and not passes_through(accumulator, result):
         return draft.cast(f"{node.name}_result", draft.land(total, accumulator), result)
     return draft.land(total, result)
+
+
+def _bias(node: Any) -> Parameter:
+    """The bias as numbers, which it is in ap_uint<1>, too."""
+    found = parameter_of(node.get_weights("bias"), f"{node.name}: bias")
+    return Parameter((found.ints > 0).astype(np.int64), FixedPoint(1, 0, False)) if found.binary else found
 
 
 def _cast_bias(accumulator: FixedPoint, bias: Parameter, frac: int) -> Parameter:
@@ -158,7 +164,7 @@ def _expect_no_bit_count(draft: Draft, node: Any) -> None:
 
 def _expect_count(draft: Draft, node: Any, accumulator: FixedPoint, bias: Parameter, terms: int) -> None:
     """Binary times binary counts equal bits (``product::both_binary``); the count is doubled and centred at the end."""
-    if accumulator.max_int * accumulator.step < terms or np.any(bias.ints > 0):
+    if accumulator.max_int * accumulator.step < terms or np.any(bias.ints):
         raise draft.refuse(
             node, f"accum {accumulator} for a count of {terms} equal bits", "an accumulator that holds it, and no bias",
             "set accum to an integer type that is wide enough",

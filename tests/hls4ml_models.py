@@ -51,6 +51,31 @@ def from_torch(
         )  # fmt: skip
 
 
+def from_onnx(
+    path: Path, folder: Path, backend: str = "Slimfab", names: Mapping[str, Mapping[str, Any]] | None = None,
+    io_type: str = "io_parallel", **settings: Any,
+) -> Any:  # fmt: skip
+    """A converted QONNX file, cleaned up as hls4ml's documentation says."""
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.transformation.channels_last import ConvertToChannelsLastAndClean
+    from qonnx.transformation.gemm_to_matmul import GemmToMatMul
+    from qonnx.util.cleanup import cleanup_model
+
+    with quiet():
+        model = cleanup_model(ModelWrapper(str(path)))
+        if len(model.get_tensor_shape(model.graph.input[0].name)) > 2:
+            model = model.transform(ConvertToChannelsLastAndClean())
+        model = cleanup_model(model.transform(GemmToMatMul()))
+        config = hls4ml.utils.config_from_onnx_model(
+            model, **{"granularity": "name", "backend": backend, "default_precision": "fixed<24,8>", **settings}
+        )
+        update(config, names or {})
+        return hls4ml.converters.convert_from_onnx_model(
+            model, hls_config=config, backend=backend, output_dir=str(folder), project_name=PROJECT_NAME,
+            io_type=io_type,
+        )  # fmt: skip
+
+
 def update(config: dict[str, Any], names: Mapping[str, Mapping[str, Any]]) -> None:
     """Precisions are merged, other keys replaced."""
     for name, changes in names.items():
@@ -84,7 +109,7 @@ def golden(graph: Any, x: Array) -> Array:
     """What the golden executor makes of a Slimfab graph; (N, size) float64."""
     imported = from_model_graph(graph)
     ints = reference.execute(imported.network, imported.weights, imported.enter(x))
-    return imported.leave(ints)
+    return imported.output.reals(ints)
 
 
 def c_simulation(graph: Any, x: Array, cache: Path) -> Array:

@@ -15,3 +15,23 @@ def register(register_backend: Callable[[str, Any], None], register_writer: Call
 
     register_writer(NAME, SlimfabWriter)
     register_backend(NAME, SlimfabBackend)
+
+
+def trace(model: Any, x: Any) -> dict[str, Any]:
+    """Every layer's output in the hardware, by hls4ml's layer name: (N, *shape) real numbers of x's type.
+
+    hls4ml's own ``model.trace`` reads C++ variables, which there are none of here.
+
+    Args:
+        model: a ModelGraph that ``model.write()`` or ``model.compile()`` has written.
+        x: (N, *input shape) floating-point numbers.
+
+    Raises:
+        InputError: the model was not written, or x does not fit its input.
+        ToolMissing, ToolFailed: Verilator or g++.
+    """
+    import numpy as np
+
+    from hls.backend.project import written
+
+    return written(model).trace(np.asarray(x))

@@ -103,9 +103,21 @@ class SlimfabBackend(FPGABackend):  # type: ignore[misc]
         return True
 
     def compile(self, model: Any) -> str:
-        """Compile what was written with Verilator; returns the shared library, as hls4ml expects."""
-        from hls.backend.project import written
+        """Compile what was written with Verilator; returns the shared library, as hls4ml expects.
 
+        Raises:
+            UnsupportedError: ``model.trace`` asks, which reads C++ variables.
+            ToolMissing, ToolFailed: Verilator or g++.
+        """
+        from hls.backend.project import written
+        from hwsim.errors import UnsupportedError
+
+        if model.config.trace_output:
+            model.config.trace_output = False  # so that the next compilation is an ordinary one
+            raise UnsupportedError(
+                f"{model.config.get_project_name()}: got model.trace(), which reads C++ variables; expected a hardware "
+                "trace; call hls.backend.trace(model, x)"
+            )
         return str(written(model).compile())
 
     def predict(self, model: Any, x: npt.ArrayLike) -> npt.NDArray[Any]:

@@ -32,14 +32,31 @@ class Project:
 
     def predict(self, x: Array) -> Array:
         """See :meth:`hls.backend.backend.SlimfabBackend.predict`."""
+        reals = self.imported.output.reals(self.executor.predict(self._enter(x))).astype(x.dtype)
+        return reals[0] if len(reals) == 1 else reals
+
+    def trace(self, x: Array) -> dict[str, Array]:
+        """See :func:`hls.backend.trace`."""
+        found = self.executor.trace(self._enter(x))
+        return {
+            name: place.reals(found[place.tensor]).reshape(-1, *place.shape).astype(x.dtype)
+            for name, place in self.imported.places.items()
+            if place.tensor in found
+        }
+
+    def _enter(self, x: Array) -> Array:
+        """hls4ml's real numbers as golden integers.
+
+        Raises:
+            InputError: no floating-point numbers, or not a whole number of samples.
+        """
         source = self.imported.input
         if x.dtype.kind != "f" or x.size == 0 or x.size % len(source.order):
             raise InputError(
                 f"{self.imported.network.name}: got {x.dtype} data of shape {x.shape}; expected floating-point numbers "
                 f"(N, {', '.join(map(str, source.shape))})"
             )
-        reals = self.imported.leave(self.executor.predict(self.imported.enter(x))).astype(x.dtype)
-        return reals[0] if len(reals) == 1 else reals
+        return self.imported.enter(x)
 
 
 _PROJECTS: WeakKeyDictionary[Any, Project] = WeakKeyDictionary()
