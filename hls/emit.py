@@ -144,9 +144,11 @@ def load_manifest(folder: Path | str) -> Manifest:
 
 
 def _files(dataflow: Dataflow, taps: Collection[str]) -> dict[str, str]:
-    known = {unit.module for unit in dataflow.units}
+    known = {unit.module for unit in dataflow.units if not unit.sources}
     modules = sources({"control", "frame_last", *(["tap"] if taps else []), *known})
     files = {f"{name}.sv": (RTL / f"{name}.sv").read_text() for name in modules}
+    for unit in dataflow.units:
+        files |= unit.sources
     files |= {f"{CORE}.sv": core(dataflow, taps), f"{TOP}.v": top(dataflow)}
     files["files.f"] = "".join(f"{name}\n" for name in files)
     clock_mhz = dataflow.design.clock_mhz

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from hls.dataflow import Array, Draft, Lowering, Stream, arrival_order, image_of
+from hls.layers_unrolled import STRATEGY, lower_unrolled
 from hls.templates import streams
 from hls.templates.matrix_vector import accumulator, matrix_vector
 from hls.templates.operands import Operands
@@ -93,6 +94,8 @@ def _prefetched(draft: Draft, layer: Layer, stream: Stream, beats: int) -> Strea
 def _matrix(draft: Draft, layer: Layer, stream: Stream, matrices: Array, folding: Folding, parallel: int = 1) -> None:
     """A matrix unit over the vectors of a stream, and the layer's cast."""
     operands = _operands(draft, layer, stream, matrices)
+    if folding.strategy == STRATEGY:
+        return lower_unrolled(draft, layer, stream, operands, folding)
     exact, image = operands.exact, image_of(draft.network.tensors[layer.output].shape)
     wire = draft.wire(f"{layer.name}_matrix", folding.pe * exact.width)
     vectors = stream.beats // (matrices.shape[-1] // folding.simd)

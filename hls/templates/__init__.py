@@ -7,6 +7,7 @@
     sliding_window.py   windows of an image out of a line buffer
     ram.py              the shape of a memory's block RAMs
     cast.py             relu, clip and number formats
+    unrolled.py         dense layers and convolutions as adders, in modules made for their weights
     threshold.py        staircases: start + slope · (how many thresholds are reached)
     scale.py            a factor and a shift per channel
     lookup.py           functions of one number as tables

@@ -24,7 +24,8 @@ class Unit:
 
     ``parameters`` are SystemVerilog expressions by name; ``memories`` are the words of its ``.mem`` files by file
     name, in hexadecimal; ``timing`` is per image. ``inputs`` and ``outputs`` are wires; a module with several on one
-    side takes them side by side, the first in the low bits.
+    side takes them side by side, the first in the low bits. ``sources`` are the texts of its SystemVerilog files by
+    file name, where its module is none of ``hls/rtl``.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Unit:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     memories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 def bits64(value: int) -> str:
