@@ -14,6 +14,7 @@
     argmax.py           the place of the largest value
     max_pool.py         the largest value of a window
     mean.py             sums over a window or an image, and their exact division
+    shape.py            concatenation, padding, upsampling
     streams.py          FIFO, width converter, fork, addition
 
 Cycles come from :mod:`hwsim.fpga.dataflow`. A new module is a ``.sv`` file, a function that makes its

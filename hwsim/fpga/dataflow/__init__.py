@@ -8,9 +8,9 @@ All functions answer for a unit whose input is always valid and whose output is 
 from hwsim.fpga.dataflow.matrix import matrix_vector
 from hwsim.fpga.dataflow.pointwise import argmax, lookup, scale, threshold
 from hwsim.fpga.dataflow.pool import accumulate, divide, max_pool
+from hwsim.fpga.dataflow.shape import concat, pad, upsample
 from hwsim.fpga.dataflow.streams import add, cast, fifo, stream_fork, width_converter
 from hwsim.fpga.dataflow.timing import Timing
-from hwsim.fpga.dataflow.unrolled import unrolled
 from hwsim.fpga.dataflow.window import Window, sliding_window, smallest_buffer
 
 __all__ = [
@@ -20,16 +20,18 @@ __all__ = [
     "add",
     "argmax",
     "cast",
+    "concat",
     "divide",
     "fifo",
     "lookup",
     "matrix_vector",
     "max_pool",
+    "pad",
     "scale",
     "sliding_window",
     "smallest_buffer",
     "stream_fork",
     "threshold",
-    "unrolled",
+    "upsample",
     "width_converter",
 ]
