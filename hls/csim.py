@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from hls.compile import Library
 from hls.lowering import from_hls_order, to_hls_order
+from hls.mappable import check_images
 from hls.project import PROJECT_NAME
 from hwsim.errors import NetworkError, ToolFailed
 from hwsim.fixed import FixedPoint
@@ -117,7 +118,7 @@ def _run(
     progress: Progress | None,
 ) -> Array:
     """(N, elements) float64 in the order of the nodes."""
-    data = _checked(network, np.asarray(x))
+    data = check_images(network, x)
     tensor = network.inputs[0]
     columns = sum(size for _, size in trace_sizes) or output_size
     if len(data) == 0:
@@ -142,19 +143,6 @@ def _run(
         )
         loaded: Array = np.load(results)
         return loaded
-
-
-def _checked(network: Network, x: Array) -> Array:
-    tensor = network.inputs[0]
-    shape, fmt = network.tensors[tensor].shape, _format(network, tensor)
-    if x.shape[1:] != shape or x.dtype.kind not in "iu":
-        raise NetworkError(
-            f"{tensor}: got {x.dtype} data of shape {x.shape}; expected integers (N, "
-            f"{', '.join(map(str, shape))}) of {fmt}; quantise with the input's format first"
-        )
-    if x.size and (x.min() < fmt.min_int or x.max() > fmt.max_int):
-        raise NetworkError(f"{tensor}: data {x.min()}..{x.max()} leave {fmt}; clip or quantise them")
-    return x
 
 
 def _run_workers(

@@ -2,6 +2,10 @@
 """What every way to hardware asks of a network and its design before it looks at a single layer."""
 
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from hwsim.design import Design
 from hwsim.errors import NetworkError, UnsupportedError
@@ -54,3 +58,22 @@ def with_assumed_formats(network: Network) -> Network:
         for tensor in layer.outputs:
             formats[tensor] = FixedPoint(8, 5, tensor not in positive, "RND_CONV", "SAT")
     return network.with_formats(formats)
+
+
+def check_images(network: Network, x: npt.ArrayLike) -> npt.NDArray[Any]:
+    """(N, *input shape) integers of the input's format, as an array.
+
+    Raises:
+        NetworkError: other shapes, types or values.
+    """
+    images, tensor = np.asarray(x), network.inputs[0]
+    shape, fmt = network.tensors[tensor].shape, network.tensors[tensor].format
+    assert fmt is not None  # the network is quantised
+    if images.shape[1:] != shape or images.dtype.kind not in "iu":
+        raise NetworkError(
+            f"{tensor}: got {images.dtype} data of shape {images.shape}; expected integers (N, "
+            f"{', '.join(map(str, shape))}) of {fmt}; quantise with the input's format first"
+        )
+    if images.size and (images.min() < fmt.min_int or images.max() > fmt.max_int):
+        raise NetworkError(f"{tensor}: data {images.min()}..{images.max()} leave {fmt}; clip or quantise them")
+    return images

@@ -20,11 +20,12 @@ from hls.beats import from_hex, from_stream, pack, to_stream, unpack
 from hls.dataflow import Array, Dataflow
 from hls.emit import Manifest, load_manifest, write
 from hls.layers import build
+from hls.mappable import check_images
 from hls.registers import REGISTERS
 from hls.rtl_compile import FAST, compile_design
 from hls.verilog import data_bytes, tap_file
 from hwsim.design import Design
-from hwsim.errors import InputError, NetworkError, ToolFailed
+from hwsim.errors import InputError, ToolFailed
 from hwsim.network import Network
 
 _WORKER = Path(__file__).with_name("rtl_worker.py")
@@ -119,7 +120,7 @@ class RtlExecutor:
             NetworkError: x does not fit the network's input.
             ToolMissing, ToolFailed: see :func:`simulate`.
         """
-        images = _checked(self.network, np.asarray(x))
+        images = check_images(self.network, x)
         shape = self.network.tensors[self.network.outputs[0]].shape
         if len(images) == 0:
             return np.zeros((0, *shape), dtype=np.int64)
@@ -135,7 +136,7 @@ class RtlExecutor:
         Raises:
             NetworkError, ToolMissing, ToolFailed: see :meth:`predict`.
         """
-        images = _checked(self.network, np.asarray(x))
+        images = check_images(self.network, x)
         count, streams = len(images), self.dataflow.tensors
         if count == 0:
             return {name: np.zeros((0, *self.network.tensors[name].shape), dtype=np.int64) for name in streams}
@@ -239,17 +240,3 @@ def _checked_run(dataflow: Dataflow, manifest: Manifest, results: Mapping[str, A
         (int(results["stalls"][0]), int(results["stalls"][1])),
         {register.name: int(value) for register, value in zip(REGISTERS, results["registers"], strict=True)},
     )
-
-
-def _checked(network: Network, x: Array) -> Array:
-    tensor = network.inputs[0]
-    shape, fmt = network.tensors[tensor].shape, network.tensors[tensor].format
-    assert fmt is not None  # build() refused float tensors
-    if x.shape[1:] != shape or x.dtype.kind not in "iu":
-        raise NetworkError(
-            f"{tensor}: got {x.dtype} data of shape {x.shape}; expected integers (N, {', '.join(map(str, shape))}) "
-            f"of {fmt}; quantise with the input's format first"
-        )
-    if x.size and (x.min() < fmt.min_int or x.max() > fmt.max_int):
-        raise NetworkError(f"{tensor}: data {x.min()}..{x.max()} leave {fmt}; clip or quantise them")
-    return x

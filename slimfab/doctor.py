@@ -26,7 +26,7 @@ _PACKAGES = (
     ("onnx", "import of ONNX and QONNX files", "slimfab[quant]"),
     ("qonnx", "execution of QONNX files", "slimfab[quant]"),
     ("hls4ml", "accelerator projects and C simulation", "slimfab[hls]"),
-    ("da4ml", "dense layers as adder trees, fully unrolled", "da4ml"),
+    ("da4ml", "dense layers as adder trees, fully unrolled", "slimfab[da]"),
     ("cocotb", "a bench for the streams and registers of emitted designs", "slimfab[bench]"),
     ("plotly", "plots in the report", "slimfab[report]"),
     ("jinja2", "the report", "slimfab[report]"),

@@ -90,12 +90,11 @@ def test_the_doctor_lists_what_the_base_lacks(base: Path) -> None:
         ("torch", "torch"),
         ("brevitas", "quant"),
         ("hls4ml", "hls"),
+        ("da4ml", "da"),
         ("cocotb", "bench"),
         ("plotly", "report"),
     ):
         assert re.search(rf"– +{name} +\w.*pip install 'slimfab\[{extra}\]'", text), name
-    for name in ("da4ml",):
-        assert re.search(rf"– +{name} +\w.*pip install '{name}'", text), name
     for name in ("verilator", "iverilog", "yosys", "nextpnr-ecp5"):
         assert re.search(rf"[✓–] +{name} ", text), name
     assert re.search(r"– +g\+\+ +C simulation .*apt-get install g\+\+", text)
