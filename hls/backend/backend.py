@@ -142,6 +142,7 @@ class SlimfabBackend(FPGABackend):  # type: ignore[misc]
         fifo_opt: bool = False,
         log_to_stdout: bool = True,
         family: str | None = None,
+        timing: bool = False,
     ) -> dict[str, dict[str, str]]:
         """Synthesise with yosys and count cycles in RTL simulation; hls4ml's report dictionary.
 
@@ -149,7 +150,9 @@ class SlimfabBackend(FPGABackend):  # type: ignore[misc]
             synth: give ``CSynthesisReport``.
             cosim, validation: compare with the golden integers, and give ``CosimReport``.
             reset, csim, log_to_stdout: of other back ends; they change nothing here.
-            family: yosys's target, "xc7", "xcup" or "ecp5"; by default the one of the part.
+            family: yosys's target, "xc7", "xcup" or "ecp5"; by default the one of the part's board.
+            timing: for "ecp5" the clock period after place and route on an ECP5-85; for "xc7" ``CellDelay``, the cells
+                on the longest path without any wire, which is less than a period. ``ClockTool`` says who found it.
 
         Raises:
             UnsupportedError: export, vsynth or fifo_opt, which are the vendor's tools.
@@ -167,4 +170,4 @@ class SlimfabBackend(FPGABackend):  # type: ignore[misc]
                 "vendor's tools by hand"
             )
         part, clock = (model.config.get_config_value(key) for key in ("Part", "ClockPeriod"))
-        return build(written(model), str(part), float(clock), synth, cosim or validation, family)
+        return build(written(model), str(part), float(clock), synth, cosim or validation, family, timing)

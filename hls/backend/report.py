@@ -29,30 +29,28 @@ def device_of(part: str) -> devices.Device | None:
 
 
 def build(
-    project: Project, part: str, clock_ns: float, synth: bool, cosim: bool, family: str | None = None
+    project: Project, part: str, clock_ns: float, synth: bool, cosim: bool, family: str | None, timing: bool
 ) -> dict[str, Section]:
-    """The report of a written design.
-
-    Args:
-        synth: count resources with yosys and give ``CSynthesisReport``.
-        cosim: compare integers and give ``CosimReport``.
-        family: for yosys ("xc7", "xcup", "ecp5"); that of the part's board by default.
-
-    Raises:
-        InputError: the family of the part is unknown, and none is given.
-        ToolMissing, ToolFailed: Verilator, g++ or yosys.
-    """
+    """The report of a written design; arguments and errors are those of ``SlimfabBackend.build``."""
+    board = device_of(part)
+    family = family or (_FAMILIES[board.text["family"]] if board is not None else None)
+    if synth and family is None:
+        raise InputError(
+            f"{part}: is the part of no board in hwsim/devices; expected one of theirs, or a family; "
+            "call build(family='xc7'), 'xcup' or 'ecp5'"
+        )
     cycles, status = _simulate(project)
     report = {}
     if synth:
+        assert family is not None
         report["CSynthesisReport"] = {
             "TargetClockPeriod": f"{clock_ns:g}",
-            "EstimatedClockPeriod": "N/A",
+            **_clock(project.executor.folder, family, timing),
             "BestLatency": cycles["LatencyMin"],
             "WorstLatency": cycles["LatencyMax"],
             "IntervalMin": cycles["IntervalMin"],
             "IntervalMax": cycles["IntervalMax"],
-            **_resources(project.executor.folder, part, family),
+            **_resources(project.executor.folder, family, board),
         }
     if cosim:
         report["CosimReport"] = {"RTL": "Verilog", "Status": status, **cycles}
@@ -76,18 +74,27 @@ def _simulate(project: Project) -> tuple[Section, str]:
     return {key: str(value) for key, value in cycles.items()}, "Pass" if same else "Fail"
 
 
-def _resources(folder: Path, part: str, family: str | None) -> Section:
+def _resources(folder: Path, family: str, board: devices.Device | None) -> Section:
     """Counts, what the part's board has of each where it is known, and who counted."""
     from hls.synthesis import synthesise
 
-    board = device_of(part)
-    if family is None and board is None:
-        raise InputError(
-            f"{part}: is the part of no board in hwsim/devices; expected one of theirs, or a family; "
-            "call build(family='xc7'), 'xcup' or 'ecp5'"
-        )
-    synthesis = synthesise(folder, family or _FAMILIES[board.text["family"]])  # type: ignore[union-attr]
+    synthesis = synthesise(folder, family)
     found = {key: str(getattr(synthesis.total, name)) for key, name in _RESOURCES.items()}
     if board is not None:
         found |= {f"Available{key}": f"{board[name]:.0f}" for key, name in _RESOURCES.items()}
     return {**found, "Tool": synthesis.label}
+
+
+def _clock(folder: Path, family: str, timing: bool) -> Section:
+    """The period that place and route reached, or the delay of cells on the longest path, and what that is."""
+    if timing and family == "ecp5":
+        from hls.synthesis import place_and_route_ecp5
+
+        placement = place_and_route_ecp5(folder)
+        return {"EstimatedClockPeriod": f"{1000 / placement.median_mhz:.3f}", "ClockTool": placement.label}
+    if timing and family == "xc7":
+        from hls.synthesis import cell_timing
+
+        cells = cell_timing(folder)
+        return {"EstimatedClockPeriod": "N/A", "CellDelay": f"{cells.critical_ns:.3f}", "ClockTool": cells.label}
+    return {"EstimatedClockPeriod": "N/A"}
