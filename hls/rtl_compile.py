@@ -27,6 +27,7 @@ _LANGUAGE = ("-std=c++17", "-fPIC", "-w")
 _RUNTIME_SOURCES = ("verilated.cpp", "verilated_threads.cpp")
 # Registers start at whatever is fastest: control is reset, and data is written before it is used.
 _VERILATE = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "--prefix", "Vtop")
+_HELPERS = (RTL / "harness.cpp", RTL / "verilator.vlt")
 FAST = ("-O2",)
 QUICK = ("-O1",)
 
@@ -102,7 +103,7 @@ def compile_design(
         build = Path(name)
         log = build / "compile.log"
         command = [str(verilator.program), *_VERILATE, "--top-module", TOP, "-Mdir", str(build / "cpp")]
-        _run([*command, "-f", "files.f"], Path(folder), log, verilator)
+        _run([*command, str(RTL / "verilator.vlt"), "-f", "files.f"], Path(folder), log, verilator)
         _write_unit(build)
         runtime = _runtime(root, compiler, verilator)
         objects = [str(runtime / Path(source).with_suffix(".o").name) for source in _RUNTIME_SOURCES]
@@ -181,8 +182,8 @@ def _find_compiler() -> str:
 def _key(manifest: Manifest, compiler: str, verilator: Verilator, optimise: tuple[str, ...]) -> str:
     """Over the sources without the memories."""
     hashes = [f"{name} {digest}" for name, digest in sorted(manifest.files.items()) if not name.endswith(".mem")]
-    harness = hashlib.sha256((RTL / "harness.cpp").read_bytes()).hexdigest()
-    parts = [*hashes, harness, verilator.version, _version(compiler), *_LANGUAGE, *_VERILATE, *optimise]
+    helpers = [hashlib.sha256(file.read_bytes()).hexdigest() for file in _HELPERS]
+    parts = [*hashes, *helpers, verilator.version, _version(compiler), *_LANGUAGE, *_VERILATE, *optimise]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 

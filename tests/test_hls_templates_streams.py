@@ -33,7 +33,7 @@ def test_a_fifo_passes_everything_in_order(depth: int, tmp_path: Path, rtl_cache
 @needs_simulator
 def test_a_fifo_in_memory_is_one_in_registers_in_every_cycle(tmp_path: Path, rtl_cache: Path) -> None:
     values = corners(FORMAT, (80, 20))
-    dataflows = [fifo_alone(40, module) for module in ("fifo_memory", "fifo_shift")]
+    dataflows = [fifo_alone(40, module) for module in ("fifo_memory", "fifo_short")]
     for dataflow in dataflows:
         write(dataflow, tmp_path / dataflow.units[0].module)
     for index, pattern in enumerate(((0.0, 0.5), (0.5, 0.5), (0.5, 0.4), (0.1, 0.2), (0.2, 0.1))):

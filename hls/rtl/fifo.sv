@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// First in, first out: DEPTH words of WIDTH bits, in shift registers where they are few, else in a memory.
+// First in, first out: DEPTH words of WIDTH bits, in LUT RAM where they are few, else in a memory.
 //
 //   latency  1 cycle: a word that enters in cycle t can leave in cycle t + 1
 //   II       1 cycle per word
@@ -21,13 +21,13 @@ module fifo #(
   output wire             m_axis_tvalid,
   input  wire             m_axis_tready
 );
-  localparam integer FEW = 32;   // an SRL has 32 places
+  localparam integer FEW = 32;
 `ifndef SYNTHESIS
   initial if (DEPTH < 2) $fatal(1, "fifo: DEPTH=%0d; expected at least 2", DEPTH);
 `endif
   generate
     if (DEPTH <= FEW) begin : g_few
-      fifo_shift #(.WIDTH(WIDTH), .DEPTH(DEPTH)) words (
+      fifo_short #(.WIDTH(WIDTH), .DEPTH(DEPTH)) words (
         .aclk(aclk), .aresetn(aresetn),
         .s_axis_tdata(s_axis_tdata), .s_axis_tvalid(s_axis_tvalid), .s_axis_tready(s_axis_tready),
         .m_axis_tdata(m_axis_tdata), .m_axis_tvalid(m_axis_tvalid), .m_axis_tready(m_axis_tready));

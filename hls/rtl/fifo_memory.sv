@@ -42,6 +42,7 @@ module fifo_memory #(
   wire read   = some & (room != '0);
   wire past   = push & ~some & (room != '0);
   wire store  = push & ~past;
+  wire moves  = push | pop | read | v1 | v2;   // else nothing changes, which spares power and simulation
   wire past_to_1 = past & v1;
   wire past_to_2 = past & ~v1 & v2;
   wire past_both = past & ~v1 & ~v2;
@@ -52,7 +53,7 @@ module fifo_memory #(
   reg [WIDTH-1:0] read1, read2, beside1, beside2;
   always_ff @(posedge aclk) if (store) memory[tail] <= s_axis_tdata;
   always_ff @(posedge aclk) if (read) read1 <= memory[head];
-  always_ff @(posedge aclk) begin
+  always_ff @(posedge aclk) if (moves) begin
     read2   <= read1;
     past1   <= ~read;
     beside1 <= s_axis_tdata;
@@ -71,7 +72,7 @@ module fifo_memory #(
       room    <= 3'(SHORT);
       v1      <= 1'b0;
       v2      <= 1'b0;
-    end else begin
+    end else if (moves) begin
       if (push & ~pop) begin
         count <= count + 1'b1;
         full  <= (count == CW'(DEPTH - 1));
@@ -96,14 +97,14 @@ module fifo_memory #(
 
   wire             takes;   // always, by the count of its room
   wire [WIDTH-1:0] word = past2 ? beside2 : read2;
-  fifo_shift #(.WIDTH(WIDTH), .DEPTH(SHORT)) short (
+  fifo_short #(.WIDTH(WIDTH), .DEPTH(SHORT)) short (
     .aclk(aclk), .aresetn(aresetn),
     .s_axis_tdata(v2 ? word : s_axis_tdata), .s_axis_tvalid(v2 | past_both), .s_axis_tready(takes),
     .m_axis_tdata(m_axis_tdata), .m_axis_tvalid(m_axis_tvalid), .m_axis_tready(m_axis_tready));
 `ifndef SYNTHESIS
   always @(posedge aclk) if (aresetn) begin
-    if (!takes & (v2 | past_both)) $fatal(1, "fifo_memory: a word was lost");
-    if (m_axis_tvalid != (count != '0)) $fatal(1, "fifo_memory: gave nothing with %0d words", count);
+    assert (takes | ~(v2 | past_both)) else $fatal(1, "fifo_memory: a word was lost");
+    assert (m_axis_tvalid == (count != '0)) else $fatal(1, "fifo_memory: gave nothing with %0d words", count);
   end
 `endif
   wire unused = &{1'b0, takes};

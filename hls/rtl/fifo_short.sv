@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// First in, first out, for few words: a register at the front and DEPTH - 1 words in shift registers behind it.
+// First in, first out, for few words: a register at the front and a ring of DEPTH - 1 words behind it.
 //
 //   latency  1 cycle: a word that enters in cycle t can leave in cycle t + 1
 //   II       1 cycle per word
 //
-// Everything that leaves, and both handshakes, come straight from registers.  Words enter the shift registers at place
-// 0; the oldest one stands at `place`.  Xilinx devices make an SRL of each bit, with `place` as its address.
+// Everything that leaves, and both handshakes, come straight from registers.  The ring is LUT RAM where it has several
+// words: with yosys as many LUTs as shift registers on a Xilinx device and a fifth of them on an ECP5, and a simulator
+// need not move words.
 `default_nettype none
-module fifo_shift #(
+module fifo_short #(
   parameter integer WIDTH = 8,
   parameter integer DEPTH = 2    // at least 2; 1 could not pass a word in every cycle
 ) (
@@ -21,12 +22,9 @@ module fifo_shift #(
   input  wire             m_axis_tready
 );
   localparam integer PLACES = DEPTH - 1;
-  localparam integer PW     = (PLACES > 1) ? $clog2(PLACES) : 1;
 
   reg [WIDTH-1:0] front;
-  reg             has_front, some, full;   // the front holds a word, the shift registers hold some, hold no more
-  reg [PW-1:0]    place;                   // one less than their number, so that a store into none makes it 0
-
+  reg             has_front, some, full;   // the front holds a word, the ring holds some, holds no more
   wire push   = s_axis_tvalid & ~full;
   wire take   = ~has_front | m_axis_tready;
   wire refill = take & some;
@@ -36,17 +34,32 @@ module fifo_shift #(
   assign m_axis_tdata  = front;
 
   wire [WIDTH-1:0] oldest;
+  wire             only, closes;           // the ring holds one word; one more would fill it
   generate
     if (PLACES == 1) begin : g_one
       reg [WIDTH-1:0] word;
       always_ff @(posedge aclk) if (store) word <= s_axis_tdata;
       assign oldest = word;
-    end else begin : g_line
-      for (genvar i = 0; i < WIDTH; i = i + 1) begin : g_bit
-        reg [PLACES-1:0] line;
-        always_ff @(posedge aclk) if (store) line <= {line[PLACES-2:0], s_axis_tdata[i]};
-        assign oldest[i] = line[place];
+      assign only   = 1'b1;
+      assign closes = 1'b1;
+    end else begin : g_ring
+      localparam integer AW = $clog2(PLACES);
+      (* ram_style = "distributed" *) reg [WIDTH-1:0] ring [0:PLACES-1];
+      reg [AW-1:0]    head, tail;          // where to read, where to write
+      wire [AW-1:0] next_head = (head == AW'(PLACES - 1)) ? '0 : head + 1'b1;
+      wire [AW-1:0] next_tail = (tail == AW'(PLACES - 1)) ? '0 : tail + 1'b1;
+      always_ff @(posedge aclk) if (store) ring[tail] <= s_axis_tdata;
+      always_ff @(posedge aclk) begin
+        if (!aresetn) head <= '0;
+        else if (refill) head <= next_head;
       end
+      always_ff @(posedge aclk) begin
+        if (!aresetn) tail <= '0;
+        else if (store) tail <= next_tail;
+      end
+      assign oldest = ring[head];
+      assign only   = (next_head == tail);
+      assign closes = (next_tail == head);
     end
   endgenerate
   always_ff @(posedge aclk) if (take) front <= some ? oldest : s_axis_tdata;
@@ -56,17 +69,14 @@ module fifo_shift #(
       has_front <= 1'b0;
       some      <= 1'b0;
       full      <= 1'b0;
-      place     <= '1;
     end else begin
       if (take) has_front <= some | push;
       if (store & ~refill) begin
-        place <= place + 1'b1;
-        some  <= 1'b1;
-        full  <= (PW'(place + 1'b1) == PW'(PLACES - 1));
+        some <= 1'b1;
+        full <= closes;
       end else if (refill & ~store) begin
-        place <= place - 1'b1;
-        some  <= (place != '0);
-        full  <= 1'b0;
+        some <= ~only;
+        full <= 1'b0;
       end
     end
   end
