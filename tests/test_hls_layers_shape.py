@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks whose branches part and meet again at concatenations, some of them pooled and upsampled meanwhile."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,16 @@ import pytest
 from hls_networks import Builder, corner_images
 from test_hls_emit import ACT, BIAS, UNSIGNED, WEIGHT, design
 
+from hls.layers import build
 from hls.rtl_compile import QUICK
 from hls.rtl_sim import RtlExecutor, Stalls, simulate
 from hwsim import reference
 from hwsim.design import Design, Folding
+from hwsim.errors import UnsupportedError
 from hwsim.fixed import FixedPoint
+from hwsim.fpga import folded
+from hwsim.fpga.folding import cost_of
+from hwsim.fpga.stages import pipeline
 from hwsim.network import Network, Weights
 
 needs_simulator = pytest.mark.needs("verilator", "g++")
@@ -82,8 +88,51 @@ def exact_under_stalls(case: Case, folder: Path, cache: Path, count: int = 12) -
     "case", [u_net, *(pytest.param(case, marks=pytest.mark.slow) for case in (inception, whole_context))]
 )
 def test_branches_that_meet_at_a_concatenation_are_exact_and_keep_the_pace(
-    case, tmp_path: Path, rtl_cache: Path
-) -> None:  # type: ignore[no-untyped-def]
+    case: Callable[[], Case], tmp_path: Path, rtl_cache: Path
+) -> None:
     executor = exact_under_stalls(case(), tmp_path, rtl_cache)
     assert executor.last_run is not None
     assert executor.last_run.interval == executor.manifest.interval
+
+
+@pytest.mark.parametrize("case", [u_net, inception, whole_context])
+def test_units_take_the_cycles_that_the_cost_model_states_at_every_folding(case: Callable[[], Case]) -> None:
+    network, weights, _ = case()
+    stages = pipeline(network)
+    moving = [i for i, stage in enumerate(stages.stages) if stage.op in ("concat", "pad2d", "upsample2d")]
+    assert moving
+    for index in moving:
+        stage = stages.stages[index]
+        for pe in folded.legal_pe(stage):
+            built = build(network, weights, design(network, **{stage.name: Folding(pe)}))
+            cost = cost_of(stages, np.array([index]), (Folding(pe),), "folded", "io_stream", {})
+            units = [unit for unit in built.units if unit.layer == stage.name and unit.module != "width_converter"]
+            assert cost.busy[0] == max(unit.timing.interval for unit in units), (stage.name, pe)
+
+
+def test_lanes_must_divide_the_channels_of_every_image() -> None:
+    network, weights, _ = inception()
+    expected = r"^concat7: pe=4 must divide 2 channels, the common divisor of 2, 4, 4; nearest: 2$"
+    with pytest.raises(UnsupportedError, match=expected):
+        build(network, weights, design(network, concat7=Folding(4)))
+
+
+def test_a_flattened_image_is_not_joined_with_a_vector() -> None:
+    draft = Builder((2, 3, 3), ACT)
+    flat, mean = draft.add("flatten", "x", ACT), draft.add("flatten", draft.add("global_max_pool", "x", ACT), ACT)
+    network, weights = draft.build(draft.add("concat", (flat, mean), ACT))
+    expected = r"^concat4: got a flattened image; expected images, or vectors that never were images; flatten it later$"
+    with pytest.raises(UnsupportedError, match=expected):
+        build(network, weights, design(network))
+
+
+@pytest.mark.slow
+@needs_simulator
+def test_vectors_of_different_formats_are_joined(tmp_path: Path, rtl_cache: Path) -> None:
+    draft = Builder((5,), ACT)
+    wide = FixedPoint(9, 6)
+    joined = draft.add("concat", (draft.dense("x", 6, ACT, WEIGHT), "x", draft.dense("x", 3, wide, WEIGHT)), UNSIGNED)
+    network, weights = draft.build(draft.dense(joined, 2, wide, WEIGHT))
+    exact_under_stalls(
+        (network, weights, design(network, dense1=Folding(3, 5), dense4=Folding(2, 7))), tmp_path, rtl_cache
+    )

@@ -24,8 +24,8 @@ PIPELINE_DEPTH = 6.0  # cycles through multiplier, accumulator and output regist
 
 
 def legal_pe(stage: Stage) -> tuple[int, ...]:
-    """The ``pe`` a stage allows: divisors of its output channels, or of its channels where it has no matrix."""
-    return divisors(stage.mh * stage.groups if stage.kind in ("matrix", "depthwise") else stage.channels_in)
+    """The ``pe`` a stage allows: divisors of its output channels, or of every input's channels if it has no matrix."""
+    return divisors(stage.mh * stage.groups if stage.kind in ("matrix", "depthwise") else stage.channels_each)
 
 
 def legal_simd(stage: Stage) -> tuple[int, ...]:
@@ -63,8 +63,7 @@ def cost(column: Columns, folds: Mask, pe: Array, simd: Array, fifo_depth: Array
     moved = pe * (r.ADD_LUT * a * taps + np.where(w > 0, r.MULTIPLY_LUT * w * a, 0.0))
     lanes = np.where(folds & (column("groups") == 1), np.minimum(simd, column("channels_in")), pe)
     buffer_width = lanes * a
-    buffer_depth = np.where(taps > 1, column("kernel_rows") * column("padded_columns")
-                            * np.ceil(column("channels_in") / lanes), 0.0)  # fmt: skip
+    buffer_depth = column("buffered_rows") * column("padded_columns") * np.ceil(column("channels_in") / lanes)
     fifos = r.fifo(np.minimum(pe, column("channels_out")) * column("output_bits"), fifo_depth)
     readers = column("readers")
     return Cost(

@@ -5,6 +5,7 @@ Layers that cost no hardware of their own (input, output, flatten, requantise) v
 or pooling is part of its stage.  Tensors without a number format are costed as 16 bits, hls4ml's default type.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,6 +27,8 @@ class Stage:
 
     ``mw`` inputs meet ``mh`` outputs in the matrix of one output position, ``groups`` such matrices side by side
     (``mw`` and ``mh`` per group; a depthwise layer has mw = taps, mh = multiplier, groups = channels).
+    ``channels_each`` is what lanes divide: the channels in, at a concatenation the common divisor of all its inputs'.
+    ``buffered_rows`` of the padded image are remembered, for windows or to be repeated.
     ``sources`` are the stages it reads, by position; an empty tuple reads the network's input.  ``tensor`` is what it
     writes, for ``readers`` others, each through a FIFO of its own.
     """
@@ -40,6 +43,7 @@ class Stage:
     mh: int
     groups: int
     channels_in: int
+    channels_each: int
     rows_in: int
     columns_in: int
     padded_rows: int
@@ -50,6 +54,7 @@ class Stage:
     kernel_rows: int
     kernel_columns: int
     stride_rows: int
+    buffered_rows: int
     pad_top: int
     weight_bits: int
     input_bits: int
@@ -134,16 +139,25 @@ def _stage(network: Network, layer: Layer, sources: tuple[int, ...]) -> Stage:
         name=layer.name, tensor=layer.output, op=layer.op, kind=kind,
         sources=tuple(s for s in dict.fromkeys(sources) if s >= 0),
         macs=ops.macs(network, layer), mw=mw, mh=mh, groups=groups,
-        channels_in=shape_in[0] if layer.op != "concat" else shape_out[0], rows_in=shape_in[1], columns_in=shape_in[2],
+        channels_in=shape_in[0] if layer.op != "concat" else shape_out[0],
+        channels_each=math.gcd(*(_image(network, tensor)[0] for tensor in layer.inputs)),
+        rows_in=shape_in[1], columns_in=shape_in[2],
         padded_rows=shape_in[1] + top + bottom, padded_columns=shape_in[2] + left + right,
         channels_out=shape_out[0], rows_out=shape_out[1], columns_out=shape_out[2],
         kernel_rows=int(kernel[0]), kernel_columns=int(kernel[1]),
-        stride_rows=int(layer.attrs.get("stride", (1, 1))[0]) if layer.op in WINDOWED else 1, pad_top=int(top),
+        stride_rows=int(layer.attrs.get("stride", (1, 1))[0]) if layer.op in WINDOWED else 1,
+        buffered_rows=_buffered_rows(layer, int(kernel[0]), int(kernel[1])), pad_top=int(top),
         weight_bits=_bits(network, weight) if weight else 0,
         input_bits=max(_bits(network, tensor) for tensor in layer.inputs),
         output_bits=_output_bits(network, layer.output), bias_bits=_bits(network, bias) if bias else 0,
         readers=max(1, len(network.consumers(layer.output))),
     )  # fmt: skip
+
+
+def _buffered_rows(layer: Layer, kernel_rows: int, kernel_columns: int) -> int:
+    if layer.op == "upsample2d":
+        return int(layer.attrs["factor"][0] > 1)
+    return kernel_rows if kernel_rows * kernel_columns > 1 else 0
 
 
 def _image(network: Network, tensor: str) -> tuple[int, int, int]:
