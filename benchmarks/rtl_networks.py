@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole networks as SystemVerilog under Verilator: integers against the golden executor, cycles against the cost model.
 
-    python benchmarks/rtl_networks.py [--board pynq-z2] [--images 50] [--vectors 1000] [NETWORK ...]
+    python benchmarks/rtl_networks.py [--board pynq-z2] [--images 50] [--vectors 1000] [--quick] [--lanes N]
+                                      [--input-format TYPE] [NETWORK ...]
 
 NETWORK is a name from the zoo, a QONNX file, or a folder with network.json and weights.npz; by default some of the zoo
 and the demo's, if there is one. Zoo networks have random weights and are quantised to 6 bits after calibration on
-random images. Inputs are random integers of the input's format, --images of them for images and --vectors for vectors.
-Behind a simulated latency and interval stands how far the cost model is off, without its cycles of the DMA's start and
-end, which are not simulated. Speed is simulated cycles per second of wall time, without compilation, on one core.
+random images. Inputs are random integers of the input's format: --images of them for networks with convolutions,
+--vectors for others. Behind a simulated latency and interval stands how far the cost model is off, without its cycles
+of the DMA's start and end, which are not simulated. With --quick g++ optimises less: sooner compiled, slower simulated.
+With --lanes every layer has at most so many rows and columns at a time; otherwise the folding is the fastest that fits
+the board. For files that do not say the format of their inputs, --input-format does, such as "ap_fixed<16,6>". Speed
+is simulated cycles per second of wall time, without compilation, on one core.
 """
 
 import argparse
@@ -22,12 +26,17 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np
 
-from hls.rtl_compile import compile_design
+from hls.rtl_compile import FAST, QUICK, compile_design
 from hls.rtl_sim import RtlExecutor
 from hwsim import device, reference
+from hwsim.design import Design, Folding
 from hwsim.errors import SlimfabError
+from hwsim.fixed import FixedPoint
 from hwsim.fpga.assemble import DMA_START_CYCLES, DMA_STOP_CYCLES
+from hwsim.fpga.folded import legal_pe, legal_simd
 from hwsim.fpga.folding import choose_design
+from hwsim.fpga.stages import pipeline
+from hwsim.importers.onnx import import_exact
 from hwsim.network import Network, Weights
 from hwsim.targets import estimate
 from slimfab.models import is_torch, load_model
@@ -57,14 +66,19 @@ def main() -> None:
     parser.add_argument("--board", default="pynq-z2")
     parser.add_argument("--images", type=int, default=50)
     parser.add_argument("--vectors", type=int, default=1000)
+    parser.add_argument("--quick", action="store_const", const=QUICK, default=FAST)
+    parser.add_argument("--lanes", type=int)
+    parser.add_argument("--input-format", type=FixedPoint.parse)
     arguments = parser.parse_args()
     print(row(TITLES))
     wrong = 0
     for name in arguments.networks:
         try:
-            network, weights = quantised(name)
-            count = arguments.images if len(network.tensors[network.inputs[0]].shape) == 3 else arguments.vectors
-            cells, differing = measure(network, weights, arguments.board, count)
+            network, weights = quantised(name, arguments.input_format)
+            has_images = any(layer.op == "conv2d" for layer in network.layers)
+            count = arguments.images if has_images else arguments.vectors
+            design = folded_design(network, arguments.board, arguments.lanes)
+            cells, differing = measure(network, weights, design, count, arguments.quick)
             print(row((Path(name).name if "/" in name else name, *cells)), flush=True)
             wrong += differing
         except SlimfabError as error:
@@ -72,8 +86,11 @@ def main() -> None:
     sys.exit(1 if wrong else 0)
 
 
-def quantised(name: str) -> tuple[Network, Weights]:
-    """A network with number formats: of the zoo and calibrated, or as its file has it."""
+def quantised(name: str, input_format: FixedPoint | None = None) -> tuple[Network, Weights]:
+    """A network with number formats: of the zoo and calibrated, or as its file has it, exactly."""
+    if name.endswith(".onnx"):
+        exact = import_exact(name, input_format=input_format)
+        return exact.network, exact.weights
     model = load_model(name)
     if not is_torch(name):
         return model.network, model.weights
@@ -90,16 +107,29 @@ def quantised(name: str) -> tuple[Network, Weights]:
     return to_network(module)
 
 
-def measure(network: Network, weights: Weights, board: str, count: int) -> tuple[tuple[str, ...], int]:
+def folded_design(network: Network, board: str, lanes: int | None) -> Design:
+    """The fastest design that fits the board, or one with at most so many lanes per layer."""
+    if lanes is None:
+        return choose_design(network, device.load(board), "folded")
+    folding = {
+        stage.name: Folding(*(max(n for n in legal(stage) if n <= lanes) for legal in (legal_pe, legal_simd)))
+        for stage in pipeline(network).stages
+    }
+    return Design(network.hash, board, 100.0, backend="Slimfab", folding=folding)
+
+
+def measure(
+    network: Network, weights: Weights, design: Design, count: int, optimise: tuple[str, ...]
+) -> tuple[tuple[str, ...], int]:
     """The cells of a network's row, and how many integers differ."""
     source = network.tensors[network.inputs[0]]
     assert source.format is not None
     rng = np.random.default_rng(0)
     images = rng.integers(source.format.min_int, source.format.max_int + 1, (count, *source.shape))
-    design = choose_design(network, device.load(board), "folded")
-    predicted = estimate(network, f"fpga:{board}/folded", 1, design)
-    with tempfile.TemporaryDirectory() as folder:
-        executor = RtlExecutor(network, weights, design, Path(folder) / "design", cache=Path(folder) / "cache")
+    predicted = estimate(network, f"fpga:{design.device}/folded", 1, design)
+    with tempfile.TemporaryDirectory() as name:
+        folder, cache = Path(name) / "design", Path(name) / "cache"
+        executor = RtlExecutor(network, weights, design, folder, cache=cache, optimise=optimise)
         start = time.perf_counter()
         compile_design(executor.folder, executor.manifest, executor.cache, executor.optimise)
         built = time.perf_counter() - start
