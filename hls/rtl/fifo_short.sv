@@ -6,7 +6,7 @@
 //
 // Everything that leaves, and both handshakes, come straight from registers.  The ring is LUT RAM where it has several
 // words: with yosys as many LUTs as shift registers on a Xilinx device and a fifth of them on an ECP5, and a simulator
-// need not move words.
+// need not move words. A ready that enables many registers needs no inverter at each of them.
 `default_nettype none
 module fifo_short #(
   parameter integer WIDTH = 8,
@@ -24,12 +24,12 @@ module fifo_short #(
   localparam integer PLACES = DEPTH - 1;
 
   reg [WIDTH-1:0] front;
-  reg             has_front, some, full;   // the front holds a word, the ring holds some, holds no more
-  wire push   = s_axis_tvalid & ~full;
+  reg             has_front, some, room;   // the front holds a word, the ring holds some, has room for one
+  wire push   = s_axis_tvalid & room;
   wire take   = ~has_front | m_axis_tready;
   wire refill = take & some;
   wire store  = push & ~(take & ~some);
-  assign s_axis_tready = ~full;
+  assign s_axis_tready = room;
   assign m_axis_tvalid = has_front;
   assign m_axis_tdata  = front;
 
@@ -68,15 +68,15 @@ module fifo_short #(
     if (!aresetn) begin
       has_front <= 1'b0;
       some      <= 1'b0;
-      full      <= 1'b0;
+      room      <= 1'b1;
     end else begin
       if (take) has_front <= some | push;
       if (store & ~refill) begin
         some <= 1'b1;
-        full <= closes;
+        room <= ~closes;
       end else if (refill & ~store) begin
         some <= ~only;
-        full <= 1'b0;
+        room <= 1'b1;
       end
     end
   end

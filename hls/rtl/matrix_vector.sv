@@ -2,7 +2,7 @@
 // Folded matrix-vector product: MH exact sums of MW products plus a bias, PE rows and SIMD columns at a time.
 //
 //   SF = MW / SIMD beats in, NF = MH / PE beats out per vector
-//   latency  SF * NF + 2 + MULTIPLY + ceil(log2(SIMD)) cycles from the first beat in to the last beat out
+//   latency  SF * NF + 4 + MULTIPLY + ceil(log2(SIMD)) cycles from the first beat in to the last beat out
 //   II       SF * NF cycles per vector
 //
 // MULTIPLY is the latency of multiply. The vector is stored while the first PE rows are computed and replayed for the
@@ -28,6 +28,7 @@ module matrix_vector #(
   parameter integer ROWS_PER_DSP = 2,       // see multiply
   parameter integer SPACING      = 16,
   parameter         MEMORY       = "auto",  // of the weights; see rom
+  parameter integer BANK         = 512,     // of the replay buffer; see ram
   parameter         WEIGHT_FILE  = "none",
   parameter         BIAS_FILE    = "none"
 ) (
@@ -77,36 +78,41 @@ module matrix_vector #(
     end
   end
 
-  // The vector: from the stream while it is new, from the replay buffer afterwards. What is read while the same place
-  // is written is not used, which yosys must be told.
-  reg [XW-1:0] x1, x2;
-  always_ff @(posedge aclk) if (advance) x1 <= s_axis_tdata;
+  // The vector: from the stream while it is new, from the replay buffer afterwards.
+  reg [XW-1:0] new1, new2, x;
+  always_ff @(posedge aclk) if (advance) begin
+    new1 <= s_axis_tdata;
+    new2 <= new1;
+  end
   generate
     if (NF > 1) begin : g_replay
-      (* no_rw_check *) reg [XW-1:0] replay [0:SF-1];
-      reg [XW-1:0] replayed;
-      reg          is_new;
-      always_ff @(posedge aclk) if (advance & issue & loads) replay[s] <= s_axis_tdata;
+      wire [XW-1:0] replayed;
+      reg  [1:0]    is_new;
+      ram #(.WIDTH(XW), .DEPTH(SF), .BANK(BANK)) vector (
+        .aclk(aclk), .write(advance & issue & loads), .write_address(s), .write_data(s_axis_tdata),
+        .read(advance), .read_address(s), .read_data(replayed));
       always_ff @(posedge aclk) if (advance) begin
-        replayed <= replay[s];
-        is_new   <= loads;
-        x2       <= is_new ? x1 : replayed;
+        is_new <= {is_new[0], loads};
+        x      <= is_new[1] ? new2 : replayed;
       end
     end else begin : g_once
-      always_ff @(posedge aclk) if (advance) x2 <= x1;
+      always_ff @(posedge aclk) if (advance) x <= new2;
     end
   endgenerate
 
+  // The vector is chosen behind its memory, the address of the weights waits in front of theirs.
+  reg  [AW-1:0]              weight_address;
   wire [PE*SIMD*W_WIDTH-1:0] w;
+  always_ff @(posedge aclk) if (advance) weight_address <= address;
   rom #(.WIDTH(PE * SIMD * W_WIDTH), .DEPTH(WORDS), .STYLE(MEMORY), .FILE(WEIGHT_FILE)) weights (
-    .aclk(aclk), .enable(advance), .address(address), .data(w));
+    .aclk(aclk), .enable(advance), .address(weight_address), .data(w));
 
   multiply_accumulate #(
     .PE(PE), .SIMD(SIMD), .PARALLEL(PARALLEL), .IN_WIDTH(IN_WIDTH), .IN_SIGNED(IN_SIGNED), .W_WIDTH(W_WIDTH),
     .W_SIGNED(W_SIGNED), .ACC_WIDTH(ACC_WIDTH), .SHIFT(SHIFT), .ROWS_PER_DSP(ROWS_PER_DSP), .SPACING(SPACING),
     .ROW_BLOCKS(MATRICES * NF), .BIAS_FILE(BIAS_FILE)
   ) rows (
-    .aclk(aclk), .aresetn(aresetn), .advance(advance), .issue(issue), .first(s == '0), .last(s_last), .x(x2), .w(w),
+    .aclk(aclk), .aresetn(aresetn), .advance(advance), .issue(issue), .first(s == '0), .last(s_last), .x(x), .w(w),
     .m_axis_tdata(m_axis_tdata), .m_axis_tvalid(m_axis_tvalid), .m_axis_tready(m_axis_tready));
 endmodule
 `default_nettype wire

@@ -3,13 +3,15 @@
 // columns) meets the inputs of its columns in every cycle; the blocks from `first` to `last` make one sum per row.
 //
 //   MULTIPLY = cycles of multiply
-//   latency  MULTIPLY + ceil(log2(SIMD)) + 3 cycles from `last` to the sums
+//   latency  MULTIPLY + ceil(log2(SIMD)) + 5 cycles from `last` to the sums
 //   II       1 cycle per block
 //
-// A block's operands come two cycles after its flags, as memories with two registers give them. PARALLEL vectors stand
-// side by side in `x`, each for PE / PARALLEL rows. Word n of the biases, which take turns, holds those of PE rows from
-// the low bits up. ACC_WIDTH must hold the exact result; sums on the way may wrap, which modulo arithmetic undoes. A
-// stalled output stops the whole pipeline: `advance` is low.
+// A block's operands come three cycles after its flags: a choice, a memory and the register behind it. PARALLEL vectors
+// stand side by side in `x`, each for PE / PARALLEL rows. Word n of the biases, which take turns, holds those of PE rows
+// from the low bits up. ACC_WIDTH must hold the exact result; sums on the way may wrap, which modulo arithmetic undoes.
+//
+// A stalled output stops the whole pipeline: `advance` is low. It enables thousands of registers, so it comes straight
+// out of one: the ready of a FIFO with room for what is under way when the output stalls.
 `default_nettype none
 module multiply_accumulate #(
   parameter integer PE           = 2,
@@ -44,7 +46,7 @@ module multiply_accumulate #(
   localparam integer ROWS     = PE / PARALLEL;
   localparam integer NARROW   = (IN_WIDTH < W_WIDTH) ? IN_WIDTH : W_WIDTH;
   localparam integer MULTIPLY = (ROWS_PER_DSP == 0) ? 1 + $clog2((NARROW + 1) / 2) : 4;
-  localparam integer STEPS    = 2 + MULTIPLY + $clog2(SIMD);   // registers in front of the accumulator
+  localparam integer STEPS    = 3 + MULTIPLY + $clog2(SIMD);   // registers in front of the accumulator
   localparam integer PRODUCT  = IN_WIDTH + W_WIDTH;
   localparam integer SUM      = PRODUCT + $clog2(SIMD);
   localparam integer IS_SIGNED = (IN_SIGNED != 0 || W_SIGNED != 0) ? 1 : 0;
@@ -53,7 +55,6 @@ module multiply_accumulate #(
   // The flags of a block travel beside its data.
   reg [STEPS-1:0] valid_q, first_q, last_q;
   reg             done;
-  assign advance = ~done | m_axis_tready;
   always_ff @(posedge aclk) begin
     if (!aresetn) begin
       valid_q <= '0;
@@ -78,6 +79,7 @@ module multiply_accumulate #(
   rom #(.WIDTH(PE * ACC_WIDTH), .DEPTH(ROW_BLOCKS), .FILE(BIAS_FILE)) biases (
     .aclk(aclk), .enable(advance), .address(row), .data(bias));
 
+  wire [PE*ACC_WIDTH-1:0] sums;
   generate
     for (genvar g = 0; g < PARALLEL; g = g + 1) begin : g_vector
       wire [ROWS*SIMD*PRODUCT-1:0] products;
@@ -97,12 +99,13 @@ module multiply_accumulate #(
         always_ff @(posedge aclk) if (advance & valid_q[STEPS-1])
           accumulator <= (first_q[STEPS-1] ? bias[P*ACC_WIDTH +: ACC_WIDTH] : accumulator)
                          + (ACC_WIDTH'(exact) << SHIFT);
-        assign m_axis_tdata[P*ACC_WIDTH +: ACC_WIDTH] = accumulator;
+        assign sums[P*ACC_WIDTH +: ACC_WIDTH] = accumulator;
       end
     end
   endgenerate
 
-  // The accumulator is the output register: it holds still while a finished sum waits.
-  assign m_axis_tvalid = done;
+  fifo #(.WIDTH(PE * ACC_WIDTH), .DEPTH(2)) out (
+    .aclk(aclk), .aresetn(aresetn), .s_axis_tdata(sums), .s_axis_tvalid(done), .s_axis_tready(advance),
+    .m_axis_tdata(m_axis_tdata), .m_axis_tvalid(m_axis_tvalid), .m_axis_tready(m_axis_tready));
 endmodule
 `default_nettype wire

@@ -50,9 +50,9 @@ module product_dsp #(
   reg signed [BW-1:0] b;
   (* use_dsp = "yes" *) reg signed [AW+BW-1:0] m;
   reg signed [AW+BW-1:0] p;
+  (* keep *) always_ff @(posedge aclk) if (enable) b <= {(X_SIGNED != 0) & x[X_WIDTH-1], x};
   always_ff @(posedge aclk) if (enable) begin
     a <= sums[(ROWS-1)*AW +: AW];
-    b <= {(X_SIGNED != 0) & x[X_WIDTH-1], x};
     m <= a * b;
     p <= m;
   end

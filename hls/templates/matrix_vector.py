@@ -2,6 +2,7 @@
 """Matrix-vector products: dense layers, and all convolutions behind a sliding window."""
 
 from hls.templates.operands import Operands
+from hls.templates.ram import bank_words
 from hls.templates.unit import Unit, words
 from hwsim.design import Folding
 from hwsim.errors import UnsupportedError
@@ -50,6 +51,7 @@ def matrix_vector(
         "MATRICES": count,
         "PARALLEL": parallel,
         **operands.parameters(layer, folding),
+        "BANK": bank_words(parallel * folding.simd * operands.source.width, columns // folding.simd),
         "WEIGHT_FILE": f'"{weights}"',
         "BIAS_FILE": f'"{biases}"',
     }

@@ -57,10 +57,10 @@ module core (
     .aclk(aclk), .aresetn(aresetn),
     .s_axis_tdata(w_input), .s_axis_tvalid(v_input), .s_axis_tready(r_input),
     .m_axis_tdata(w_conv2d1_window), .m_axis_tvalid(v_conv2d1_window), .m_axis_tready(r_conv2d1_window));
-  // conv2d1: latency 293, interval 288 cycles
+  // conv2d1: latency 295, interval 288 cycles
   matrix_vector #(
     .MW(18), .MH(4), .MATRICES(1), .PARALLEL(1), .PE(2), .SIMD(2), .IN_WIDTH(6), .IN_SIGNED(1), .W_WIDTH(4),
-    .W_SIGNED(1), .ACC_WIDTH(14), .SHIFT(0), .ROWS_PER_DSP(0), .SPACING(10), .MEMORY("auto"),
+    .W_SIGNED(1), .ACC_WIDTH(14), .SHIFT(0), .ROWS_PER_DSP(0), .SPACING(10), .MEMORY("auto"), .BANK(1024),
     .WEIGHT_FILE("conv2d1_matrix_weights.mem"), .BIAS_FILE("conv2d1_matrix_biases.mem")
   ) u_conv2d1_matrix (
     .aclk(aclk), .aresetn(aresetn),
@@ -135,10 +135,10 @@ module core (
     .aclk(aclk), .aresetn(aresetn),
     .s_axis_tdata(w_dense5_lanes), .s_axis_tvalid(v_dense5_lanes), .s_axis_tready(r_dense5_lanes),
     .m_axis_tdata(w_dense5_vector), .m_axis_tvalid(v_dense5_vector), .m_axis_tready(r_dense5_vector));
-  // dense5: latency 14, interval 8 cycles
+  // dense5: latency 16, interval 8 cycles
   matrix_vector #(
     .MW(16), .MH(6), .MATRICES(1), .PARALLEL(1), .PE(3), .SIMD(4), .IN_WIDTH(5), .IN_SIGNED(0), .W_WIDTH(4),
-    .W_SIGNED(1), .ACC_WIDTH(13), .SHIFT(0), .ROWS_PER_DSP(0), .SPACING(9), .MEMORY("auto"),
+    .W_SIGNED(1), .ACC_WIDTH(13), .SHIFT(0), .ROWS_PER_DSP(0), .SPACING(9), .MEMORY("auto"), .BANK(512),
     .WEIGHT_FILE("dense5_matrix_weights.mem"), .BIAS_FILE("dense5_matrix_biases.mem")
   ) u_dense5_matrix (
     .aclk(aclk), .aresetn(aresetn),

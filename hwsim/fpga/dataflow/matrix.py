@@ -3,7 +3,7 @@
 
 from hwsim.fpga.dataflow.timing import Timing
 
-MATRIX_STEPS = 3  # two operand registers and the accumulator (hls/rtl/multiply_accumulate.sv)
+MATRIX_STEPS = 5  # three registers up to the operands, the accumulator and a FIFO (hls/rtl/multiply_accumulate.sv)
 
 
 def matrix_vector(mw: int, mh: int, pe: int, simd: int, vectors: int = 1, multiply: int = 4) -> Timing:
@@ -20,5 +20,5 @@ def matrix_vector(mw: int, mh: int, pe: int, simd: int, vectors: int = 1, multip
 
 
 def matrix_steps(simd: int, multiply: int) -> int:
-    """Cycles from the last operands of a sum to the sum: registers, product, adder tree, accumulator."""
+    """Cycles from the last operands of a sum to the sum: registers, product, adder tree, accumulator, FIFO."""
     return MATRIX_STEPS + multiply + (simd - 1).bit_length()
