@@ -16,10 +16,12 @@ from hwsim.fpga.folded import legal_pe, legal_simd
 from hwsim.fpga.hls4ml import MAX_UNROLL
 from hwsim.fpga.stages import Stage, pipeline
 from hwsim.network import Network
+from hwsim.ops import WEIGHTED
 
 #: Attributes of a node as hls4ml writes the keys PE and SIMD of its configuration in snake case; 0 leaves the choice
 #: to ReuseFactor.
 PE, SIMD = "p_e", "s_i_m_d"
+_OTHER_SPELLINGS: Mapping[str, str] = {PE: "pe", SIMD: "simd"}  # of the keys Pe, pe, Simd and simd
 UNROLLED = "distributed_arithmetic"  # computes all rows at once
 #: hls4ml's strategies → those of a folding. Latency and resource are one unit here, which folds by PE and SIMD.
 STRATEGIES: Mapping[str, str] = {
@@ -33,7 +35,7 @@ STRATEGIES: Mapping[str, str] = {
 
 
 def foldings(network: Network, nodes: Sequence[Any]) -> dict[str, Folding]:
-    """The folding of every layer with a matrix, and of others that ask for PE.
+    """The folding of every layer with a matrix, of others that ask for PE, and of what stands before the first matrix.
 
     Raises:
         UnsupportedError: PE or SIMD does not divide what it must; names the nearest that do.
@@ -46,16 +48,36 @@ def foldings(network: Network, nodes: Sequence[Any]) -> dict[str, Folding]:
             continue
         if stage.kind in ("matrix", "depthwise"):
             found[stage.name] = _matrix_folding(stage, node)
-        elif pe := int(node.get_attr(PE, 0)):
+        elif pe := _asked(node, PE):
             found[stage.name] = Folding(_legal(stage.name, "PE", pe, legal_pe(stage)))
-    return found
+    return _before_the_first_matrix(network, found) | found
+
+
+def _before_the_first_matrix(network: Network, found: Mapping[str, Folding]) -> dict[str, Folding]:
+    """Scaling, thresholds and tables at the input, as wide as the matrix that reads them: behind a matrix they are."""
+    tensor, passed = network.inputs[0], list[tuple[str, int]]()
+    while len(readers := network.consumers(tensor)) == 1:
+        (layer,) = readers
+        if layer.op in WEIGHTED:
+            folding = found.get(layer.name, Folding())
+            is_grouped = layer.op == "conv2d" and layer.attrs["groups"] > 1
+            lanes = folding.pe if is_grouped else folding.simd
+            return {name: Folding(lanes) for name, channels in passed if channels % lanes == 0}
+        tensor = layer.output
+        if layer.op in ("batch_norm", "threshold", "lookup"):
+            passed.append((layer.name, network.tensors[tensor].shape[0]))
+    return {}
+
+
+def _asked(node: Any, key: str) -> int:
+    return int(node.get_attr(key, 0) or node.get_attr(_OTHER_SPELLINGS[key], 0))
 
 
 def _matrix_folding(stage: Stage, node: Any) -> Folding:
     name, products = stage.name, stage.mh * stage.mw * stage.groups
     strategy = _strategy(node)
-    pes = _wanted(name, "PE", node.get_attr(PE, 0), legal_pe(stage))
-    simds = _wanted(name, "SIMD", node.get_attr(SIMD, 0), legal_simd(stage))
+    pes = _wanted(name, "PE", _asked(node, PE), legal_pe(stage))
+    simds = _wanted(name, "SIMD", _asked(node, SIMD), legal_simd(stage))
     if strategy == UNROLLED:
         pes = pes[-1:]
     wanted = float(node.get_attr("reuse_factor", 1))
@@ -73,9 +95,9 @@ def _strategy(node: Any) -> str:
     return STRATEGIES[stated]
 
 
-def _wanted(name: str, what: str, value: Any, legal: Sequence[int]) -> Sequence[int]:
+def _wanted(name: str, what: str, value: int, legal: Sequence[int]) -> Sequence[int]:
     """What the configuration asks for, or all legal numbers."""
-    return (_legal(name, what, int(value), legal),) if int(value) else legal
+    return (_legal(name, what, value, legal),) if value else legal
 
 
 def _legal(name: str, what: str, value: int, legal: Sequence[int]) -> int:

@@ -61,7 +61,7 @@ def keras_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.needs("g++")
-@pytest.mark.parametrize(("frontend", "cycles"), [("keras", 576), ("hgq", 16)])
+@pytest.mark.parametrize(("frontend", "cycles"), [("keras", 576), ("hgq", 10)])
 def test_keras_in_an_environment_without_torch(
     frontend: str, cycles: int, keras_python: Path, tmp_path: Path
 ) -> None:  # fmt: skip

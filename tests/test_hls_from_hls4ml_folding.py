@@ -58,6 +58,7 @@ def test_the_closest_legal_pair_is_taken(name: str, reuse: int, expected: tuple[
 
 def test_pe_and_simd_win_over_the_reuse_factor() -> None:
     assert one("dense5", reuse_factor=1, p_e=5, s_i_m_d=2) == Folding(5, 2, 8, "latency")
+    assert one("dense5", reuse_factor=1, pe=5, simd=2) == Folding(5, 2, 8, "latency")  # written Pe and Simd, or small
     half = one("conv2d1", reuse_factor=54, p_e=2)
     assert (half.pe, half.simd, half.reuse_factor) == (2, 6, 36)  # 36 and 72 are as close: the faster
 
@@ -65,6 +66,15 @@ def test_pe_and_simd_win_over_the_reuse_factor() -> None:
 def test_other_layers_follow_their_neighbours_unless_they_ask() -> None:
     assert foldings(network(), [node("max_pool2d2")]) == {}
     assert one("max_pool2d2", p_e=4) == Folding(4)
+
+
+def test_what_stands_before_the_first_matrix_is_as_wide_as_that() -> None:
+    draft = Builder((8,), A)
+    params = {"scale": draft.parameter("s", (8,), W), "shift": draft.parameter("t", (8,), W)}
+    x = draft.add("batch_norm", "x", A, params)
+    network = draft.build(draft.dense(draft.add("relu", x, A), 4, A, W))[0]
+    found = foldings(network, [node("dense3", reuse_factor=8)])
+    assert found == {"batch_norm1": Folding(4), "dense3": Folding(1, 4, 8, "latency")}
 
 
 @pytest.mark.parametrize(
