@@ -68,9 +68,10 @@ def test_what_a_fork_gives_adds_up(count: int, tmp_path: Path, rtl_cache: Path) 
     meets_contract(dataflow, values, count * values, tmp_path, rtl_cache)
 
 
-def test_lanes_convert_directly_or_by_way_of_a_common_divisor() -> None:
-    assert [conversion_steps(*pair) for pair in ((2, 8), (8, 2), (4, 6), (3, 3), (2, 3))] == [
-        (2, 8), (8, 2), (4, 2, 6), (3,), (2, 1, 3),
+def test_lanes_convert_directly_or_by_way_of_a_common_multiple_or_divisor() -> None:
+    pairs = (2, 64), (64, 2), (4, 6), (3, 3), (2, 3), (49, 64), (10, 4), (6, 10)
+    assert [conversion_steps(*pair) for pair in pairs] == [
+        (2, 64), (64, 2), (4, 12, 6), (3,), (2, 6, 3), (49, 1, 64), (10, 20, 4), (6, 30, 10),
     ]  # fmt: skip
 
 

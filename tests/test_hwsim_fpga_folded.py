@@ -62,6 +62,16 @@ def test_depthwise_units_share_channels_and_taps():
     assert folded.legal_simd(stages.stages[0]) == (1,)  # one input per channel and kernel position
 
 
+def test_groups_fold_one_by_one_or_side_by_side_where_each_is_one_channel():
+    draft = Draft(6, 5, 5)
+    draft.conv(12, 3, groups=3)
+    draft.conv(24, 3, groups=12)
+    several, single = pipeline(draft.network()).stages
+    assert folded.legal_pe(several) == (1, 2, 4)
+    assert folded.legal_simd(several) == (1, 2)
+    assert folded.legal_pe(single) == (1, 2, 4, 6, 8, 12, 24)
+
+
 @LAW
 @given(networks(), st.data())
 def test_more_elements_are_never_slower(network, data):

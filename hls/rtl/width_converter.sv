@@ -5,7 +5,7 @@
 //   IN_LANES = k * OUT_LANES:  latency 1 cycle for the first part;    II k cycles per beat in
 //   equal:                     a wire
 //
-// Other pairs take two of these through a common divisor.
+// Other pairs take two of these through a common multiple or divisor.
 `default_nettype none
 module width_converter #(
   parameter integer WIDTH     = 8,   // bits per value

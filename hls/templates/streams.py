@@ -7,6 +7,7 @@ from hls.templates.unit import Unit
 from hwsim.fixed import FixedPoint
 from hwsim.fpga import dataflow
 
+MAX_WIDENING = 4
 MIN_DEPTH = 2  # a FIFO of one word could not pass a word in every cycle
 
 
@@ -40,8 +41,13 @@ def add(
 
 
 def conversion_steps(lanes_in: int, lanes_out: int) -> tuple[int, ...]:
-    """The lane counts a stream goes through: directly where one divides the other, else by way of a common divisor."""
-    common = math.gcd(lanes_in, lanes_out)
+    """The lane counts a stream goes through: directly where one divides the other.
+
+    Others meet in a common multiple, which slows neither side, unless it is over :data:`MAX_WIDENING` times as wide;
+    then in a common divisor, where a beat carries less than on either side.
+    """
+    multiple = math.lcm(lanes_in, lanes_out)
+    common = multiple if multiple <= MAX_WIDENING * max(lanes_in, lanes_out) else math.gcd(lanes_in, lanes_out)
     steps = [lanes_in]
     for lanes in (common, lanes_out):
         if lanes != steps[-1]:

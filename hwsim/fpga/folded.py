@@ -24,8 +24,14 @@ PIPELINE_DEPTH = 6.0  # cycles through multiplier, accumulator and output regist
 
 
 def legal_pe(stage: Stage) -> tuple[int, ...]:
-    """The ``pe`` a stage allows: divisors of its output channels, or of every input's channels if it has no matrix."""
-    return divisors(stage.mh * stage.groups if stage.kind in ("matrix", "depthwise") else stage.channels_each)
+    """The ``pe`` a stage allows: divisors of a group's output channels, or of every input's channels without a matrix.
+
+    A depthwise layer may also take all output channels of several groups at a time.
+    """
+    if stage.kind not in ("matrix", "depthwise"):
+        return divisors(stage.channels_each)
+    side_by_side = divisors(stage.groups) if stage.kind == "depthwise" else ()
+    return tuple(sorted({*divisors(stage.mh), *(stage.mh * groups for groups in side_by_side)}))
 
 
 def legal_simd(stage: Stage) -> tuple[int, ...]:
@@ -40,12 +46,17 @@ def cycles(column: Columns, folds: Mask, pe: Array, simd: Array) -> Array:
     pixels_out = column("rows_out") * column("columns_out")
     taps = column("kernel_rows") * column("kernel_columns")
     compute = pixels_out * column("mh") * column("groups") * column("mw") / (pe * simd)
-    lanes = np.where(folds & (column("groups") == 1), np.minimum(simd, column("channels_in")), pe)
-    blocks = np.ceil(column("channels_in") / lanes)
+    blocks = np.ceil(column("channels_in") / _lanes(column, folds, pe, simd))
     written = pixels_in * blocks + column("padded_rows") - column("rows_in")
     buffered = np.where((taps > 1) | (column("stride_rows") > 1), written, 0.0)
     moved = np.maximum(pixels_in, pixels_out * taps) * blocks
     return np.maximum(np.where(folds, compute, moved), buffered)
+
+
+def _lanes(column: Columns, folds: Mask, pe: Array, simd: Array) -> Array:
+    """Values per beat in front of a stage; a depthwise layer reads as many channels as it computes side by side."""
+    side_by_side = np.maximum(1.0, pe / np.maximum(column("mh"), 1.0))
+    return np.where(folds, np.minimum(simd, column("channels_in")) * side_by_side, pe)
 
 
 def cost(column: Columns, folds: Mask, pe: Array, simd: Array, fifo_depth: Array) -> Cost:
@@ -61,7 +72,7 @@ def cost(column: Columns, folds: Mask, pe: Array, simd: Array, fifo_depth: Array
     memory = count * w
     taps = column("kernel_rows") * column("kernel_columns")
     moved = pe * (r.ADD_LUT * a * taps + np.where(w > 0, r.MULTIPLY_LUT * w * a, 0.0))
-    lanes = np.where(folds & (column("groups") == 1), np.minimum(simd, column("channels_in")), pe)
+    lanes = _lanes(column, folds, pe, simd)
     buffer_width = lanes * a
     buffer_depth = column("buffered_rows") * column("padded_columns") * np.ceil(column("channels_in") / lanes)
     fifos = r.fifo(np.minimum(pe, column("channels_out")) * column("output_bits"), fifo_depth)
