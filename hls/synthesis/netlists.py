@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,10 +59,13 @@ _ARRAY = re.compile(r"\breg\b[^;]*\]\s*\w+\s*\[")
 
 @dataclass(frozen=True)
 class Job:
-    """One netlist to be made: what for, the files it reads, the yosys commands, and the key of its content."""
+    """One netlist to be made: what for, the files it reads, the yosys commands, and the key of its content.
+
+    A file is a path, or the text itself.
+    """
 
     what: str
-    files: tuple[str, ...]
+    files: Mapping[str, Path | str]
     commands: tuple[str, ...]
     key: str
 
@@ -100,7 +103,8 @@ def part_job(structure: Structure, part: Part, family: str, yosys: Program) -> J
     # A memory's content counts, not the name of its file.
     values = (structure.memories.get(text_of(value), value) for _, value in sorted(part.parameters.items()))
     key = _key(yosys, *_commands(family, (part.module,), True), *sorted(part.parameters), *values, *texts)
-    return Job(f"{part.layer or structure.network}: {part.unit}", (*sources, *memories), commands, key)
+    files = {name: structure.folder / name for name in (*sources, *memories)}
+    return Job(f"{part.layer or structure.network}: {part.unit}", files, commands, key)
 
 
 def joint_job(structure: Structure, family: str, yosys: Program) -> Job:
@@ -113,10 +117,17 @@ def joint_job(structure: Structure, family: str, yosys: Program) -> Job:
     )
     commands = _commands(family, elaborate, False)
     texts = [(structure.folder / name).read_text() for name in structure.files]
-    return Job(structure.network, (*structure.files, *structure.memories), commands, _key(yosys, *commands, *texts))
+    files = {name: structure.folder / name for name in (*structure.files, *structure.memories)}
+    return Job(structure.network, files, commands, _key(yosys, *commands, *texts))
 
 
-def make(structure: Structure, jobs: tuple[Job, ...], yosys: Program, root: Path, work: Path, workers: int) -> None:
+def text_job(what: str, text: str, top: str, family: str, yosys: Program) -> Job:
+    """The netlist of a Verilog text."""
+    commands = _commands(family, ("read_verilog -sv text.v", f"hierarchy -check -top {top}"), False)
+    return Job(what, {"text.v": text}, commands, _key(yosys, *commands, text))
+
+
+def make(jobs: Iterable[Job], yosys: Program, root: Path, work: Path, workers: int = 1) -> None:
     """Make the netlists that the cache lacks, ``workers`` at a time.
 
     Raises:
@@ -125,11 +136,11 @@ def make(structure: Structure, jobs: tuple[Job, ...], yosys: Program, root: Path
     """
     missing = {job.key: job for job in jobs if not (root / job.key).exists()}
     with ThreadPoolExecutor(workers) as pool:
-        running = [pool.submit(_make, structure.folder, job, yosys, root, work) for job in missing.values()]
+        running = [pool.submit(_make, job, yosys, root, work) for job in missing.values()]
         try:
             for done, future in enumerate(running, 1):
                 future.result()
-                log.info("%s: %d of %d netlists", structure.network, done, len(running))
+                log.info("%d of %d netlists made", done, len(running))
         finally:  # a failure or an interruption starts nothing more
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -160,10 +171,13 @@ def _commands(family: str, elaborate: tuple[str, ...], memories: bool) -> tuple[
     )
 
 
-def _make(source: Path, job: Job, yosys: Program, root: Path, work: Path) -> None:
+def _make(job: Job, yosys: Program, root: Path, work: Path) -> None:
     folder = Path(tempfile.mkdtemp(dir=work))
-    for name in job.files:
-        shutil.copyfile(source / name, folder / name)
+    for name, file in job.files.items():
+        if isinstance(file, Path):
+            shutil.copyfile(file, folder / name)
+        else:
+            (folder / name).write_text(file)
     (folder / "commands.ys").write_text("\n".join(job.commands) + "\n")
     run(yosys, ["-q", "-s", "commands.ys"], folder, root / "failed" / job.key, job.what)
     result = folder / "result"

@@ -80,7 +80,7 @@ def synthesise(folder: Path | str, family: str = "xc7", cache: Path | None = Non
         structure = read_structure(folder, yosys, work, root)
         jobs = {part.path: netlists.part_job(structure, part, family, yosys) for part in structure.parts}
         joints = netlists.joint_job(structure, family, yosys)
-        netlists.make(structure, (*jobs.values(), joints), yosys, root, work, workers)
+        netlists.make((*jobs.values(), joints), yosys, root, work, workers)
     units = tuple(
         UnitCounts(part.unit, part.module, part.layer, netlists.counts(jobs[part.path], family, root))
         for part in structure.parts

@@ -75,11 +75,6 @@ class Structure:
             waiting += (words & file_of.keys()) - found
         return tuple(file for file in self.files if Path(file).stem in found)
 
-    def copy_to(self, folder: Path) -> None:
-        """Copy sources and memories."""
-        for name in (*self.files, *self.memories):
-            shutil.copyfile(self.folder / name, folder / name)
-
 
 def read_structure(folder: Path | str, yosys: Program, work: Path, failed: Path) -> Structure:
     """Read the instances of an emitted folder out of its generated modules; yosys does the parsing.
