@@ -136,14 +136,15 @@ def _within(draft: Draft, node: Any, accumulator: FixedPoint, source: FixedPoint
 def _expect_room(
     draft: Draft, node: Any, accumulator: FixedPoint, source: FixedPoint, params: Mapping[str, Parameter]
 ) -> None:
-    """Refuse an accumulator that might saturate on the way: the order of sums would then matter."""
+    """Refuse an accumulator in which a product or a sum on the way might saturate: the order would then matter."""
     weight, bias = params["weight"], params.get("bias")
     shift = accumulator.frac - source.frac - weight.format.frac
     rows = weight.ints.reshape(len(weight.ints), -1).astype(object) * (1 << shift)  # Python integers cannot wrap
     ends = rows * source.min_int, rows * source.max_int
-    offsets = bias.ints.astype(object) * (1 << accumulator.frac - bias.format.frac) if bias else 0
-    low = min((np.minimum(np.minimum(*ends), 0).sum(axis=1) + offsets).tolist())
-    high = max((np.maximum(np.maximum(*ends), 0).sum(axis=1) + offsets).tolist())
+    lows, highs = np.minimum(np.minimum(*ends), 0), np.maximum(np.maximum(*ends), 0)
+    offsets = bias.ints.astype(object) * (1 << accumulator.frac - bias.format.frac) if bias is not None else 0
+    low = min(lows.min(), *(lows.sum(axis=1) + offsets))
+    high = max(highs.max(), *(highs.sum(axis=1) + offsets))
     if low < accumulator.min_int or high > accumulator.max_int:
         raise draft.refuse(
             node, f"accum {accumulator}, which may saturate in the middle of a sum", "AP_WRAP, or a wider type",
