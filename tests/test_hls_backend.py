@@ -32,8 +32,10 @@ def test_the_package_registers_the_back_end() -> None:
 
 
 @pytest.mark.needs("g++", "verilator")
-def test_the_hardware_equals_the_c_simulation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def test_the_hardware_equals_the_c_simulation(
+    tmp_path: Path, rtl_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr("hls.rtl_compile.default_cache", lambda: rtl_cache)
     model = from_torch(small(), (8,), tmp_path / "slimfab", **SETTINGS)
     x = samples(model, 1000)
     with quiet():
@@ -58,9 +60,7 @@ def test_nothing_is_predicted_before_it_is_written(tmp_path: Path) -> None:
 
 def test_what_belongs_to_the_vendor_is_refused(tmp_path: Path) -> None:
     model = from_torch(small(), (8,), tmp_path, **SETTINGS)
-    with pytest.raises(
-        UnsupportedError, match="^Slimfab: got export=True; expected what open tools do"
-    ):
+    with pytest.raises(UnsupportedError, match="^Slimfab: got export=True; expected what open tools do"):
         hls4ml.backends.get_backend("Slimfab").build(model, export=True)
 
 

@@ -64,6 +64,7 @@ def test_more_networks_equal_the_c_simulation(name: str, tmp_path: Path, monkeyp
     compare(name, tmp_path, monkeypatch, 300)
 
 
+@pytest.mark.slow
 def test_a_depthwise_convolution_keeps_one_filter_per_channel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(brevitas_networks, "NETWORKS", NETWORKS)
     with quiet():

@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from strategies import fixed_points
 
-from hls.from_hls4ml_types import Parameter, format_of, parameter_of, passes_through, settled, trimmed
+from hls.from_hls4ml_types import PERIODIC, Parameter, format_of, parameter_of, passes_through, settled, trimmed
 from hwsim.errors import UnsupportedError
 from hwsim.fixed import FixedPoint
 
@@ -31,8 +31,11 @@ def test_a_settled_format_casts_every_value_alike(target: FixedPoint, exact: Fix
         assert (simpler.rounding, simpler.overflow) == ("TRN", "WRAP")
 
 
-@settings(deadline=None, max_examples=300)
-@given(inner=fixed_points(**SMALL), outer=fixed_points(**SMALL), lift=st.integers(0, 3))
+WRAPPING = {**SMALL, "overflows": ("WRAP",), "roundings": PERIODIC}
+
+
+@settings(deadline=None, max_examples=200)
+@given(inner=fixed_points(**WRAPPING), outer=fixed_points(**WRAPPING), lift=st.integers(0, 3))
 def test_an_inner_cast_that_passes_through_may_be_left_out(inner: FixedPoint, outer: FixedPoint, lift: int) -> None:
     assume(passes_through(inner, outer))
     frac = inner.frac - lift  # the inner cast loses no fractional bit
