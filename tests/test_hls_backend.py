@@ -14,6 +14,9 @@ import torch  # noqa: E402
 from hls4ml_models import c_simulation, from_torch, quiet, samples  # noqa: E402
 from torch import nn  # noqa: E402
 
+from hls.backend import trace  # noqa: E402
+from hls.from_hls4ml import from_model_graph  # noqa: E402
+from hwsim import reference  # noqa: E402
 from hwsim.errors import InputError, UnsupportedError  # noqa: E402
 
 SETTINGS = {"default_precision": "ap_fixed<8,3>", "default_reuse_factor": 8}
@@ -75,3 +78,27 @@ def test_a_refused_conversion_writes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "model").exists()
     skipped = from_torch(softmax, (8,), tmp_path / "model", names={"_1": {"Skip": True}}, **SETTINGS)
     assert [layer.name for layer in skipped.get_layers()] == ["input_1", "_0"]
+
+
+@pytest.mark.slow
+@pytest.mark.needs("verilator", "g++")
+def test_a_trace_has_every_layer_by_hls4mls_name_and_shape(
+    tmp_path: Path, rtl_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr("hls.rtl_compile.default_cache", lambda: rtl_cache)
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 4))
+    model = from_torch(module, (2, 6, 6), tmp_path, default_precision="ap_fixed<8,3>", default_reuse_factor=72)
+    with quiet():
+        model.write()
+    x = samples(model, 20)
+    found = trace(model, x)
+    shapes = {node.name: (20, *node.get_output_variable().shape) for node in model.get_layers()}
+    assert {name: values.shape for name, values in found.items()} == shapes
+    imported = from_model_graph(model)
+    expected = reference.trace(imported.network, imported.weights, imported.enter(x))
+    for name, values in found.items():
+        place = imported.places[name]
+        np.testing.assert_array_equal(values.reshape(20, -1), place.reals(expected[place.tensor]))
+    with quiet(), pytest.raises(UnsupportedError, match="expected a hardware trace; call hls.backend.trace"):
+        model.trace(x)
