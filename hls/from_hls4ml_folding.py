@@ -10,6 +10,7 @@ the one with the larger SIMD.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hls.backend import PE, SIMD
 from hwsim.design import Folding
 from hwsim.errors import UnsupportedError
 from hwsim.fpga.folded import legal_pe, legal_simd
@@ -18,9 +19,6 @@ from hwsim.fpga.stages import Stage, pipeline
 from hwsim.network import Network
 from hwsim.ops import WEIGHTED
 
-#: Attributes of a node as hls4ml writes the keys PE and SIMD of its configuration in snake case; 0 leaves the choice
-#: to ReuseFactor.
-PE, SIMD = "p_e", "s_i_m_d"
 _OTHER_SPELLINGS: Mapping[str, str] = {PE: "pe", SIMD: "simd"}  # of the keys Pe, pe, Simd and simd
 UNROLLED = "distributed_arithmetic"  # computes all rows at once
 #: hls4ml's strategies → those of a folding. Latency and resource are one unit here, which folds by PE and SIMD.

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """backend='Slimfab': registered by the installed package, and the calls of an hls4ml user."""
 
+import subprocess
+import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -102,3 +104,9 @@ def test_a_trace_has_every_layer_by_hls4mls_name_and_shape(
         np.testing.assert_array_equal(values.reshape(20, -1), place.reals(expected[place.tensor]))
     with quiet(), pytest.raises(UnsupportedError, match="expected a hardware trace; call hls.backend.trace"):
         model.trace(x)
+
+
+def test_importing_hls4ml_loads_little_of_ours() -> None:
+    program = "import sys, hls4ml; print(*(name for name in sys.modules if name.split('.')[0] in ('hls', 'hwsim')))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == {"hls", "hls.backend", "hls.backend.backend", "hls.backend.writer"}

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """slimfab as a back end of hls4ml: ``backend='Slimfab'`` in hls4ml's converters.
 
-hls4ml finds :func:`register` through the entry point group ``hls4ml.backends``.
+hls4ml finds :func:`register` through the entry point group ``hls4ml.backends``; whoever imports hls4ml loads this
+module, so that it imports nothing.
 """
 
 from collections.abc import Callable
 from typing import Any
+
+#: Attributes of a layer as hls4ml writes the keys PE and SIMD of its configuration in snake case; 0 leaves the choice
+#: to ReuseFactor.
+PE, SIMD = "p_e", "s_i_m_d"
 
 
 def register(register_backend: Callable[[str, Any], None], register_writer: Callable[[str, Any], None]) -> None:

@@ -22,7 +22,7 @@ from hls4ml.model.layers import (
 )
 from hls4ml.model.optimizer import layer_optimizer, model_optimizer
 
-from hls.from_hls4ml_folding import PE, SIMD
+from hls.backend import PE, SIMD
 
 NAME = "Slimfab"
 PART = "xc7z020clg400-1"  # of a Pynq-Z2
