@@ -1,20 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Emitted networks under Verilator: integers equal the golden executor's, cycles equal the formulas."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hls_networks import Builder, corner_images
-from rtl_units import counters_agree
+from rtl_units import WIRES, alone, counters_agree, stream
 from test_hls_emit import ACT, BIAS, UNSIGNED, WEIGHT, design, tiny
 
 from hls import rtl_compile
 from hls.beats import to_stream
+from hls.emit import emit, write
+from hls.registers import BY_NAME
 from hls.rtl_compile import QUICK
 from hls.rtl_sim import RtlExecutor, Stalls, simulate
+from hls.templates.streams import fifo
 from hls.verify import verify
+from hls.verilog import MAX_STAMPS, frames_on_the_way
 from hwsim import device, reference
 from hwsim.design import Design, Folding
 from hwsim.errors import InputError, NetworkError, OutputError, ToolFailed, ToolMissing
@@ -54,18 +60,62 @@ def test_stalls_change_no_integer(tmp_path: Path, rtl_cache: Path) -> None:
         counters_agree(executor.dataflow, run)
 
 
-def test_a_reset_in_the_middle_of_an_image_leaves_nothing_behind(tmp_path: Path, rtl_cache: Path) -> None:
-    network, weights, plan = tiny()
+@pytest.mark.parametrize("name", ["tiny", pytest.param("residual", marks=pytest.mark.slow)])
+def test_a_reset_in_the_middle_of_an_image_leaves_nothing_behind(name: str, tmp_path: Path, rtl_cache: Path) -> None:
+    network, weights, plan = tiny() if name == "tiny" else residual()
     executor = RtlExecutor(network, weights, plan, tmp_path, cache=rtl_cache, optimise=QUICK)
     images = corner_images(network, 8)
     flat = to_stream(executor.dataflow.input, images)
     plain = simulate(executor.dataflow, tmp_path, flat, cache=rtl_cache, optimise=QUICK)
-    resets = (1, 2, 3, 7, 40, 100, 289, 290, 291, 1000)
+    resets = [1, 2, 3, 7, *np.random.default_rng(0).integers(1, plain.out_cycles[-1, -1], 60).tolist()]
     run = simulate(executor.dataflow, tmp_path, flat, resets=resets, cache=rtl_cache, optimise=QUICK)
     np.testing.assert_array_equal(run.values, plain.values)
     np.testing.assert_array_equal(run.out_cycles, plain.out_cycles)
     np.testing.assert_array_equal(run.in_cycles, plain.in_cycles)
     counters_agree(executor.dataflow, run)
+    stalled = simulate(
+        executor.dataflow, tmp_path, flat, Stalls(0.3, 0.6, 4), resets=resets, cache=rtl_cache, optimise=QUICK
+    )
+    np.testing.assert_array_equal(stalled.values, plain.values)
+    counters_agree(executor.dataflow, stalled)
+
+
+def test_latency_is_left_out_where_more_frames_fly_than_are_timed(tmp_path: Path, rtl_cache: Path) -> None:
+    fmt, depth = FixedPoint(8, 0), 2 * MAX_STAMPS
+    dataflow = alone(fifo("b", "fifo", WIRES, 8, 1, depth), stream("a", fmt, 1, 1), stream("b", fmt, 1, 1))
+    assert frames_on_the_way(dataflow) == MAX_STAMPS
+    write(dataflow, tmp_path)
+    values = np.arange(3 * depth).reshape(-1, 1) % 100
+    run = simulate(dataflow, tmp_path, values, Stalls(0.0, 0.9), cache=rtl_cache, optimise=QUICK)
+    starts, ends = run.in_cycles[:, 0], run.out_cycles[:, 0]
+    flying = np.searchsorted(starts, ends) - np.arange(len(ends))  # when a frame leaves, itself included
+    known = (ends - starts)[flying < MAX_STAMPS]
+    assert 0 < len(known) < len(ends)
+    idle, lost = (
+        next(bit.place for bit in BY_NAME["status"].bits if bit.name == name) for name in ("idle", "latency_lost")
+    )
+    assert run.counters["status"] == 1 << idle | 1 << lost
+    assert (run.counters["latency"], run.counters["latency_max"]) == (known[-1], known.max())
+    assert run.counters["frames_out"] == len(ends)
+
+
+def test_the_library_reads_and_writes_registers(tmp_path: Path, rtl_cache: Path) -> None:
+    manifest = emit(*tiny(), tmp_path)
+    library = rtl_compile.compile_design(tmp_path, manifest, rtl_cache, QUICK)
+    packet, clock = BY_NAME["frames_per_packet"].offset, BY_NAME["cycles_low"].offset
+    code = f"""
+import ctypes
+library = ctypes.CDLL({str(library)!r})
+library.slimfab_new.restype = ctypes.c_void_p
+design, data = ctypes.c_void_p(library.slimfab_new()), ctypes.c_uint32()
+library.slimfab_reset(design, ctypes.c_uint64(2))
+print(library.slimfab_write(design, {packet}, 0x11223344, 0xF), library.slimfab_write(design, {packet}, 0, 0x2))
+print(library.slimfab_read(design, {packet}, ctypes.byref(data)), hex(data.value))
+print(library.slimfab_write(design, {clock}, 0, 0xF), library.slimfab_read(design, 0x7FC, ctypes.byref(data)))
+library.slimfab_free(design)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "0", "0", "0x11220044", "2", "2"]
 
 
 def test_a_perceptron_is_exact_on_a_thousand_inputs(tmp_path: Path, rtl_cache: Path) -> None:
