@@ -12,7 +12,8 @@
     from_hls4ml_quantiser.py    HGQ's quantisers
     from_hls4ml_folding.py      reuse factors as PE and SIMD
 
-Reading the graph takes the numbers that hls4ml settled on; it guesses none. A layer whose C++ rounds in a way that no
+Reading the graph takes the numbers that hls4ml settled on; it guesses none. Where hls4ml's io_parallel and io_stream
+code differ, the meaning is that of io_parallel. A layer whose C++ rounds in a way that no
 sequence of exact layers with one cast each can follow is refused with its name, its types and a remedy.
 """
 

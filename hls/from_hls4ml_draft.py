@@ -193,6 +193,14 @@ class Draft:
         """The format of a node's output type."""
         return format_of(node.get_output_variable().type.precision, f"{node.name}: result")
 
+    def expect_no_dilation(self, node: Any) -> None:
+        """Refuse a dilation: hls4ml 1.3.0 reads it from models and computes without it."""
+        stated = [node.get_attr(key, 1) for key in ("dilation", "dilation_height", "dilation_width", "dilations")]
+        if any(np.any(np.asarray(one) != 1) for one in stated):
+            raise self.refuse(
+                node, "a dilation, which hls4ml reads and ignores", "none", "write the kernel out with zeros in between"
+            )
+
     def refuse(self, node: Any, got: str, expected: str, remedy: str) -> UnsupportedError:
         """The error for a node that has no exact golden form."""
         return UnsupportedError(f"{node.name}: got {got}; expected {expected}; {remedy}")

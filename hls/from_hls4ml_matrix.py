@@ -58,6 +58,7 @@ def _convolve(draft: Draft, node: Any, weight: Parameter, groups: int) -> None:
         raise draft.refuse(
             node, "data_format channels_first", "channels_last", "set channels_last_conversion='full' or 'internal'"
         )
+    draft.expect_no_dilation(node)
     view = draft.as_image(node, draft.any_view(node))
     padding = tuple(int(node.get_attr(f"pad_{side}", 0)) for side in ("top", "left", "bottom", "right"))
     if view.binary and any(padding):
@@ -69,7 +70,6 @@ def _convolve(draft: Draft, node: Any, weight: Parameter, groups: int) -> None:
         "kernel": weight.ints.shape[2:],
         "stride": (int(node.get_attr("stride_height", 1)), int(node.get_attr("stride_width"))),
         "padding": padding,
-        "dilation": (int(node.get_attr("dilation_height", 1)), int(node.get_attr("dilation_width", 1))),
         "groups": groups,
     }
     tensor = _products(draft, node, "conv2d", view, weight, attrs)

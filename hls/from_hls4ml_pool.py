@@ -25,6 +25,7 @@ def pool(draft: Draft, node: Any) -> None:
         "stride": (int(node.get_attr("stride_height", 1)), int(node.get_attr("stride_width"))),
         "padding": padding,
     }
+    draft.expect_no_dilation(node)
     view = draft.as_image(node, draft.any_view(node))
     if node.get_attr("pool_op") == "Max":
         _expect_lowest(draft, node, view, any(padding))

@@ -101,6 +101,10 @@ CASES = {
         "_0: got data_format channels_first; expected channels_last; set channels_last_conversion='full' or 'internal'",
         settings={"channels_last_conversion": "off"},
     ),
+    "dilation": Case(
+        lambda: nn.Sequential(nn.Conv2d(2, 4, 3, dilation=2)), (2, 8, 8),
+        "_0: got a dilation, which hls4ml reads and ignores; expected none; write the kernel out with zeros in between",
+    ),
     "product": Case(
         Product, (8,),
         "mul: got multiply of two tensors; expected add, subtract, average or concatenate; rewrite the model",
