@@ -3,6 +3,7 @@
 
     networks()                     float
     networks(ANY)                  every tensor has a format, with any rounding and overflow
+    networks(HARDWARE, …)          every tensor has a format that emitted SystemVerilog can cast to
     networks(INPUTS, EXACT)        formats on the input and the parameters only, blocks with a binary result only
 
 ``weights_for`` and ``data_for`` fill them, corner values included.
@@ -19,14 +20,14 @@ NO_PADDING = (0, 0, 0, 0)
 
 
 @st.composite
-def fixed_points(draw, widths=(1, 16), fracs=(-3, 20), signed=None):
-    """Formats with any rounding and overflow."""
+def fixed_points(draw, widths=(1, 16), fracs=(-3, 20), signed=None, roundings=ROUNDINGS, overflows=OVERFLOWS):
+    """Formats with any of the roundings and overflows."""
     return FixedPoint(
         draw(st.integers(*widths)),
         draw(st.integers(*fracs)),
         draw(st.booleans()) if signed is None else signed,
-        draw(st.sampled_from(ROUNDINGS)),
-        draw(st.sampled_from(OVERFLOWS)),
+        draw(st.sampled_from(roundings)),
+        draw(st.sampled_from(overflows)),
     )
 
 
@@ -45,6 +46,13 @@ INPUTS = {
     "activation": st.none(),
 }
 ANY = {**INPUTS, "activation": ACTIVATIONS}
+_CAST = {"roundings": ("TRN", "RND", "RND_CONV"), "overflows": ("WRAP", "SAT")}
+HARDWARE = {
+    **INPUTS,
+    "input": fixed_points(widths=(1, 8), fracs=(-1, 6), **_CAST),
+    "activation": fixed_points(widths=(1, 9), fracs=(-1, 6), **_CAST),
+    **dict.fromkeys(("thresholds", "start", "slope", "table"), PARAMETERS),
+}
 
 
 class Sketch:
@@ -158,6 +166,25 @@ def padded(draw, sketch):
 
 def recast(draw, sketch):
     sketch.layer("requantise")
+
+
+def stepped(draw, sketch):
+    channels = sketch.shape()[0]
+    steps = draw(st.integers(1, 7))
+    sketch.layer("threshold", thresholds=(channels, steps), start=(channels,), slope=(channels,))
+
+
+def looked_up(draw, sketch):
+    """A table over everything that the input's format can hold; only where there is one."""
+    fmt = sketch.tensors[sketch.last].format
+    sketch.layer("lookup", attrs={"first": fmt.min_int}, table=(fmt.max_int - fmt.min_int + 1,))
+
+
+def chosen(draw, sketch):
+    """The largest of a vector, as the last layer of a classifier."""
+    name = sketch.layer("argmax")
+    bits = max(1, (sketch.shape(sketch.layers[-1].inputs[0])[0] - 1).bit_length())
+    sketch.tensors[name] = Tensor(sketch.shape(), FixedPoint(bits, 0, False))
 
 
 CHANNELS = (plain, depthwise, grouped, residual, joined, normed)
