@@ -55,7 +55,7 @@ def test_bits_and_cycles_over_every_input(name: str, tmp_path: Path, rtl_cache: 
             "needs RND_ZERO; expected TRN, RND, RND_CONV; choose one of these in the number format",
         ),
         (FixedPoint(4, 0, True, "TRN", "SAT_SYM"), "needs SAT_SYM; expected WRAP, SAT; choose"),
-        (FixedPoint(40, 39, True, "TRN"), "needs 69 bits on the way; expected at most 64; bring the formats closer"),
+        (FixedPoint(40, 39, True, "TRN"), "needs 69 bits on the way; expected at most 63; bring the formats closer"),
     ],
 )
 def test_what_the_unit_cannot_do_is_refused(target: FixedPoint, message: str) -> None:

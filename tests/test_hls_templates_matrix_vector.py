@@ -51,6 +51,9 @@ CASES = {
     "two channels side by side with two filters each": (
         (3, 4, 9, 6, 2), Folding(4, 1, memory="block"), FixedPoint(6, 4), FixedPoint(5, 7), FixedPoint(8, 4),
     ),
+    "weights in three banks of block RAM": (
+        (5, 8, 35, 5, 1), Folding(1, 1), FixedPoint(3, 2), FixedPoint(30, 3), FixedPoint(6, 4),
+    ),
 }  # fmt: skip
 
 
@@ -114,6 +117,13 @@ def test_every_weight_times_every_input(
         inputs = np.concatenate([inputs[:20], inputs[-20:], np.arange(-20, 20), rng.choice(inputs, 200)])
     parts = operands(rows.reshape(1, -1, 1), source, weight, FixedPoint(1, 0), 0)
     check(parts, Folding(shared, 1, multiplier=where), 1, tmp_path, rtl_cache, values=np.tile(inputs, 2)[:, np.newaxis])
+
+
+def test_deep_memories_are_divided_into_banks() -> None:
+    parts = operands(np.zeros((1, 1400, 1), dtype=np.int64), INT8, FixedPoint(30, 0), INT8, 0)
+    for memory, bank, lines in (("block", 512, 512), ("logic", 1400, 1400)):
+        unit = matrix_vector("b", "fc", WIRES, parts, Folding(memory=memory), 1)
+        assert (unit.parameters["WEIGHT_BANK"], len(unit.memories["b_weights.mem"])) == (bank, lines)
 
 
 def test_weights_that_nothing_could_write_are_not_kept_in_ultraram() -> None:

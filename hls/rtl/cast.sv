@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// From exact values to a fixed-point format, LANES values per beat: clip, round, then wrap or saturate.
+// From exact values to a fixed-point format, LANES values per beat: round, limit, then drop the bits above.
 //
 //   latency  2 cycles
 //   II       1 cycle per beat
 //
-// y = limit(round(clip(x * 2**LEFT, CLIP_LOW, CLIP_HIGH) / 2**RIGHT)), with the meaning of ap_fixed for
-// ROUNDING 0 = TRN (down), 1 = RND (ties up), 2 = RND_CONV (ties to even), and for
-// SATURATE 0 = WRAP, 1 = SAT.  WIDTH holds every value on the way, with its sign; it is more than RIGHT.
-// A relu is CLIP_LOW = 0.  Bounds are given as 64-bit two's complement.
+// y = limit(round(x * 2**LEFT / 2**RIGHT)) modulo 2**OUT_WIDTH; LEFT or RIGHT is 0.  ROUNDING is that of ap_fixed:
+// 0 = TRN (down), 1 = RND (ties up), 2 = RND_CONV (ties to even).  A limit is LOW or HIGH where HAS_LOW or HAS_HIGH
+// is 1, in 64-bit two's complement.  Rounding never changes an order, so clipping in front of it is limiting behind it,
+// by the rounded bound; a relu is LOW = 0.  WIDTH holds rounded values and limits with their sign.
 `default_nettype none
 module cast #(
-  parameter integer LANES      = 1,
-  parameter integer IN_WIDTH   = 20,
-  parameter integer IN_SIGNED  = 1,
-  parameter integer WIDTH      = 21,
-  parameter integer LEFT       = 0,
-  parameter integer RIGHT      = 8,
-  parameter integer ROUNDING   = 2,
-  parameter integer SATURATE   = 1,
-  parameter integer OUT_WIDTH  = 8,
-  parameter [63:0]  CLIP_LOW   = 64'hffff_ffff_fff0_0000,   // the range of WIDTH bits: no clipping
-  parameter [63:0]  CLIP_HIGH  = 64'h0000_0000_000f_ffff,
-  parameter [63:0]  OUT_LOW    = 64'hffff_ffff_ffff_ff80,
-  parameter [63:0]  OUT_HIGH   = 64'h0000_0000_0000_007f
+  parameter integer LANES     = 1,
+  parameter integer IN_WIDTH  = 20,
+  parameter integer IN_SIGNED = 1,
+  parameter integer LEFT      = 0,
+  parameter integer RIGHT     = 8,
+  parameter integer ROUNDING  = 2,
+  parameter integer WIDTH     = 13,
+  parameter integer HAS_LOW   = 1,
+  parameter integer HAS_HIGH  = 1,
+  parameter [63:0]  LOW       = 64'hffff_ffff_ffff_ff80,
+  parameter [63:0]  HIGH      = 64'h0000_0000_0000_007f,
+  parameter integer OUT_WIDTH = 8
 ) (
   input  wire                       aclk,
   input  wire                       aresetn,
@@ -34,16 +33,13 @@ module cast #(
   input  wire                       m_axis_tready
 );
 `ifndef SYNTHESIS
-  initial if (WIDTH > 64 || WIDTH <= RIGHT || WIDTH <= IN_WIDTH + LEFT - IN_SIGNED)
-    $fatal(1, "cast: WIDTH=%0d does not hold the values on the way", WIDTH);
+  initial if (WIDTH > 63 || (LEFT != 0 && RIGHT != 0) || WIDTH <= IN_WIDTH - IN_SIGNED + LEFT - RIGHT)
+    $fatal(1, "cast: WIDTH=%0d does not hold the rounded values", WIDTH);
 `endif
-  localparam signed [WIDTH-1:0] LOW      = WIDTH'(CLIP_LOW);
-  localparam signed [WIDTH-1:0] HIGH     = WIDTH'(CLIP_HIGH);
-  localparam signed [WIDTH-1:0] SMALLEST = WIDTH'(OUT_LOW);
-  localparam signed [WIDTH-1:0] LARGEST  = WIDTH'(OUT_HIGH);
-  localparam        [WIDTH-1:0] ONE      = WIDTH'(1);
-  localparam        [WIDTH-1:0] MASK     = (ONE << RIGHT) - ONE;   // the bits that are rounded away
-  localparam        [WIDTH-1:0] HALF     = (ONE << RIGHT) >> 1;
+  localparam integer FULL = WIDTH + RIGHT;
+  // Sums below have one more bit on both sides: for the sign, and for a carry into the lowest bit.
+  localparam [WIDTH+1:0] MINUS_LOW = {(WIDTH+1)'(64'd0 - LOW), 1'b1};
+  localparam [WIDTH+1:0] PLUS_HIGH = {(WIDTH+1)'(HIGH), 1'b1};
 
   reg  v1, v2;
   wire advance = ~v2 | m_axis_tready;
@@ -63,22 +59,30 @@ module cast #(
     for (genvar i = 0; i < LANES; i = i + 1) begin : g_lane
       wire sign = (IN_SIGNED != 0) & s_axis_tdata[i*IN_WIDTH + IN_WIDTH - 1];
       wire signed [IN_WIDTH:0] x = $signed({sign, s_axis_tdata[i*IN_WIDTH +: IN_WIDTH]});
-      wire signed [WIDTH-1:0] scaled = WIDTH'(x) <<< LEFT;
-      reg  signed [WIDTH-1:0] clipped;
-      always_ff @(posedge aclk) if (advance) clipped <= (scaled < LOW) ? LOW : (scaled > HIGH) ? HIGH : scaled;
+      wire signed [FULL-1:0]   scaled = FULL'(x) <<< LEFT;
+      wire signed [WIDTH-1:0]  floor  = scaled[FULL-1:RIGHT];
+      wire                     up;   // whether rounding adds one
+      if (RIGHT == 0 || ROUNDING == 0) begin : g_down
+        assign up = 1'b0;
+      end else if (RIGHT == 1 || ROUNDING == 1) begin : g_half_up
+        assign up = scaled[RIGHT-1] & (ROUNDING == 1 || floor[0]);
+      end else begin : g_half_even
+        assign up = scaled[RIGHT-1] & (floor[0] | (|scaled[RIGHT-2:0]));
+      end
 
-      wire signed [WIDTH-1:0] floor     = clipped >>> RIGHT;
-      wire        [WIDTH-1:0] remainder = clipped & MASK;
-      wire up = (RIGHT > 0) & (
-                  (ROUNDING == 1) ? (remainder >= HALF) :
-                  (ROUNDING == 2) ? (remainder > HALF) | ((remainder == HALF) & floor[0]) : 1'b0);
-      wire signed [WIDTH-1:0] rounded = floor + $signed({{(WIDTH-1){1'b0}}, up});
-      wire signed [WIDTH-1:0] limited = (SATURATE == 0) ? rounded :
-                                        (rounded < SMALLEST) ? SMALLEST : (rounded > LARGEST) ? LARGEST : rounded;
-      reg [OUT_WIDTH-1:0] y;
-      always_ff @(posedge aclk) if (advance) y <= OUT_WIDTH'(limited);
+      // floor + up, floor + up - LOW and HIGH - (floor + up), each in one addition.
+      wire [WIDTH+1:0] above_low  = {floor[WIDTH-1], floor, up} + MINUS_LOW;
+      wire [WIDTH+1:0] below_high = {~floor[WIDTH-1], ~floor, ~up} + PLUS_HIGH;
+      reg  [OUT_WIDTH-1:0] rounded, y;
+      reg                  is_low, is_high;
+      always_ff @(posedge aclk) if (advance) begin
+        rounded <= OUT_WIDTH'(floor + $signed({{(WIDTH-1){1'b0}}, up}));
+        is_low  <= (HAS_LOW != 0) & above_low[WIDTH+1];
+        is_high <= (HAS_HIGH != 0) & below_high[WIDTH+1];
+        y       <= is_low ? OUT_WIDTH'(LOW) : is_high ? OUT_WIDTH'(HIGH) : rounded;
+      end
       assign m_axis_tdata[i*OUT_WIDTH +: OUT_WIDTH] = y;
-      wire unused = &{1'b0, x, limited};
+      wire unused = &{1'b0, x, scaled, above_low, below_high};
     end
   endgenerate
 endmodule

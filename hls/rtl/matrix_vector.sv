@@ -28,7 +28,8 @@ module matrix_vector #(
   parameter integer ROWS_PER_DSP = 2,       // see multiply
   parameter integer SPACING      = 16,
   parameter         MEMORY       = "auto",  // of the weights; see rom
-  parameter integer BANK         = 512,     // of the replay buffer; see ram
+  parameter integer WEIGHT_BANK  = 1024,
+  parameter integer VECTOR_BANK  = 1024,    // of the replay buffer; see ram
   parameter         WEIGHT_FILE  = "none",
   parameter         BIAS_FILE    = "none"
 ) (
@@ -88,7 +89,7 @@ module matrix_vector #(
     if (NF > 1) begin : g_replay
       wire [XW-1:0] replayed;
       reg  [1:0]    is_new;
-      ram #(.WIDTH(XW), .DEPTH(SF), .BANK(BANK)) vector (
+      ram #(.WIDTH(XW), .DEPTH(SF), .BANK(VECTOR_BANK)) vector (
         .aclk(aclk), .write(advance & issue & loads), .write_address(s), .write_data(s_axis_tdata),
         .read(advance), .read_address(s), .read_data(replayed));
       always_ff @(posedge aclk) if (advance) begin
@@ -104,8 +105,9 @@ module matrix_vector #(
   reg  [AW-1:0]              weight_address;
   wire [PE*SIMD*W_WIDTH-1:0] w;
   always_ff @(posedge aclk) if (advance) weight_address <= address;
-  rom #(.WIDTH(PE * SIMD * W_WIDTH), .DEPTH(WORDS), .STYLE(MEMORY), .FILE(WEIGHT_FILE)) weights (
-    .aclk(aclk), .enable(advance), .address(weight_address), .data(w));
+  rom #(
+    .WIDTH(PE * SIMD * W_WIDTH), .DEPTH(WORDS), .BANK(WEIGHT_BANK), .STYLE(MEMORY), .FILE(WEIGHT_FILE)
+  ) weights (.aclk(aclk), .enable(advance), .address(weight_address), .data(w));
 
   multiply_accumulate #(
     .PE(PE), .SIMD(SIMD), .PARALLEL(PARALLEL), .IN_WIDTH(IN_WIDTH), .IN_SIGNED(IN_SIGNED), .W_WIDTH(W_WIDTH),

@@ -5,6 +5,8 @@
 //   II       1 cycle
 //
 // ROWS_PER_DSP products of one input share a DSP block; 0 computes in LUTs. ceil(ROWS / ROWS_PER_DSP) * SIMD blocks.
+// Fewer share it where its wider operand, of PORT bits, does not hold them; neither bits nor cycles depend on PORT. Who
+// synthesises for another family sets its default: 18 for an ECP5.
 `default_nettype none
 module multiply #(
   parameter integer ROWS         = 3,
@@ -14,7 +16,8 @@ module multiply #(
   parameter integer W_WIDTH      = 8,
   parameter integer W_SIGNED     = 1,
   parameter integer ROWS_PER_DSP = 2,
-  parameter integer SPACING      = 16   // bits between the weights of a DSP block; see product_dsp
+  parameter integer SPACING      = 16,  // bits between the weights of a DSP block; see product_dsp
+  parameter integer PORT         = 25   // a DSP48E1
 ) (
   input  wire                                   aclk,
   input  wire                                   enable,
@@ -23,7 +26,8 @@ module multiply #(
   output wire [ROWS*SIMD*(X_WIDTH+W_WIDTH)-1:0] products
 );
   localparam integer WIDTH = X_WIDTH + W_WIDTH;
-  localparam integer STEP  = (ROWS_PER_DSP > 0) ? ROWS_PER_DSP : 1;
+  localparam integer FIT   = (PORT > W_WIDTH) ? 1 + (PORT - 1 - W_WIDTH) / SPACING : 1;
+  localparam integer STEP  = (ROWS_PER_DSP == 0) ? 1 : (ROWS_PER_DSP < FIT) ? ROWS_PER_DSP : FIT;
   generate
     for (genvar i = 0; i < SIMD; i = i + 1) begin : g_column
       for (genvar r = 0; r < ROWS; r = r + STEP) begin : g_rows

@@ -4,42 +4,64 @@
 //   latency  2 cycles from address to data, while enabled
 //   II       1 cycle
 //
+// Deep memories are banks of BANK words, a power of two, that stand side by side in a line of the file: word i is part
+// i / BANK of line i % BANK, the first part in the low bits. A choice between block RAMs then never stands right behind
+// their slow outputs.
+//
 // STYLE "auto" leaves the place to synthesis, "block" is block RAM, "luts" are LUTs. LUT RAM that starts with content
 // is the same hardware. yosys knows both attributes and looks at ram_style first; Vivado takes rom_style.
 `default_nettype none
 module rom #(
   parameter integer WIDTH = 8,
   parameter integer DEPTH = 4,
+  parameter integer BANK  = DEPTH,
   parameter         STYLE = "auto",
   parameter         FILE  = "none",
-  parameter integer AW    = (DEPTH > 1) ? $clog2(DEPTH) : 1   // derived
+  parameter integer AW    = (DEPTH > 1) ? $clog2(DEPTH) : 1   // follows from DEPTH
 ) (
   input  wire             aclk,
   input  wire             enable,
   input  wire [AW-1:0]    address,
   output wire [WIDTH-1:0] data
 );
-  reg [WIDTH-1:0] first, second;
+  localparam integer BANKS = (DEPTH + BANK - 1) / BANK;
+  localparam integer LINES = (BANKS > 1) ? BANK : DEPTH;
+  localparam integer LW    = (LINES > 1) ? $clog2(LINES) : 1;
+`ifndef SYNTHESIS
+  initial if (BANKS > 1 && (BANK < 2 || (BANK & (BANK - 1)) != 0))
+    $fatal(1, "rom: BANK=%0d; expected a power of two above 1", BANK);
+`endif
+  wire [LW-1:0]          line = address[LW-1:0];
+  reg  [BANKS*WIDTH-1:0] first, second;
   generate
     if (STYLE == "luts") begin : g_luts
-      (* rom_style = "distributed", ram_style = "registers" *) reg [WIDTH-1:0] words [0:DEPTH-1];
+      (* rom_style = "distributed", ram_style = "registers" *) reg [BANKS*WIDTH-1:0] lines [0:LINES-1];
       if (FILE != "none") begin : g_file
-        initial $readmemh(FILE, words);
+        initial $readmemh(FILE, lines);
       end else begin : g_empty
-        initial words[0] = '0;
+        initial lines[0] = '0;
       end
-      always_ff @(posedge aclk) if (enable) first <= words[address];
+      always_ff @(posedge aclk) if (enable) first <= lines[line];
     end else begin : g_memory
-      (* rom_style = STYLE *) reg [WIDTH-1:0] words [0:DEPTH-1];
+      (* rom_style = STYLE *) reg [BANKS*WIDTH-1:0] lines [0:LINES-1];
       if (FILE != "none") begin : g_file
-        initial $readmemh(FILE, words);
+        initial $readmemh(FILE, lines);
       end else begin : g_empty
-        initial words[0] = '0;
+        initial lines[0] = '0;
       end
-      always_ff @(posedge aclk) if (enable) first <= words[address];
+      always_ff @(posedge aclk) if (enable) first <= lines[line];
+    end
+    always_ff @(posedge aclk) if (enable) second <= first;
+    if (BANKS > 1) begin : g_choice
+      reg [AW-LW-1:0] bank1, bank2;
+      always_ff @(posedge aclk) if (enable) begin
+        bank1 <= address[AW-1:LW];
+        bank2 <= bank1;
+      end
+      assign data = second[bank2*WIDTH +: WIDTH];
+    end else begin : g_one
+      assign data = second;
     end
   endgenerate
-  always_ff @(posedge aclk) if (enable) second <= first;
-  assign data = second;
 endmodule
 `default_nettype wire

@@ -30,7 +30,7 @@ module width_converter #(
       localparam integer K  = OUT_LANES / IN_LANES;
       localparam integer KW = $clog2(K);
       reg [OUT_LANES*WIDTH-1:0] word;
-      reg [KW-1:0]              part;   // where the next beat goes
+      reg [KW-1:0]              part;   // how many beats have come
       reg                       full;
       wire                      push = s_axis_tvalid & s_axis_tready;
       wire                      last = (part == KW'(K - 1));
@@ -38,7 +38,8 @@ module width_converter #(
       assign m_axis_tvalid = full;
       assign m_axis_tdata  = word;
 
-      always_ff @(posedge aclk) if (push) word[part*IN_LANES*WIDTH +: IN_LANES*WIDTH] <= s_axis_tdata;
+      // The first beat has come down to the low bits when the last one enters.
+      always_ff @(posedge aclk) if (push) word <= {s_axis_tdata, word[OUT_LANES*WIDTH-1 : IN_LANES*WIDTH]};
 
       always_ff @(posedge aclk) begin
         if (!aresetn) begin

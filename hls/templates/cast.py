@@ -7,8 +7,8 @@ from hwsim.fixed import FixedPoint
 from hwsim.fpga import dataflow
 
 ROUNDINGS = ("TRN", "RND", "RND_CONV")  # by the code of the module's parameter ROUNDING
-OVERFLOWS = ("WRAP", "SAT")  # by the code of SATURATE
-MAX_BITS = 64
+OVERFLOWS = ("WRAP", "SAT")
+MAX_BITS = 63  # one bit more than every number on the way, in 64-bit parameters
 
 
 def is_identity(source: FixedPoint, target: FixedPoint) -> bool:
@@ -26,7 +26,7 @@ def cast(
     beats: int,
     clip: tuple[int, int, int] | None = None,
 ) -> Unit:
-    """Clip, round, then wrap or saturate.
+    """Clip, round, then wrap or saturate: in hardware, round, then limit.
 
     Args:
         wires: in and out.
@@ -34,37 +34,45 @@ def cast(
         clip: smallest integer, largest integer, their fractional bits.
 
     Raises:
-        UnsupportedError: a mode outside :data:`ROUNDINGS` and :data:`OVERFLOWS`, or more than 64 bits on the way.
+        UnsupportedError: a mode outside :data:`ROUNDINGS` and :data:`OVERFLOWS`, or more than 63 bits on the way.
     """
     expect_modes(layer, target, ROUNDINGS, OVERFLOWS)
-    common = max(source.frac, target.frac, clip[2] if clip else source.frac)
-    left, right = common - source.frac, common - target.frac
-    low, high = source.min_int << left, source.max_int << left
-    bounds = (clip[0] << (common - clip[2]), clip[1] << (common - clip[2])) if clip else (low, high)
-    saturate = int(target.overflow == "SAT")
-    on_the_way = [low, high, *bounds, *((target.min_int, target.max_int) if saturate else ())]
-    width = max(right + 2, *(_signed_bits(value) for value in on_the_way))
-    if width > MAX_BITS:
+    smallest, largest = (_rounded(value, source.frac, target) for value in (source.min_int, source.max_int))
+    low, high = (_rounded(value, clip[2], target) for value in clip[:2]) if clip else (smallest, largest)
+    if target.overflow == "SAT":
+        low, high = (min(max(value, target.min_int), target.max_int) for value in (low, high))
+    left, right = max(0, target.frac - source.frac), max(0, source.frac - target.frac)
+    width = max(2, *(_signed_bits(value) for value in (smallest, largest, low, high)))
+    if width + right > MAX_BITS:
         raise UnsupportedError(
-            f"{layer}: the cast from {source} to {target} needs {width} bits on the way; expected at most {MAX_BITS}; "
-            "bring the formats closer together"
+            f"{layer}: the cast from {source} to {target} needs {width + right} bits on the way; expected at most "
+            f"{MAX_BITS}; bring the formats closer together"
         )
     parameters: dict[str, int | str] = {
         "LANES": lanes,
         "IN_WIDTH": source.width,
         "IN_SIGNED": int(source.signed),
-        "WIDTH": width,
         "LEFT": left,
         "RIGHT": right,
         "ROUNDING": ROUNDINGS.index(target.rounding),
-        "SATURATE": saturate,
+        "WIDTH": width,
+        "HAS_LOW": int(low > smallest),
+        "HAS_HIGH": int(high < largest),
+        "LOW": bits64(low),
+        "HIGH": bits64(high),
         "OUT_WIDTH": target.width,
-        "CLIP_LOW": bits64(bounds[0]),
-        "CLIP_HIGH": bits64(bounds[1]),
-        "OUT_LOW": bits64(target.min_int if saturate else 0),
-        "OUT_HIGH": bits64(target.max_int if saturate else 0),
     }
     return Unit(name, "cast", layer, parameters, dataflow.cast(beats), (wires[0],), (wires[1],))
+
+
+def _rounded(value: int, frac: int, target: FixedPoint) -> int:
+    """``value / 2**frac`` on the target's grid, by its rounding, however large."""
+    if frac <= target.frac:
+        return value << (target.frac - frac)
+    step = 1 << (frac - target.frac)
+    down, rest = divmod(value, step)
+    up = {"TRN": False, "RND": 2 * rest >= step, "RND_CONV": 2 * rest > step or (2 * rest == step and down % 2 == 1)}
+    return down + int(up[target.rounding])
 
 
 def _signed_bits(value: int) -> int:

@@ -2,8 +2,7 @@
 """Matrix-vector products: dense layers, and all convolutions behind a sliding window."""
 
 from hls.templates.operands import Operands
-from hls.templates.ram import bank_words
-from hls.templates.unit import Unit, words
+from hls.templates.unit import Unit
 from hwsim.design import Folding
 from hwsim.errors import UnsupportedError
 from hwsim.fixed import FixedPoint
@@ -45,21 +44,18 @@ def matrix_vector(
     """
     count, rows, columns = operands.matrices.shape
     weights, biases = f"{name}_weights.mem", f"{name}_biases.mem"
+    blocks = operands.blocks(folding.pe, folding.simd)
+    blocks = blocks.reshape(-1, blocks.shape[-1])
     parameters: dict[str, int | str] = {
         "MW": columns,
         "MH": rows,
         "MATRICES": count,
         "PARALLEL": parallel,
-        **operands.parameters(layer, folding),
-        "BANK": bank_words(parallel * folding.simd * operands.source.width, columns // folding.simd),
+        **operands.parameters(layer, folding, columns // folding.simd, len(blocks)),
         "WEIGHT_FILE": f'"{weights}"',
         "BIAS_FILE": f'"{biases}"',
     }
-    blocks = operands.blocks(folding.pe, folding.simd)
-    memories = {
-        weights: words(blocks.reshape(-1, blocks.shape[-1]), operands.weight.width),
-        biases: operands.bias_words(folding.pe),
-    }
+    memories = {weights: operands.weight_lines(blocks, folding), biases: operands.bias_lines(folding.pe)}
     steps = operands.multiplier(folding).steps
     timing = dataflow.matrix_vector(columns, rows, folding.pe, folding.simd, vectors, steps)
     return Unit(name, "matrix_vector", layer, parameters, timing, (wires[0],), (wires[1],), memories)

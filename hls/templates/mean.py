@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Means: a sum, and its division by the number of values, rounded once.
 
-A power of two is divided by in the cast that follows; any other number by a multiplication whose result is exact
-over the whole range of the sum (the bound is in the module's header).
+A power of two is divided by in the cast that follows, any other number bit by bit, with the exact remainder.
 """
 
 from hls.templates.cast import ROUNDINGS
+from hls.templates.ram import bank_words
 from hls.templates.unit import Unit, bits64, expect_modes
 from hwsim.errors import UnsupportedError
 from hwsim.fixed import FixedPoint
 from hwsim.fpga import dataflow
 
-MAX_BITS = 62  # of the shifted sum, so that the factor fits a 64-bit parameter
+MAX_BITS = 62  # of the shifted sum
 
 
 def accumulate(
@@ -38,6 +38,7 @@ def accumulate(
         "ACC_WIDTH": total.width,
         "PIXELS": pixels,
         "BLOCKS": blocks,
+        "BANK": bank_words(lanes * total.width, blocks),
     }
     timing = dataflow.accumulate(pixels, blocks, sums)
     return Unit(name, "accumulate", layer, parameters, timing, (wires[0],), (wires[1],))
@@ -75,20 +76,18 @@ def divide(
             f"{layer}: its mean needs {width} bits on the way to {target}; expected at most {MAX_BITS}; bring the "
             "formats closer together"
         )
-    shift = width + (denominator - 1).bit_length()
     parameters: dict[str, int | str] = {
         "LANES": lanes,
         "IN_WIDTH": total.width,
         "LEFT": max(0, target.frac - total.frac),
         "WIDTH": width,
         "DIVISOR": denominator,
-        "SHIFT": shift,
-        "FACTOR": bits64(-(-(1 << shift) // denominator)),
         "OFFSET": bits64(offset),
         "ROUNDING": ROUNDINGS.index(target.rounding),
         "OUT_WIDTH": quotient_format(total, divisor, target).width,
     }
-    return Unit(name, "divide", layer, parameters, dataflow.divide(beats), (wires[0],), (wires[1],))
+    bits = width - (denominator.bit_length() - 1) + int(target.rounding != "TRN")
+    return Unit(name, "divide", layer, parameters, dataflow.divide(beats, bits), (wires[0],), (wires[1],))
 
 
 def _ratio(total: FixedPoint, divisor: int, target: FixedPoint) -> tuple[int, int, int]:

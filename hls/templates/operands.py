@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hls.templates.ram import bank_words, banked
 from hls.templates.unit import Array, rom_style, words
 from hwsim.design import Folding
 from hwsim.fixed import FixedPoint
@@ -30,8 +31,12 @@ class Operands:
         """Where the products are computed."""
         return multiplier(self.source.width, self.weight.width, folding.multiplier)
 
-    def parameters(self, layer: str, folding: Folding) -> dict[str, int | str]:
+    def parameters(self, layer: str, folding: Folding, vector: int, depth: int) -> dict[str, int | str]:
         """The parameters that every matrix module has.
+
+        Args:
+            vector: beats for which the buffer of inputs has room.
+            depth: words of weights.
 
         Raises:
             UnsupportedError: the weights cannot live in the memory that the folding names.
@@ -49,7 +54,14 @@ class Operands:
             "ROWS_PER_DSP": product.rows_per_dsp,
             "SPACING": product.spacing,
             "MEMORY": rom_style(layer, folding.memory, "weights"),
+            "WEIGHT_BANK": self._weight_bank(folding, depth),
+            "VECTOR_BANK": bank_words(folding.simd * self.source.width, vector),
         }
+
+    def _weight_bank(self, folding: Folding, depth: int) -> int:
+        """Words per bank of the weights: block RAM is slow, LUTs need no banks."""
+        in_blocks = folding.memory in ("auto", "block")
+        return bank_words(folding.pe * folding.simd * self.weight.width, depth) if in_blocks else depth
 
     def blocks(self, pe: int, simd: int) -> Array:
         """(matrices, row blocks, column blocks, pe · simd) weights, as the unit takes them cycle by cycle."""
@@ -57,7 +69,11 @@ class Operands:
         folded = self.matrices.reshape(count, rows // pe, pe, columns // simd, simd).transpose(0, 1, 3, 2, 4)
         return folded.reshape(count, rows // pe, columns // simd, pe * simd)
 
-    def bias_words(self, pe: int) -> tuple[str, ...]:
-        """The biases of ``pe`` rows per word, at the accumulator's binary point."""
+    def weight_lines(self, values: Array, folding: Folding) -> tuple[str, ...]:
+        """Blocks of weights, (words, pe · simd), as the lines of their file."""
+        return words(banked(values, self._weight_bank(folding, len(values))), self.weight.width)
+
+    def bias_lines(self, pe: int) -> tuple[str, ...]:
+        """The biases of ``pe`` rows per line, at the accumulator's binary point."""
         aligned = self.bias.astype(np.int64) << (self.exact.frac - self.offset.frac)
         return words(aligned.reshape(-1, pe), self.exact.width)

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a memory is divided into block RAMs."""
 
+import numpy as np
+
+from hls.templates.unit import Array
+
 # Words and bits of an 18-kbit block: AMD UG473 table 1-9 and UG573 (RAMB18); Lattice FPGA-TN-02204 (ECP5, EBR).
 _SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))
 
@@ -11,3 +15,21 @@ def bank_words(width: int, depth: int) -> int:
     The depth of a block RAM's shape with which the fewest blocks hold everything; of several, the deepest.
     """
     return min(_SHAPES, key=lambda shape: -(-depth // shape[0]) * -(-width // shape[1]))[0]
+
+
+def banked(values: Array, bank: int) -> Array:
+    """The words of the module ``rom`` as the lines of its file: the banks side by side.
+
+    Args:
+        values: (words, values per word) integers.
+        bank: words per bank, the parameter BANK.
+
+    Returns:
+        (lines, banks · values per word) integers.
+    """
+    depth, lanes = values.shape
+    if depth <= bank:
+        return values
+    banks = -(-depth // bank)
+    filled = np.concatenate([values, np.zeros((banks * bank - depth, lanes), dtype=values.dtype)])
+    return filled.reshape(banks, bank, lanes).transpose(1, 0, 2).reshape(bank, banks * lanes)

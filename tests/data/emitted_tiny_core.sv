@@ -60,17 +60,17 @@ module core (
   // conv2d1: latency 295, interval 288 cycles
   matrix_vector #(
     .MW(18), .MH(4), .MATRICES(1), .PARALLEL(1), .PE(2), .SIMD(2), .IN_WIDTH(6), .IN_SIGNED(1), .W_WIDTH(4),
-    .W_SIGNED(1), .ACC_WIDTH(14), .SHIFT(0), .ROWS_PER_DSP(0), .SPACING(10), .MEMORY("auto"), .BANK(1024),
-    .WEIGHT_FILE("conv2d1_matrix_weights.mem"), .BIAS_FILE("conv2d1_matrix_biases.mem")
+    .W_SIGNED(1), .ACC_WIDTH(14), .SHIFT(0), .ROWS_PER_DSP(0), .SPACING(10), .MEMORY("auto"),
+    .WEIGHT_BANK(1024), .VECTOR_BANK(1024), .WEIGHT_FILE("conv2d1_matrix_weights.mem"),
+    .BIAS_FILE("conv2d1_matrix_biases.mem")
   ) u_conv2d1_matrix (
     .aclk(aclk), .aresetn(aresetn),
     .s_axis_tdata(w_conv2d1_window), .s_axis_tvalid(v_conv2d1_window), .s_axis_tready(r_conv2d1_window),
     .m_axis_tdata(w_conv2d1_matrix), .m_axis_tvalid(v_conv2d1_matrix), .m_axis_tready(r_conv2d1_matrix));
   // conv2d1: latency 33, interval 32 cycles
   cast #(
-    .LANES(2), .IN_WIDTH(14), .IN_SIGNED(1), .WIDTH(14), .LEFT(0), .RIGHT(3), .ROUNDING(2), .SATURATE(1),
-    .OUT_WIDTH(6), .CLIP_LOW(64'hffffffffffffe000), .CLIP_HIGH(64'h0000000000001fff),
-    .OUT_LOW(64'hffffffffffffffe0), .OUT_HIGH(64'h000000000000001f)
+    .LANES(2), .IN_WIDTH(14), .IN_SIGNED(1), .LEFT(0), .RIGHT(3), .ROUNDING(2), .WIDTH(12), .HAS_LOW(1),
+    .HAS_HIGH(1), .LOW(64'hffffffffffffffe0), .HIGH(64'h000000000000001f), .OUT_WIDTH(6)
   ) u_conv2d1_cast (
     .aclk(aclk), .aresetn(aresetn),
     .s_axis_tdata(w_conv2d1_matrix), .s_axis_tvalid(v_conv2d1_matrix), .s_axis_tready(r_conv2d1_matrix),
@@ -84,9 +84,8 @@ module core (
     .m_axis_tdata(w_conv2d1_fifo), .m_axis_tvalid(v_conv2d1_fifo), .m_axis_tready(r_conv2d1_fifo));
   // relu2: latency 33, interval 32 cycles
   cast #(
-    .LANES(2), .IN_WIDTH(6), .IN_SIGNED(1), .WIDTH(6), .LEFT(0), .RIGHT(0), .ROUNDING(1), .SATURATE(1),
-    .OUT_WIDTH(5), .CLIP_LOW(64'h0000000000000000), .CLIP_HIGH(64'h000000000000001f),
-    .OUT_LOW(64'h0000000000000000), .OUT_HIGH(64'h000000000000001f)
+    .LANES(2), .IN_WIDTH(6), .IN_SIGNED(1), .LEFT(0), .RIGHT(0), .ROUNDING(1), .WIDTH(6), .HAS_LOW(1),
+    .HAS_HIGH(0), .LOW(64'h0000000000000000), .HIGH(64'h000000000000001f), .OUT_WIDTH(5)
   ) u_relu2_cast (
     .aclk(aclk), .aresetn(aresetn),
     .s_axis_tdata(w_conv2d1_fifo), .s_axis_tvalid(v_conv2d1_fifo), .s_axis_tready(r_conv2d1_fifo),
@@ -138,17 +137,16 @@ module core (
   // dense5: latency 16, interval 8 cycles
   matrix_vector #(
     .MW(16), .MH(6), .MATRICES(1), .PARALLEL(1), .PE(3), .SIMD(4), .IN_WIDTH(5), .IN_SIGNED(0), .W_WIDTH(4),
-    .W_SIGNED(1), .ACC_WIDTH(13), .SHIFT(0), .ROWS_PER_DSP(0), .SPACING(9), .MEMORY("auto"), .BANK(512),
-    .WEIGHT_FILE("dense5_matrix_weights.mem"), .BIAS_FILE("dense5_matrix_biases.mem")
+    .W_SIGNED(1), .ACC_WIDTH(13), .SHIFT(0), .ROWS_PER_DSP(0), .SPACING(9), .MEMORY("auto"), .WEIGHT_BANK(512),
+    .VECTOR_BANK(512), .WEIGHT_FILE("dense5_matrix_weights.mem"), .BIAS_FILE("dense5_matrix_biases.mem")
   ) u_dense5_matrix (
     .aclk(aclk), .aresetn(aresetn),
     .s_axis_tdata(w_dense5_vector), .s_axis_tvalid(v_dense5_vector), .s_axis_tready(r_dense5_vector),
     .m_axis_tdata(w_dense5_matrix), .m_axis_tvalid(v_dense5_matrix), .m_axis_tready(r_dense5_matrix));
   // dense5: latency 3, interval 2 cycles
   cast #(
-    .LANES(3), .IN_WIDTH(13), .IN_SIGNED(1), .WIDTH(13), .LEFT(0), .RIGHT(3), .ROUNDING(2), .SATURATE(1),
-    .OUT_WIDTH(6), .CLIP_LOW(64'hfffffffffffff000), .CLIP_HIGH(64'h0000000000000fff),
-    .OUT_LOW(64'hffffffffffffffe0), .OUT_HIGH(64'h000000000000001f)
+    .LANES(3), .IN_WIDTH(13), .IN_SIGNED(1), .LEFT(0), .RIGHT(3), .ROUNDING(2), .WIDTH(11), .HAS_LOW(1),
+    .HAS_HIGH(1), .LOW(64'hffffffffffffffe0), .HIGH(64'h000000000000001f), .OUT_WIDTH(6)
   ) u_dense5_cast (
     .aclk(aclk), .aresetn(aresetn),
     .s_axis_tdata(w_dense5_matrix), .s_axis_tvalid(v_dense5_matrix), .s_axis_tready(r_dense5_matrix),

@@ -11,6 +11,7 @@ from hwsim.fpga.dataflow.pool import accumulate, divide, max_pool
 from hwsim.fpga.dataflow.shape import concat, pad, upsample
 from hwsim.fpga.dataflow.streams import add, cast, fifo, stream_fork, width_converter
 from hwsim.fpga.dataflow.timing import Timing
+from hwsim.fpga.dataflow.unrolled import unrolled
 from hwsim.fpga.dataflow.window import Window, sliding_window, smallest_buffer
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "smallest_buffer",
     "stream_fork",
     "threshold",
+    "unrolled",
     "upsample",
     "width_converter",
 ]

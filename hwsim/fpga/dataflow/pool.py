@@ -3,7 +3,7 @@
 
 from hwsim.fpga.dataflow.timing import Timing
 
-DIVIDE_STEPS = 3  # hls/rtl/divide.sv
+DIVIDE_STEPS = 2  # in front of and behind the division itself (hls/rtl/divide.sv)
 
 
 def max_pool(taps: int, windows: int) -> Timing:
@@ -17,6 +17,6 @@ def accumulate(pixels: int, blocks: int, sums: int = 1) -> Timing:
     return Timing(beats, sums * blocks, beats, beats)
 
 
-def divide(beats: int) -> Timing:
-    """``beats`` beats through a division by a constant."""
-    return Timing(beats, beats, beats - 1 + DIVIDE_STEPS, beats)
+def divide(beats: int, bits: int) -> Timing:
+    """``beats`` beats through a division by a constant that gives one of ``bits`` bits of the quotient per cycle."""
+    return Timing(beats, beats, beats - 1 + bits + DIVIDE_STEPS, beats)
