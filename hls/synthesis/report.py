@@ -15,7 +15,7 @@ INTERFACE = "(interface)"  # where a unit belongs to no layer
 
 @dataclass(frozen=True)
 class UnitCounts:
-    """Resources of one instance of a library module."""
+    """Resources of one instance of a module."""
 
     unit: str
     module: str

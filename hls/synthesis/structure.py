@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an emitted folder is made of: instances of library modules, and the generated modules that join them."""
+"""What an emitted folder is made of: instances of its units' modules, and the generated modules that join them."""
 
 import re
 import shutil
@@ -22,7 +22,7 @@ _INTEGER_BITS = 32  # of a Verilog integer
 
 @dataclass(frozen=True)
 class Part:
-    """One instance of a library module.
+    """One instance of a library module, or of a module that a template made for its weights.
 
     ``path`` are instance names from the top down, joined by dots; ``parameters`` are Verilog constants. ``layer`` is
     the layer of the network that it works for, "" where it works for none (registers, TLAST).
@@ -39,7 +39,7 @@ class Part:
 class Structure:
     """An emitted folder as a tree of instances.
 
-    ``generated`` are the modules written for this network, ``top`` among them; ``ports`` are those of the top: name →
+    ``generated`` are the modules written to join the units, ``top`` among them; ``ports`` are those of the top: name →
     (direction, bits). ``memories`` maps the files that units read to their SHA-256.
     """
 
@@ -64,7 +64,7 @@ class Structure:
         return found[unit]
 
     def sources_of(self, module: str) -> tuple[str, ...]:
-        """The files of a library module and of all modules that its text names, in the folder's order."""
+        """The files of a module and of all modules that its text names, in the folder's order."""
         file_of = {Path(name).stem: name for name in self.files}
         found: set[str] = set()
         waiting = [module]
@@ -90,7 +90,8 @@ def read_structure(folder: Path | str, yosys: Program, work: Path, failed: Path)
     source = Path(folder)
     manifest = load_manifest(source)
     files = tuple((source / "files.f").read_text().split())
-    generated = tuple(Path(name).stem for name in files if Path(name).stem not in MODULES)
+    leaves = MODULES.keys() | {unit.module for unit in manifest.units}
+    generated = tuple(Path(name).stem for name in files if Path(name).stem not in leaves)
     if not generated:
         raise ModelFileError(f"{source / 'files.f'}: names no generated module; expected a top; emit the design again")
     top = generated[-1]  # files.f is in the order of use
