@@ -28,6 +28,7 @@ def test_a_unit_is_placed_between_registers_and_nothing_of_it_is_lost(design: Pa
     around = CONVERTER_IN + 2 * CONVERTER_OUT  # a shift register, captured values, running sums
     assert found.used["TRELLIS_FF"] == CONVERTER_FF + around
     assert found.used["TRELLIS_IO"] == 3
+    assert found.counts.ff == CONVERTER_FF
     assert found.fmax_mhz[0] != found.fmax_mhz[1]  # two seeds, two placements
     assert min(found.fmax_mhz) < found.median_mhz < max(found.fmax_mhz)
     assert found.path[0].kind == "clk-to-q"

@@ -37,7 +37,8 @@ class Step:
 class Placement:
     """What place and route found: the highest clock for each seed, and what the slowest path of the median is.
 
-    ``used`` are cells, those of the harness included: names of nextpnr → number.
+    ``used`` are cells, those of the harness included: names of nextpnr → number. ``counts`` are what yosys counted
+    without the harness.
     """
 
     what: str
@@ -46,6 +47,7 @@ class Placement:
     fmax_mhz: tuple[float, ...]
     used: Mapping[str, int]
     path: tuple[Step, ...]
+    counts: Counts
 
     @property
     def median_mhz(self) -> float:
@@ -98,7 +100,7 @@ def place_and_route_ecp5(
     fmax = tuple(map(_fmax, reports))
     middle = reports[fmax.index(statistics.median_low(fmax))]
     used = {name: int(cell["used"]) for name, cell in middle["utilization"].items() if cell["used"]}
-    return Placement(what, nextpnr.label, seeds, fmax, used, _path(middle))
+    return Placement(what, nextpnr.label, seeds, fmax, used, _path(middle), design.counts)
 
 
 def _expect_room(what: str, counts: Counts) -> None:
