@@ -4,6 +4,7 @@
     unit.py             what a unit is; divisors and their error messages; memory files
     operands.py         integers, formats, multipliers and memories of matrix units
     matrix_vector.py    dense layers and convolutions, PE × SIMD at a time
+    sparse.py           the same, without the blocks of weights that are zero
     sliding_window.py   windows of an image out of a line buffer
     ram.py              the shape of a memory's block RAMs
     cast.py             relu, clip and number formats

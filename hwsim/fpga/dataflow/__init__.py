@@ -9,6 +9,7 @@ from hwsim.fpga.dataflow.matrix import matrix_vector
 from hwsim.fpga.dataflow.pointwise import argmax, lookup, scale, threshold
 from hwsim.fpga.dataflow.pool import accumulate, divide, max_pool
 from hwsim.fpga.dataflow.shape import concat, pad, upsample
+from hwsim.fpga.dataflow.sparse import sparse_matrix_vector
 from hwsim.fpga.dataflow.streams import add, cast, fifo, stream_fork, width_converter
 from hwsim.fpga.dataflow.timing import Timing
 from hwsim.fpga.dataflow.unrolled import unrolled
@@ -31,6 +32,7 @@ __all__ = [
     "scale",
     "sliding_window",
     "smallest_buffer",
+    "sparse_matrix_vector",
     "stream_fork",
     "threshold",
     "unrolled",
