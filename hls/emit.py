@@ -100,6 +100,8 @@ def write(dataflow: Dataflow, folder: Path | str, taps: Collection[str] = ()) ->
         taps: wires whose beats a simulation shall write into files, see :func:`hls.verilog.core`.
     """
     target = Path(folder)
+    if target.is_file():
+        raise OutputError(f"{target}: is a file; choose an empty or new folder")
     if target.exists() and any(target.iterdir()) and not (target / "manifest.json").exists():
         raise OutputError(f"{target}: holds files that are no emitted design; choose an empty or new folder")
     files = _files(dataflow, taps)

@@ -90,7 +90,7 @@ def compile_design(
         ToolFailed: one of them failed; with its first error and the path of its log.
         OutputError: the cache folder cannot be written.
     """
-    compiler, verilator = _find_compiler(), find_verilator()
+    compiler, verilator = find_compiler(), find_verilator()
     root = cache_folder or default_cache()
     library = root / _key(manifest, compiler, verilator, optimise) / LIBRARY
     if library.exists():
@@ -172,7 +172,12 @@ def _publish(build: Path, folder: Path) -> None:
             raise OutputError(f"{folder}: cannot write ({error.strerror}); choose another cache folder") from error
 
 
-def _find_compiler() -> str:
+def find_compiler() -> str:
+    """The C++ compiler.
+
+    Raises:
+        ToolMissing: there is none.
+    """
     compiler = shutil.which("g++")
     if compiler is None:
         raise ToolMissing("g++ is not installed; RTL simulation needs a C++17 compiler; apt-get install g++")

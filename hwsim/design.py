@@ -8,6 +8,7 @@ how often one multiplier is used per output position).  For a matrix of mh rows 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -66,7 +67,7 @@ class Design:
     fifo_depths: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.clock_mhz > 0:
+        if not 0 < self.clock_mhz < math.inf:
             raise InputError(f"design: got clock_mhz={self.clock_mhz}; expected a number > 0; give the clock in MHz")
         for name, value, known in (("io_type", self.io_type, IO_TYPES), ("backend", self.backend, BACKENDS)):
             if value not in known:

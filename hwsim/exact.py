@@ -44,13 +44,22 @@ class Exact:
         Raises:
             UnsupportedError: more than one input or output.
         """
+        target = self.network.tensors[self.network.outputs[0]].format
+        assert target is not None
+        results: Array = target.to_real(execute(self.network, self.weights, self.quantise(x)))
+        return results if self.tail is None else execute(*self.tail, results)
+
+    def quantise(self, x: npt.ArrayLike) -> Array:
+        """The network's integer inputs for real inputs (N, *shape): the head, and a cast.
+
+        Raises:
+            NetworkError: x does not fit the head's input.
+            FormatError: a value is not finite.
+        """
         reals = np.asarray(x, dtype=np.float64) if self.head is None else execute(*self.head, x)
         source = self.network.tensors[self.network.inputs[0]].format
-        target = self.network.tensors[self.network.outputs[0]].format
         assert source is not None
-        assert target is not None
-        results: Array = target.to_real(execute(self.network, self.weights, source.quantise(reals)))
-        return results if self.tail is None else execute(*self.tail, results)
+        return source.quantise(reals)
 
 
 def head_of(network: Network, weights: Mapping[str, Array], tensor: str, scale: Array) -> HostPart:

@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from hwsim import device as devices
 from hwsim import ops
+from hwsim.errors import InputError, UnsupportedError
+from hwsim.fixed import FixedPoint
 from hwsim.network import Network
 from slimfab.console import occupation, time_text
 from slimfab.models import Model, build_module, is_torch, load_model
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 WIDTH = 8  # bits at which float tensors are judged
+REALS = FixedPoint(16, 10)  # the inputs of a quantised file that does not say their format; hls4ml's default type
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,12 @@ def check_model(source: str, board: str, shape: tuple[int, ...] | None = None) -
 
 
 def check_network(model: Model, board: str) -> Check:
-    """Check a network that could be imported."""
+    """Check a network that could be imported; lines about SystemVerilog follow the verdict on the way of hls4ml."""
+    found = _by_hls4ml(model, board)
+    return replace(found, verdict=(*found.verdict, *_as_systemverilog(model, board, found.ok))) if found.rows else found
+
+
+def _by_hls4ml(model: Model, board: str) -> Check:
     from hls.lowering import explain
 
     # A float network must be quantised first, which refuses layers that hls4ml would take.
@@ -67,17 +76,57 @@ def check_network(model: Model, board: str) -> Check:
     rows = _rows(model.network, explained)
     if not rows:
         return Check(model.name, rows, ("the network computes nothing; give it layers",), ok=False)
-    fit, fits = _fit(model.network, board)
+    fit, fits = _fit(model.network, f"fpga:{board}")
     verdict = [fit]
     refused = _count(rows, "refused")
     if refused:
-        verdict.append(f"layers without an exact hardware form: {refused}; change them, or end the network before them")
+        verdict.append(
+            f"layers without an exact form in hls4ml: {refused}; change them, or end the network before them"
+        )
     else:
         trainable = fits and model.module is not None
         verdict.append(
             "every layer maps exactly" + ("; 'slimfab run' trains, quantises and verifies it" if trainable else "")
         )
     return Check(model.name, rows, tuple(verdict), ok=fits and not refused)
+
+
+def _as_systemverilog(model: Model, board: str, can_run: bool) -> list[str]:
+    """Whether every layer has a template, so that the way without vendor tools is open, and what it would take."""
+    from hls.layers import explain
+
+    try:
+        network, notes = _integer_network(model)
+        refused = [f"{name}: {why}" for name, why in explain(network, devices.load(board)).items() if why]
+    except InputError as error:
+        notes, refused = (), [str(error)]
+    lines = [f"as SystemVerilog: {line}" for line in (*notes, *refused)]
+    if refused:
+        return lines
+    how = ""
+    if model.module is not None and can_run:
+        how = "; a recipe with an rtl section simulates it"
+    if model.module is None and network.is_quantised:
+        how = "; 'slimfab rtl' simulates it"
+    return [*lines, _fit(network, f"fpga:{board}/folded")[0], f"every layer has a SystemVerilog template{how}"]
+
+
+def _integer_network(model: Model) -> tuple[Network, tuple[str, ...]]:
+    """What is emitted of a model, with notes: of a quantised file its integers, whatever its scales."""
+    from slimfab.rtl import load_integers
+
+    tensors = model.network.tensors.values()
+    if model.path is None or not any(tensor.format or tensor.storage_bits for tensor in tensors):
+        return model.network, ()
+    try:
+        exact = load_integers(str(model.path))
+    except UnsupportedError:
+        if model.network.tensors[model.network.inputs[0]].format:
+            raise
+        exact = load_integers(str(model.path), REALS)
+        assumed = f"its inputs are taken as {REALS}; 'slimfab rtl --input-format' takes others"
+        return exact.network, (assumed, *exact.notes)
+    return exact.network, exact.notes
 
 
 def _beyond_fixed_point(network: Network) -> dict[str, str]:
@@ -129,8 +178,8 @@ def _refused_rows(module: "nn.Module", shape: tuple[int, ...]) -> tuple[Row, ...
     return tuple(row for row in ordered if row.status == "refused" or row.operator not in ("input", "output"))
 
 
-def _fit(network: Network, board: str) -> tuple[str, bool]:
-    """Whether the network fits the board, in words and as a fact."""
+def _fit(network: Network, target: str) -> tuple[str, bool]:
+    """Whether the network fits the target's board, in words and as a fact."""
     from hwsim.targets import estimate
 
     tensors = {
@@ -141,7 +190,6 @@ def _fit(network: Network, board: str) -> tuple[str, bool]:
     width = "" if network.is_quantised else f" at {WIDTH} bits"
     if width and any(tensor.format or tensor.storage_bits for tensor in network.tensors.values()):
         width = f", float values at {WIDTH} bits"
-    target = f"fpga:{board}"
     found = estimate(costed, target)
     if found.fits():
         time = time_text(found.latency_us.value)

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from hwsim import serial
 from hwsim.errors import FormatError, InputError, SlimfabError
+from hwsim.fixed import FixedPoint
 from slimfab import console
 
 app = typer.Typer(
@@ -73,6 +74,34 @@ def check(
         console.say(line)
     if not result.ok:
         raise typer.Exit(1)
+
+
+@app.command()
+def rtl(
+    model: Annotated[str, typer.Argument(help="QONNX file, or folder with network.json")],
+    output: Annotated[Path, typer.Option(help="folder for the SystemVerilog; replaced if it holds some")],
+    board: Annotated[str, typer.Option("--board", "-b", help="FPGA board; see 'slimfab targets'")] = "pynq-z2",
+    images: Annotated[int, typer.Option(help="inputs to simulate: the format's ends, then random ones")] = 100,
+    data: Annotated[Path | None, typer.Option(help="inputs to simulate instead: a .npy file")] = None,
+    input_format: Annotated[str | None, typer.Option(help="of inputs that have none, e.g. ap_ufixed<8,0>")] = None,
+    clock: Annotated[float | None, typer.Option(help="clock in MHz; default the board's")] = None,
+) -> None:
+    """Write a quantised network as SystemVerilog, simulate it, compare its integers and count its cycles."""
+    from hwsim.targets import parse
+    from slimfab.rtl import load_integers, read_inputs, sample_inputs, simulate
+
+    parse(f"fpga:{board}")  # before the network is read
+    exact = load_integers(model, None if input_format is None else FixedPoint.parse(input_format))
+    inputs = sample_inputs(exact.network, images) if data is None else read_inputs(exact, data)
+    with console.ProgressBars() as bars:
+        bars.started(0, 1, "simulate SystemVerilog")
+        found = simulate(exact.network, exact.weights, inputs, output, board, clock, listen=bars.advanced)
+    for note in exact.notes:
+        console.say(note, style="dim")
+    console.out.print(console.cycles_table(f"{exact.network.name} on {board}, {found.clock_mhz:g} MHz", found))
+    console.say("the estimate includes the DMA and the driver", style="dim")
+    console.say(f"{found.integers} integers of {found.images} images equal the golden executor's")
+    console.say(f"{found.target} occupies  {console.occupation(found.estimate)}\ndesign  {output}")
 
 
 @app.command()

@@ -4,6 +4,7 @@
 import sys
 from collections.abc import Sequence
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -13,6 +14,9 @@ from rich.table import Table
 
 from hwsim.estimate import Estimate, Figure
 from slimfab.flow import Summary
+
+if TYPE_CHECKING:
+    from slimfab.rtl import Simulated
 
 # A pipe or a file has no width of its own; 120 columns keep the tables whole.
 out = Console(width=None if sys.stdout.isatty() else 120)
@@ -119,6 +123,23 @@ def estimates_table(title: str, estimates: Sequence[Estimate]) -> Table:
             count_text(1e6 / one.interval_us.value),
             escape(limits(one)),
         )
+    return table
+
+
+def cycles_table(title: str, found: "Simulated") -> Table:
+    """What a simulation counted beside the estimate of the same design."""
+    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
+    for name in ("cycles", "counted", "time", "estimated", "time"):
+        table.add_column(name, justify="left" if name == "cycles" else "right")
+    predicted = found.estimate
+    rows = (
+        ("first input to last output", found.cycles, found.latency_us, predicted.cycles, predicted.latency_us),
+        ("from image to image", found.ii, found.interval_us, predicted.ii, predicted.interval_us),
+    )
+    for label, cycles, time, guessed, guessed_time in rows:
+        number = "" if guessed is None else f"{guessed.value:,.0f}"
+        guess = f"{time_text(guessed_time.value)} {bar_text(guessed_time)}"
+        table.add_row(label, f"{cycles:,}", time_text(time), number, guess)
     return table
 
 

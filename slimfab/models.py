@@ -21,12 +21,13 @@ _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
 
 @dataclass(frozen=True)
 class Model:
-    """A network with its weights, and the torch module it came from, if any."""
+    """A network with its weights, and the torch module or the file it came from, if any."""
 
     name: str
     network: Network
     weights: Weights
     module: "nn.Module | None" = None
+    path: Path | None = None
 
 
 def load_model(source: str, shape: tuple[int, ...] | None = None, options: Mapping[str, Any] | None = None) -> Model:
@@ -48,9 +49,9 @@ def load_model(source: str, shape: tuple[int, ...] | None = None, options: Mappi
             from hwsim.importers.onnx import import_onnx
 
             network, weights = import_onnx(path)
-            return Model(path.stem, network, weights)
+            return Model(path.stem, network, weights, path=path)
         network, weights = load(path)
-        return Model(network.name, network, weights)
+        return Model(network.name, network, weights, path=path)
     module, shape = build_module(source, shape, options or {})
     from hwsim.importers.torch import import_torch
 

@@ -18,6 +18,7 @@ def test_a_design_survives_json():
         (lambda: Folding(strategy="resorce"), "folding: unknown strategy 'resorce'; did you mean 'resource'"),
         (lambda: Design("", "b", 0.0), "design: got clock_mhz=0.0; expected a number > 0"),
         (lambda: Design("", "b", float("nan")), "design: got clock_mhz=nan; expected a number > 0"),
+        (lambda: Design("", "b", float("inf")), "design: got clock_mhz=inf; expected a number > 0"),
         (lambda: Design("", "b", 1.0, io_type="io_steam"), "unknown io_type 'io_steam'; did you mean 'io_stream'"),
         (lambda: Design("", "b", 1.0, backend="Vits"), "unknown backend 'Vits'; did you mean 'Vitis'"),
     ],

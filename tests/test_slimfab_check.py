@@ -5,10 +5,15 @@ import re
 
 import pytest
 from command_line import refused, slimfab, succeeds
+from exact_graphs import QUANT, Graph
+from hls_networks import Builder
+from onnx_graphs import write
 from torch import nn
 
 from hwsim.errors import UnsupportedError
+from hwsim.fixed import FixedPoint
 from hwsim.importers.torch import import_torch
+from hwsim.network import save
 from quant.module import QuantModule
 from quant.spec import QuantSpec
 from slimfab.check import check_model, check_network
@@ -38,7 +43,7 @@ def test_what_cannot_be_quantised_is_refused_before_any_training(name):
     found = check(build(), (2, 4, 4))
     assert not found.ok
     assert [reason in row.remark for row in found.rows if row.status == "refused"] == [True]
-    assert found.verdict[1].startswith("layers without an exact hardware form: 1;")
+    assert found.verdict[1].startswith("layers without an exact form in hls4ml: 1;")
     with pytest.raises(UnsupportedError):
         QuantModule(*import_torch(build(), (2, 4, 4)), QuantSpec())
 
@@ -68,6 +73,54 @@ def test_a_second_output_is_a_refused_row(tmp_path):
     found = check_model(f"{tmp_path}/two.py:Two", "zcu104", (2, 4, 4))
     assert [(row.operator, row.status) for row in found.rows] == [("relu", "exact"), ("output", "refused")]
     assert found.verdict == ("layers refused: 1; change the refused layers, then check again",)
+
+
+# The way without vendor tools
+
+
+def test_templates_are_promised_to_those_who_can_use_them(tmp_path):
+    module = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU())
+    fit, templates = check(module, (2, 4, 4)).verdict[2:]
+    assert fit.startswith("fpga:zcu104/folded at 8 bits: fits, about ")
+    assert templates == "every layer has a SystemVerilog template; a recipe with an rtl section simulates it"
+    network, weights = import_torch(module, (2, 4, 4))
+    save(network, weights, tmp_path)
+    assert check_model(str(tmp_path), "zcu104").verdict[3] == "every layer has a SystemVerilog template"
+    draft = Builder((4,), FixedPoint(8, 4))
+    save(*draft.build(draft.add("relu", "x", FixedPoint(8, 4))), tmp_path)
+    found = check_model(str(tmp_path), "zcu104")
+    assert found.verdict[2].startswith("fpga:zcu104/folded: fits, about ")
+    assert found.verdict[3] == "every layer has a SystemVerilog template; 'slimfab rtl' simulates it"
+
+
+def test_a_layer_without_a_template_is_named_and_changes_no_verdict():
+    found = check(nn.Sequential(nn.Conv2d(2, 3, 3), nn.Hardtanh(-0.1, 0.7)), (2, 4, 4))
+    assert found.verdict[1].startswith("every layer maps exactly")
+    assert found.verdict[2].startswith("as SystemVerilog: 1: got bounds -0.1 and 0.7; expected multiples of 2**-31;")
+    assert (found.ok, len(found.verdict)) == (True, 3)
+    found = check(REFUSED["standing batch norm"][0](), (2, 4, 4))
+    assert found.verdict[-1] == "every layer has a SystemVerilog template"  # but a run would not get there
+    assert not found.ok
+
+
+@pytest.mark.needs("onnx")
+@pytest.mark.parametrize("quantised_inputs", [True, False])
+def test_a_file_of_other_scales_has_templates_for_its_integers(tmp_path, quantised_inputs):
+    graph = Graph()
+    x = graph.quant("x", 0.17, 4) if quantised_inputs else "x"
+    graph.quant(graph.dense(x, 8, 6, 3, 0.07), 0.3, 2)
+    options = {"outputs": graph.nodes[-1].output[:1], "domains": [QUANT]}
+    path = write(tmp_path, graph.nodes, graph.constants, (1, 8), **options)
+    outcome = slimfab("check", path)
+    assert outcome.code == 1  # as far as hls4ml goes
+    assert "refused" in {status for _, status in table(outcome.out).values()}
+    lines = outcome.out.splitlines()
+    assert lines[-1] == "every layer has a SystemVerilog template; 'slimfab rtl' simulates it"
+    assert lines[-2].startswith("fpga:pynq-z2/folded: fits, about ")
+    notes = [line.removeprefix("as SystemVerilog: ") for line in lines if line.startswith("as SystemVerilog: ")]
+    assumed = "its inputs are taken as ap_fixed<16,6>; 'slimfab rtl --input-format' takes others"
+    assert (assumed in notes) == (not quantised_inputs)
+    assert any(note.startswith("Quant_") for note in notes)
 
 
 def test_nothing_to_map_is_no_success():

@@ -26,7 +26,7 @@ from slimfab.recipe import load_recipe
 from slimfab.zoo import ZOO
 
 needs_run = pytest.mark.needs("torch", "brevitas", "qonnx", "hls4ml", "g++", "sklearn")
-COMMANDS = ("run", "check", "compare", "targets", "zoo", "doctor", "report", "init")
+COMMANDS = ("run", "check", "rtl", "compare", "targets", "zoo", "doctor", "report", "init")
 
 
 @pytest.fixture(autouse=True)
