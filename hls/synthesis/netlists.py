@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from hwsim.errors import OutputError
 
 log = logging.getLogger(__name__)
 
+Listen = Callable[[int, int], None]
 MODULE = "unit"  # the name of every netlist's module
 
 
@@ -94,9 +95,11 @@ def part_job(structure: Structure, part: Part, family: str, yosys: Program) -> J
     sources = structure.sources_of(part.module)
     texts = [(structure.folder / name).read_text() for name in sources]
     memories = tuple(text_of(value) for value in part.parameters.values() if text_of(value) in structure.memories)
+    # All at once: some of the new parameters with some of the old ones may make no legal module.
+    settings = " ".join(f"-set {name} {value}" for name, value in sorted(part.parameters.items()))
     elaborate = (
         f"read_verilog -sv {' '.join(sources)}",
-        *(f"chparam -set {name} {value} {part.module}" for name, value in sorted(part.parameters.items())),
+        *((f"chparam {settings} {part.module}",) if settings else ()),
         f"hierarchy -check -top {part.module}",
     )
     commands = _commands(family, elaborate, any(_ARRAY.search(text) for text in texts))
@@ -127,8 +130,18 @@ def text_job(what: str, text: str, top: str, family: str, yosys: Program) -> Job
     return Job(what, {"text.v": text}, commands, _key(yosys, *commands, text))
 
 
-def make(jobs: Iterable[Job], yosys: Program, root: Path, work: Path, workers: int = 1) -> None:
+def make(
+    jobs: Iterable[Job],
+    yosys: Program,
+    root: Path,
+    work: Path,
+    workers: int = 1,
+    listen: Listen = lambda done, of: None,
+) -> None:
     """Make the netlists that the cache lacks, ``workers`` at a time.
+
+    Args:
+        listen: called with how many are made, of how many.
 
     Raises:
         ToolFailed: yosys failed; names the layer that it worked on.
@@ -139,6 +152,7 @@ def make(jobs: Iterable[Job], yosys: Program, root: Path, work: Path, workers: i
         running = [pool.submit(_make, job, yosys, root, work) for job in missing.values()]
         try:
             for done, future in enumerate(running, 1):
+                listen(done - 1, len(running))
                 future.result()
                 log.info("%d of %d netlists made", done, len(running))
         finally:  # a failure or an interruption starts nothing more

@@ -60,13 +60,20 @@ class Synthesis:
         )
 
 
-def synthesise(folder: Path | str, family: str = "xc7", cache: Path | None = None, workers: int = 1) -> Synthesis:
+def synthesise(
+    folder: Path | str,
+    family: str = "xc7",
+    cache: Path | None = None,
+    workers: int = 1,
+    listen: netlists.Listen = lambda done, of: None,
+) -> Synthesis:
     """Synthesise an emitted design with yosys, and count.
 
     Args:
         family: one of :data:`hls.synthesis.counts.FAMILIES`: "xc7" (7 series), "xcup" (UltraScale+), "ecp5".
         cache: where netlists are kept; see :func:`hls.synthesis.netlists.default_cache`.
         workers: how many units are synthesised side by side.
+        listen: called with how many netlists are made, of how many that were missing.
 
     Raises:
         UnknownNameError: an unknown family.
@@ -80,7 +87,7 @@ def synthesise(folder: Path | str, family: str = "xc7", cache: Path | None = Non
         structure = read_structure(folder, yosys, work, root)
         jobs = {part.path: netlists.part_job(structure, part, family, yosys) for part in structure.parts}
         joints = netlists.joint_job(structure, family, yosys)
-        netlists.make((*jobs.values(), joints), yosys, root, work, workers)
+        netlists.make((*jobs.values(), joints), yosys, root, work, workers, listen)
     units = tuple(
         UnitCounts(part.unit, part.module, part.layer, netlists.counts(jobs[part.path], family, root))
         for part in structure.parts
