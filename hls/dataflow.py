@@ -77,6 +77,7 @@ class Draft:
     network: Network
     weights: Mapping[str, Array]
     design: Design
+    skip_zeros: bool = True
     units: list[Unit] = field(default_factory=list)
     wires: dict[str, int] = field(default_factory=dict)
     streams: dict[str, list[Stream]] = field(default_factory=dict)

@@ -25,13 +25,15 @@ from hwsim.fpga.folding import choose_design
 from hwsim.network import Layer, Network, Tensor, check_weights
 
 
-def build(network: Network, weights: Mapping[str, Array], design: Design) -> Dataflow:
+def build(network: Network, weights: Mapping[str, Array], design: Design, *, skip_zeros: bool = True) -> Dataflow:
     """The units and streams that compute a quantised network exactly.
 
     Args:
         weights: integers of the parameter tensors' formats.
         design: backend "Slimfab"; ``pe`` and ``simd`` of each layer by name (1 where it names none), and the depth of
             FIFOs in pixels by tensor.
+        skip_zeros: blocks of zero weights are left out where that makes a layer faster; else nothing but memories
+            depends on the weights of layers that are not unrolled.
 
     Raises:
         UnsupportedError: a layer has no template, or its folding does not divide; names it, with a remedy.
@@ -42,7 +44,7 @@ def build(network: Network, weights: Mapping[str, Array], design: Design) -> Dat
     check_weights(network, weights)
     for name in design.folding:
         network.layer(name)
-    draft = Draft(network, weights, design)
+    draft = Draft(network, weights, design, skip_zeros)
     for layer in network.layers:
         _lower(draft, layer)
     if not any(unit.module != "stream_fork" for unit in draft.units):

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Dense layers and convolutions as matrix-vector units."""
+"""Dense layers and convolutions as matrix-vector units, which leave out blocks of zero weights where that is faster."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -13,11 +14,17 @@ from hls.templates import streams
 from hls.templates.matrix_vector import accumulator, matrix_vector
 from hls.templates.operands import Operands
 from hls.templates.sliding_window import sliding_window
-from hls.templates.unit import expect_divisor
+from hls.templates.sparse import scheduled_blocks, sparse_matrix_vector
+from hls.templates.unit import Unit, expect_divisor
 from hwsim.design import Folding
 from hwsim.fixed import FixedPoint
 from hwsim.formats import exact_format
+from hwsim.fpga import dataflow
+from hwsim.fpga.dataflow import Window
 from hwsim.network import Layer
+
+#: Makes a unit of its name, layer, wires, operands, folding and vectors per image.
+MatrixUnit = Callable[[str, str, tuple[str, str], Operands, Folding, int], Unit]
 
 
 def lower_dense(draft: Draft, layer: Layer) -> None:
@@ -30,8 +37,10 @@ def lower_dense(draft: Draft, layer: Layer) -> None:
     expect_divisor(layer.name, "simd", folding.simd, features, "input features")
     expect_divisor(layer.name, "pe", folding.pe, len(matrix), "output channels")
     stream = draft.with_lanes(layer, stream, folding.simd)
-    stream = _prefetched(draft, layer, stream, features // folding.simd)
-    _matrix(draft, layer, stream, matrix[np.newaxis], folding)
+    make: MatrixUnit = sparse_matrix_vector
+    if not _skips_zeros(draft, matrix, folding):
+        make, stream = matrix_vector, _prefetched(draft, layer, stream, features // folding.simd)
+    _matrix(draft, layer, stream, matrix[np.newaxis], folding, make)
 
 
 def lower_conv2d(draft: Draft, layer: Layer) -> None:
@@ -46,11 +55,39 @@ def lower_conv2d(draft: Draft, layer: Layer) -> None:
     expect_divisor(layer.name, "simd", folding.simd, channels, _of_each("input channels", groups))
     parallel = _parallel(layer, folding.pe, filters, groups, channels)
     stream = draft.with_lanes(layer, stream, folding.simd * parallel)
-    passes = filters * parallel // folding.pe
-    stream = _windows(draft, layer, stream, groups // parallel, passes)
+    window = draft.window(layer, stream)
     # Columns as windows give them: position by position, channels innermost.
     matrices = weight.transpose(0, 2, 3, 1).reshape(groups // parallel, filters * parallel, -1)
-    _matrix(draft, layer, stream, matrices, folding, parallel)
+    make: MatrixUnit = sparse_matrix_vector
+    passes = 1
+    if groups > 1 or not _skips_zeros(draft, matrices[0], folding, window):
+        make, passes = partial(matrix_vector, parallel=parallel), filters * parallel // folding.pe
+    stream = _windows(draft, layer, stream, window, groups // parallel, passes)
+    _matrix(draft, layer, stream, matrices, folding, make)
+
+
+def _skips_zeros(draft: Draft, matrix: Array, folding: Folding, window: Window | None = None) -> bool:
+    """Whether a layer leaves out blocks of zero weights: if that shortens the interval of its matrix and its window.
+
+    A block is ``pe`` rows by ``simd`` columns of one kernel position. Zeros in blocks of other sizes count as far as
+    they fill such blocks: blocks of f filters by c channels do so entirely where ``pe`` divides f and ``simd`` divides
+    c. Where zeros are left out, a vector is stored as a whole, and read from its window once.
+
+    Args:
+        matrix: (rows, columns) weights, the columns in the order in which inputs arrive.
+        window: what stands in front; None for a layer of one vector per image.
+    """
+    if folding.strategy == STRATEGY or not draft.skip_zeros:
+        return False
+    (rows, columns), vectors = matrix.shape, 1 if window is None else window.out_rows * window.out_columns
+    steps = len(scheduled_blocks(matrix, folding.pe, folding.simd)[0])
+    shape = (columns, rows, folding.pe, folding.simd)
+    every = dataflow.matrix_vector(*shape, vectors).interval
+    some = dataflow.sparse_matrix_vector(*shape, steps, vectors).interval
+    if window is not None:
+        every = max(every, dataflow.sliding_window(window, rows // folding.pe).interval)
+        some = max(some, dataflow.sliding_window(window).interval)
+    return some < every
 
 
 def _of_each(what: str, groups: int) -> str:
@@ -68,9 +105,8 @@ def _parallel(layer: Layer, pe: int, filters: int, groups: int, channels: int) -
     return pe // filters
 
 
-def _windows(draft: Draft, layer: Layer, stream: Stream, groups: int, passes: int) -> Stream:
+def _windows(draft: Draft, layer: Layer, stream: Stream, window: Window, groups: int, passes: int) -> Stream:
     """The windows of a convolution; the pixels themselves where every window is one pixel."""
-    window = draft.window(layer, stream)
     if (window.kernel, window.stride, window.padding) == ((1, 1), (1, 1), (0, 0, 0, 0)):
         return stream if passes == 1 else _prefetched(draft, layer, stream, window.blocks // groups)
     wire = draft.behind(stream, f"{layer.name}_window")
@@ -91,7 +127,7 @@ def _prefetched(draft: Draft, layer: Layer, stream: Stream, beats: int) -> Strea
     return replace(stream, wire=wire)
 
 
-def _matrix(draft: Draft, layer: Layer, stream: Stream, matrices: Array, folding: Folding, parallel: int = 1) -> None:
+def _matrix(draft: Draft, layer: Layer, stream: Stream, matrices: Array, folding: Folding, make: MatrixUnit) -> None:
     """A matrix unit over the vectors of a stream, and the layer's cast."""
     operands = _operands(draft, layer, stream, matrices)
     if folding.strategy == STRATEGY:
@@ -99,8 +135,7 @@ def _matrix(draft: Draft, layer: Layer, stream: Stream, matrices: Array, folding
     exact, image = operands.exact, image_of(draft.network.tensors[layer.output].shape)
     wire = draft.wire(f"{layer.name}_matrix", folding.pe * exact.width)
     vectors = stream.beats // (matrices.shape[-1] // folding.simd)
-    unit = matrix_vector(wire, layer.name, (stream.wire, wire), operands, folding, vectors, parallel)
-    draft.units.append(unit)
+    draft.units.append(make(wire, layer.name, (stream.wire, wire), operands, folding, vectors))
     draft.finish(layer, Stream(wire, exact, folding.pe, image, arrival_order(image)))
 
 

@@ -3,6 +3,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hls_networks import Builder, corner_images
 from test_hls_emit import ACT, WEIGHT, design
@@ -14,12 +15,13 @@ from hwsim.network import Network, Weights
 
 
 def residual(rows: int, columns: int) -> tuple[Network, Weights]:
-    """Two 3x3 convolutions beside nothing: four rows of lag."""
+    """Two 3x3 convolutions beside nothing: four rows of lag. No weight is zero, so that none is left out."""
     draft = Builder((2, rows, columns), ACT)
     x = draft.add("relu", "x", ACT)
     branch = draft.conv(x, 2, (3, 3), ACT, WEIGHT, padding=(1, 1, 1, 1))
     branch = draft.conv(branch, 2, (3, 3), ACT, WEIGHT, padding=(1, 1, 1, 1))
-    return draft.build(draft.add("add", (x, branch), ACT), "residual")
+    network, weights = draft.build(draft.add("add", (x, branch), ACT), "residual")
+    return network, {name: np.where(values == 0, 1, values) for name, values in weights.items()}
 
 
 def depths(network: Network, weights: Weights, **fifo_depths: int) -> dict[str, int]:
