@@ -17,7 +17,7 @@ from hls.templates import streams
 from hls.templates.cast import is_identity
 from hls.templates.matrix_vector import accumulator
 from hls.templates.unit import expect_divisor
-from hwsim.design import Design
+from hwsim.design import Design, Folding
 from hwsim.device import Device
 from hwsim.errors import InputError, NetworkError
 from hwsim.formats import exact_format
@@ -119,9 +119,17 @@ def _wanted_lanes(draft: Draft, tensor: str, channels: int) -> int:
         if layer.op in ("relu", "clip", "requantise", "flatten") and folding is None:
             lanes = _wanted_lanes(draft, layer.output, channels)
         elif folding is not None:
-            lanes = folding.simd if layer.op in ("dense", "conv2d") else folding.pe
+            lanes = _read_lanes(draft, layer, folding)
         return lanes if channels % lanes == 0 else 1
     return 1
+
+
+def _read_lanes(draft: Draft, layer: Layer, folding: Folding) -> int:
+    if layer.op not in ("dense", "conv2d"):
+        return folding.pe
+    # Groups of one channel are computed side by side where there are more rows than one of them has.
+    filters = draft.network.tensors[layer.output].shape[0] // int(layer.attrs.get("groups", 1))
+    return folding.simd * max(1, folding.pe // filters)
 
 
 def _same(draft: Draft, layer: Layer) -> None:

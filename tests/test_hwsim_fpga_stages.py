@@ -24,6 +24,7 @@ def test_the_matrix_of_a_convolution_and_of_a_depthwise_one():
     conv, depthwise = pipeline(draft.network()).stages
     assert (conv.kind, conv.mw, conv.mh, conv.groups) == ("matrix", 27, 6, 1)
     assert (conv.padded_rows, conv.rows_out, conv.stride_rows, conv.pad_top) == (10, 4, 2, 1)
+    assert (conv.padding_rows, depthwise.padding_rows) == (1, 2)  # the stride passes over the row at the bottom
     assert (depthwise.kind, depthwise.mw, depthwise.mh, depthwise.groups) == ("depthwise", 9, 1, 6)
 
 

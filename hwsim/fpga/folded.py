@@ -47,8 +47,9 @@ def cycles(column: Columns, folds: Mask, pe: Array, simd: Array) -> Array:
     taps = column("kernel_rows") * column("kernel_columns")
     compute = pixels_out * column("mh") * column("groups") * column("mw") / (pe * simd)
     blocks = np.ceil(column("channels_in") / _lanes(column, folds, pe, simd))
-    written = pixels_in * blocks + column("padded_rows") - column("rows_in")
-    buffered = np.where((taps > 1) | (column("stride_rows") > 1), written, 0.0)
+    written = pixels_in * blocks + column("padding_rows")
+    has_windows = (taps > 1) | (column("stride_rows") > 1) | (column("stride_columns") > 1)
+    buffered = np.where(has_windows, written, 0.0)
     moved = np.maximum(pixels_in, pixels_out * taps) * blocks
     return np.maximum(np.where(folds, compute, moved), buffered)
 

@@ -28,7 +28,8 @@ class Stage:
     ``mw`` inputs meet ``mh`` outputs in the matrix of one output position, ``groups`` such matrices side by side
     (``mw`` and ``mh`` per group; a depthwise layer has mw = taps, mh = multiplier, groups = channels).
     ``channels_each`` is what lanes divide: the channels in, at a concatenation the common divisor of all its inputs'.
-    ``buffered_rows`` of the padded image are remembered, for windows or to be repeated.
+    ``buffered_rows`` of the padded image are remembered, for windows or to be repeated; ``padding_rows`` are rows of
+    padding that windows read.
     ``sources`` are the stages it reads, by position; an empty tuple reads the network's input.  ``tensor`` is what it
     writes, for ``readers`` others, each through a FIFO of its own.
     """
@@ -54,8 +55,10 @@ class Stage:
     kernel_rows: int
     kernel_columns: int
     stride_rows: int
+    stride_columns: int
     buffered_rows: int
     pad_top: int
+    padding_rows: int
     weight_bits: int
     input_bits: int
     output_bits: int
@@ -132,6 +135,7 @@ def _stage(network: Network, layer: Layer, sources: tuple[int, ...]) -> Stage:
     shape_out = _image(network, layer.output)
     top, left, bottom, right = layer.attrs.get("padding", (0, 0, 0, 0)) if layer.op in WINDOWED else (0, 0, 0, 0)
     kernel = layer.attrs.get("kernel", (1, 1)) if layer.op in WINDOWED else (1, 1)
+    stride = layer.attrs.get("stride", (1, 1)) if layer.op in WINDOWED else (1, 1)
     kind, mw, mh, groups = _matrix(network, layer)
     weight = layer.params.get("weight") or layer.params.get("scale")
     bias = layer.params.get("bias") or layer.params.get("shift")
@@ -145,13 +149,23 @@ def _stage(network: Network, layer: Layer, sources: tuple[int, ...]) -> Stage:
         padded_rows=shape_in[1] + top + bottom, padded_columns=shape_in[2] + left + right,
         channels_out=shape_out[0], rows_out=shape_out[1], columns_out=shape_out[2],
         kernel_rows=int(kernel[0]), kernel_columns=int(kernel[1]),
-        stride_rows=int(layer.attrs.get("stride", (1, 1))[0]) if layer.op in WINDOWED else 1,
+        stride_rows=int(stride[0]), stride_columns=int(stride[1]),
         buffered_rows=_buffered_rows(layer, int(kernel[0]), int(kernel[1])), pad_top=int(top),
+        padding_rows=_padding_rows(layer, int(top), shape_in[1], shape_out[1]),
         weight_bits=_bits(network, weight) if weight else 0,
         input_bits=max(_bits(network, tensor) for tensor in layer.inputs),
         output_bits=_output_bits(network, layer.output), bias_bits=_bits(network, bias) if bias else 0,
         readers=max(1, len(network.consumers(layer.output))),
     )  # fmt: skip
+
+
+def _padding_rows(layer: Layer, top: int, rows_in: int, rows_out: int) -> int:
+    """Strides may pass over rows at the bottom."""
+    if layer.op not in WINDOWED:
+        return 0
+    kernel, stride, dilation = (layer.attrs.get(name, (1, 1))[0] for name in ("kernel", "stride", "dilation"))
+    used = (rows_out - 1) * int(stride) + int(dilation) * (int(kernel) - 1) + 1
+    return top + max(0, used - top - rows_in)
 
 
 def _buffered_rows(layer: Layer, kernel_rows: int, kernel_columns: int) -> int:
