@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install data lint test test-slow demo dist clean
+.PHONY: help install data lint test test-slow test-all demo dist clean
 
 PYTHON ?= python3
 PIP_ARGS ?=
@@ -50,7 +50,7 @@ lint: install ## ruff over everything (rules and format), mypy --strict over hws
 # One file stays in one process, so that what its tests share is made once.
 PARALLEL = -n $(WORKERS) --dist loadfile
 # Tests run on one thread: they are small, and several may run side by side.
-test test-slow: export OMP_NUM_THREADS := 1
+test test-slow test-all: export OMP_NUM_THREADS := 1
 
 test: install ## run the default test suite (PYTEST_ARGS adds options)
 	@.ci/system-packages --optional dataset-fashion-mnist chromium iverilog yosys
@@ -59,6 +59,10 @@ test: install ## run the default test suite (PYTEST_ARGS adds options)
 test-slow: install ## run only the tests marked slow
 	@.ci/system-packages --optional dataset-fashion-mnist chromium iverilog yosys
 	$(BIN)/python -m pytest -m slow $(PARALLEL) $(PYTEST_ARGS)
+
+test-all: install ## run the default suite and the tests marked slow
+	@.ci/system-packages --optional dataset-fashion-mnist chromium iverilog yosys
+	$(BIN)/python -m pytest -m "slow or not slow" $(PARALLEL) $(PYTEST_ARGS)
 
 demo: install data ## Fashion-MNIST end to end: train, prune, quantise, build with hls4ml, verify, compare, report
 	$(BIN)/slimfab run "$(RECIPE)" --output build/demo
