@@ -102,7 +102,8 @@ class RtlExecutor:
     def load_weights(self, weights: Mapping[str, Array]) -> None:
         """Take other weights of the same formats.
 
-        What was compiled serves on, as long as no block of weights that was zero gets values or the other way round.
+        What was compiled serves on, as long as every layer has as many blocks of weights other than zero as before;
+        else the next prediction compiles the new structure.
 
         Raises:
             WeightsError: weights are missing, misshapen or leave their format.
