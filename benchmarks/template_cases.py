@@ -20,6 +20,7 @@ from hls.templates.operands import Operands
 from hls.templates.scale import scale
 from hls.templates.shape import concat, pad, upsample
 from hls.templates.sliding_window import sliding_window
+from hls.templates.sparse import sparse_matrix_vector
 from hls.templates.streams import add, fifo, stream_fork, width_converter
 from hls.templates.threshold import threshold
 from hls.templates.unit import Array, Unit
@@ -69,6 +70,17 @@ def product(
     operands = matrices((max(depthwise, 1), *shape), *formats)
     parallel = shape[0] if depthwise else 1
     return alone(matrix_vector(*NAME, IO, operands, fold, max(depthwise, 1), parallel))
+
+
+def punched(
+    shape: tuple[int, int], fold: Folding, kept: float, formats: tuple[FixedPoint, FixedPoint] = (ACT, WEIGHT)
+) -> Case:
+    """Like ``product``, with zeros in all but a share of the blocks."""
+    operands = matrices((1, *shape), *formats)
+    blocks = np.random.default_rng(0).random((shape[0] // fold.pe, shape[1] // fold.simd)) < kept
+    zeros = ~blocks.repeat(fold.pe, axis=0).repeat(fold.simd, axis=1)
+    operands.matrices[0, zeros] = 0
+    return alone(sparse_matrix_vector(*NAME, IO, operands, fold, 1))
 
 
 def adders(rows: int, columns: int, bits: int) -> Case:
@@ -167,9 +179,9 @@ CASES: Mapping[str, Mapping[str, Case]] = {
     "frame_last": {"frames of 256 x 4 bytes": around("last", 32, 256), "of 1000 x 2 bytes": around("last", 16, 1000)},
     "lookup": {"4x8": table(4, 8), "1x12": table(1, 12), "2x16": table(2, 16)},
     "matrix_vector": {
-        "64x64, 8x8 bits, 4x4, 8 DSP": product((64, 64), Folding(4, 4)),
-        "128x784, 8x8 bits, 16x4, 32 DSP": product((128, 784), Folding(16, 4)),
-        "32x144, 4x4 bits, 8x16, LUT": product((32, 144), Folding(8, 16), (FixedPoint(4, 2), FixedPoint(4, 3))),
+        "64x64, 8x8 bits, 4x4": product((64, 64), Folding(4, 4)),
+        "128x784, 8x8 bits, 16x4": product((128, 784), Folding(16, 4)),
+        "32x144, 4x4 bits, 8x16": product((32, 144), Folding(8, 16), (FixedPoint(4, 2), FixedPoint(4, 3))),
         "64x64, 16x12 bits, 2x4": product((64, 64), Folding(2, 4), (FixedPoint(16, 8), FixedPoint(12, 8))),
         "depthwise 3x3, 64 channels, 4 at a time": product((4, 9), Folding(4, 1), depthwise=16),
     },
@@ -190,6 +202,13 @@ CASES: Mapping[str, Mapping[str, Case]] = {
         "3x3 stride 2 of 112x112x32, 16x8": window(32, 16, 112, 3, 2, 1),
         "2x2 pooling of 32x32x64, 8x8": window(64, 8, 32, 2, 2, 0, groups=8),
         "1x1 stride 2 of 56x56x64, 8x8": window(64, 8, 56, 1, 2, 0),
+    },
+    "sparse_matrix_vector": {
+        "32x288, 8x8 bits, 8x4, a quarter": punched((32, 288), Folding(8, 4), 0.25),
+        "128x784, 8x8 bits, 16x4, half": punched((128, 784), Folding(16, 4), 0.5),
+        "32x144, 4x4 bits, 8x16, half, LUT": punched(
+            (32, 144), Folding(8, 16), 0.5, (FixedPoint(4, 2), FixedPoint(4, 3))
+        ),
     },
     "stream_fork": {
         "2 x 32 bits": alone(stream_fork(*NAME, "in", ("a", "b"), 32, 64)),

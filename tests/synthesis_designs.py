@@ -24,4 +24,6 @@ def converter(folder: Path) -> Path:
 
 def synthesis_cache(rtl_cache: Path) -> Path:
     """Where netlists are kept while tests run, so that tests share them."""
-    return rtl_cache / "synthesis"
+    folder = rtl_cache / "synthesis"
+    folder.mkdir(exist_ok=True)
+    return folder

@@ -63,3 +63,8 @@ def test_4_bit_products_take_luts_or_share_a_dsp_block_by_four(tmp_path: Path, c
     luts = dense(Folding(8, 2), 4, "xc7", tmp_path / "lut", cache)
     blocks = dense(Folding(8, 2, multiplier="dsp"), 4, "xc7", tmp_path / "dsp", cache)
     assert (luts.dsp, blocks.dsp) == (0, 8 // 4 * 2)
+
+
+def test_no_product_takes_two_of_the_smaller_multipliers_of_an_ecp5(tmp_path: Path, cache: Path) -> None:
+    found = dense(Folding(8, 2, multiplier="dsp"), 4, "ecp5", tmp_path, cache)
+    assert found.dsp == -(-8 // 3) * 2  # 18 bits hold three weights, 25 four

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +32,17 @@ MODULE = "unit"  # the name of every netlist's module
 
 @dataclass(frozen=True)
 class _Recipe:
-    """A family's way: its cells; synthesis, in steps behind elaboration; the same without memories; statistics."""
+    """A family's way: its cells; synthesis, in steps behind elaboration; the same without memories; statistics.
+
+    ``defaults`` are parameters that depend on the family, and change neither bits nor cycles: module → assignments.
+    """
 
     cells: tuple[str, ...]
     synth: str
     steps: tuple[str, ...]
     steps_without_memory: tuple[str, ...]
     stat: str
+    defaults: Mapping[str, str] = field(default_factory=dict)
 
 
 def _xilinx(family: str) -> _Recipe:
@@ -53,7 +57,8 @@ _ECP5_CELLS = ("read_verilog -lib -specify +/ecp5/cells_sim.v +/ecp5/cells_bb.v"
 _RECIPES: Mapping[str, _Recipe] = {
     "xc7": _xilinx("xc7"),
     "xcup": _xilinx("xcup"),
-    "ecp5": _Recipe(_ECP5_CELLS, "synth_ecp5", ("coarse:",), ("coarse:",), "stat -json"),
+    # A multiplier of an ECP5 takes 18 x 18 bits (Lattice FPGA-TN-02205).
+    "ecp5": _Recipe(_ECP5_CELLS, "synth_ecp5", ("coarse:",), ("coarse:",), "stat -json", {"multiply": "-set PORT 18"}),
 }
 _ARRAY = re.compile(r"\breg\b[^;]*\]\s*\w+\s*\[")
 
@@ -96,16 +101,22 @@ def part_job(structure: Structure, part: Part, family: str, yosys: Program) -> J
     texts = [(structure.folder / name).read_text() for name in sources]
     memories = tuple(text_of(value) for value in part.parameters.values() if text_of(value) in structure.memories)
     # All at once: some of the new parameters with some of the old ones may make no legal module.
+    defaults = tuple(
+        f"chparam {values} {module}"
+        for module, values in _RECIPES[family].defaults.items()
+        if module in {Path(name).stem for name in sources}
+    )
     settings = " ".join(f"-set {name} {value}" for name, value in sorted(part.parameters.items()))
     elaborate = (
         f"read_verilog -sv {' '.join(sources)}",
+        *defaults,
         *((f"chparam {settings} {part.module}",) if settings else ()),
         f"hierarchy -check -top {part.module}",
     )
     commands = _commands(family, elaborate, any(_ARRAY.search(text) for text in texts))
     # A memory's content counts, not the name of its file.
     values = (structure.memories.get(text_of(value), value) for _, value in sorted(part.parameters.items()))
-    key = _key(yosys, *_commands(family, (part.module,), True), *sorted(part.parameters), *values, *texts)
+    key = _key(yosys, *_commands(family, (*defaults, part.module), True), *sorted(part.parameters), *values, *texts)
     files = {name: structure.folder / name for name in (*sources, *memories)}
     return Job(f"{part.layer or structure.network}: {part.unit}", files, commands, key)
 
