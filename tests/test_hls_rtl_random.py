@@ -28,9 +28,16 @@ from hwsim.network import Network, Weights
 GROUPS = 12  # of ten networks each; the first is in the default suite
 IMAGES = 12
 
+
+def averaged(draw: st.DrawFn, sketch: Sketch) -> None:
+    """An average in which padding, where there is some, counts: the hardware divides by one number."""
+    attrs = sketch.window()
+    sketch.layer("avg_pool2d", attrs={**attrs, "count_include_pad": any(attrs["padding"]) or draw(st.booleans())})
+
+
 BLOCKS = (
     some.plain, some.plain, some.depthwise, some.grouped, some.residual, some.joined, some.normed, some.rectified,
-    some.clipped, some.max_pooled, some.averaged, some.halved, some.upsampled, some.padded, some.recast, some.stepped,
+    some.clipped, some.max_pooled, averaged, some.halved, some.upsampled, some.padded, some.recast, some.stepped,
     some.looked_up,
 )  # fmt: skip
 
