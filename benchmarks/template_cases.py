@@ -181,6 +181,7 @@ CASES: Mapping[str, Mapping[str, Case]] = {
     "matrix_vector": {
         "64x64, 8x8 bits, 4x4": product((64, 64), Folding(4, 4)),
         "128x784, 8x8 bits, 16x4": product((128, 784), Folding(16, 4)),
+        "128x784, 8x8 bits, 2x1": product((128, 784), Folding(2, 1)),
         "32x144, 4x4 bits, 8x16": product((32, 144), Folding(8, 16), (FixedPoint(4, 2), FixedPoint(4, 3))),
         "64x64, 16x12 bits, 2x4": product((64, 64), Folding(2, 4), (FixedPoint(16, 8), FixedPoint(12, 8))),
         "depthwise 3x3, 64 channels, 4 at a time": product((4, 9), Folding(4, 1), depthwise=16),
@@ -206,6 +207,7 @@ CASES: Mapping[str, Mapping[str, Case]] = {
     "sparse_matrix_vector": {
         "32x288, 8x8 bits, 8x4, a quarter": punched((32, 288), Folding(8, 4), 0.25),
         "128x784, 8x8 bits, 16x4, half": punched((128, 784), Folding(16, 4), 0.5),
+        "128x784, 8x8 bits, 2x1": product((128, 784), Folding(2, 1)),
         "32x144, 4x4 bits, 8x16, half, LUT": punched(
             (32, 144), Folding(8, 16), 0.5, (FixedPoint(4, 2), FixedPoint(4, 3))
         ),

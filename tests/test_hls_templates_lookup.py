@@ -9,6 +9,7 @@ from pointwise_units import CONTRACT, divisors, formats, one_layer
 from rtl_units import WIRES, meets_contract
 
 from hls.templates.lookup import by_code, lookup
+from hls.templates.ram import line_words
 from hwsim.design import Folding
 from hwsim.errors import UnsupportedError
 from hwsim.fixed import FixedPoint
@@ -35,6 +36,17 @@ def test_bits_and_cycles(tmp_path: Path, rtl_cache: Path) -> None:
 
 @pytest.mark.slow
 @needs_simulator
+@pytest.mark.parametrize("lanes", [1, 2, 3])
+def test_bits_and_cycles_of_a_table_in_several_banks(lanes: int, tmp_path: Path, rtl_cache: Path) -> None:
+    source, word = FixedPoint(13, 2), FixedPoint(9, 1)
+    table = source.min_int, np.zeros(1 << source.width)
+    unit = lookup("b", "act", WIRES, table, (source, word), Folding(lanes), 1)
+    assert unit.parameters["BANK"] == 2048  # four blocks of 2048 x 9
+    meets((6, 40, 1), Folding(lanes), source, word, 0, tmp_path, rtl_cache)
+
+
+@pytest.mark.slow
+@needs_simulator
 @CONTRACT
 @given(
     st.data(), st.integers(1, 6), st.integers(1, 3), formats(), formats(), st.integers(0, 3),
@@ -52,6 +64,12 @@ def test_the_smallest_integer_stands_in_the_middle_of_the_memory() -> None:
     assert by_code("act", -3, np.arange(100, 107), FixedPoint(2, 0)).tolist() == [103, 104, 101, 102]
     symmetric = FixedPoint(2, 0, True, "TRN", "SAT_SYM")
     assert by_code("act", -1, np.array([5, 6, 7]), symmetric).tolist() == [6, 7, 0, 5]
+
+
+def test_banks_side_by_side_fill_the_fewest_blocks_of_memory() -> None:
+    assert line_words(16, 1 << 16) == 2048  # 57 blocks of 2048 x 9; 64 of 16384 x 1, or of 2048 x 9 bank by bank
+    assert line_words(12, 1 << 12) == 4096  # in one bank: three blocks of 4096 x 4
+    assert line_words(8, 256) == 2048
 
 
 def test_a_table_that_inputs_may_leave_is_refused() -> None:

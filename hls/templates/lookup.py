@@ -3,6 +3,7 @@
 
 import numpy as np
 
+from hls.templates.ram import banked, line_words
 from hls.templates.unit import Array, Unit, rom_style, words
 from hwsim.design import Folding
 from hwsim.errors import UnsupportedError
@@ -39,15 +40,18 @@ def lookup(
         raise UnsupportedError(
             f"{layer}: got a table for {source.width} bits; expected at most {MAX_INPUT_BITS}; narrow its input"
         )
-    file = f"{name}_table.mem"
+    file, depth = f"{name}_table.mem", 1 << source.width
+    in_blocks = folding.memory in ("auto", "block")  # block RAM is slow, LUTs need no banks
+    bank = line_words(result.width, depth) if in_blocks else depth
     parameters: dict[str, int | str] = {
         "LANES": folding.pe,
         "IN_WIDTH": source.width,
         "OUT_WIDTH": result.width,
+        "BANK": bank,
         "MEMORY": rom_style(layer, folding.memory, "a table"),
         "FILE": f'"{file}"',
     }
-    memories = {file: words(by_code(layer, *table, source)[:, None], result.width)}
+    memories = {file: words(banked(by_code(layer, *table, source)[:, None], bank), result.width)}
     return Unit(name, "lookup", layer, parameters, dataflow.lookup(beats), (wires[0],), (wires[1],), memories)
 
 

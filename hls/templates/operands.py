@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hls.templates.ram import bank_words, banked
+from hls.templates.ram import bank_words, banked, line_words
 from hls.templates.unit import Array, rom_style, words
 from hwsim.design import Folding
 from hwsim.fixed import FixedPoint
@@ -61,7 +61,7 @@ class Operands:
     def _weight_bank(self, folding: Folding, depth: int) -> int:
         """Words per bank of the weights: block RAM is slow, LUTs need no banks."""
         in_blocks = folding.memory in ("auto", "block")
-        return bank_words(folding.pe * folding.simd * self.weight.width, depth) if in_blocks else depth
+        return line_words(folding.pe * folding.simd * self.weight.width, depth) if in_blocks else depth
 
     def blocks(self, pe: int, simd: int) -> Array:
         """(matrices, row blocks, column blocks, pe · simd) weights, as the unit takes them cycle by cycle."""

@@ -17,6 +17,14 @@ def bank_words(width: int, depth: int) -> int:
     return min(_SHAPES, key=lambda shape: -(-depth // shape[0]) * -(-width // shape[1]))[0]
 
 
+def line_words(width: int, depth: int) -> int:
+    """Words per bank like :func:`bank_words`, for the parameter BANK of the module ``rom``.
+
+    Its banks stand side by side in one memory, so that a block may hold the end of one and the beginning of the next.
+    """
+    return min(_SHAPES, key=lambda shape: -(-(-(-depth // shape[0]) * width) // shape[1]))[0]
+
+
 def banked(values: Array, bank: int) -> Array:
     """The words of the module ``rom`` as the lines of its file: the banks side by side.
 

@@ -4,7 +4,7 @@
 import numpy as np
 
 from hls.templates.operands import Operands
-from hls.templates.ram import bank_words, banked
+from hls.templates.ram import banked, line_words
 from hls.templates.unit import Array, Unit, words
 from hwsim.design import Folding
 from hwsim.fpga import dataflow
@@ -54,7 +54,7 @@ def sparse_matrix_vector(
     steps, address = len(row_blocks), max(1, (beats - 1).bit_length())
     is_last = np.diff(row_blocks, append=-1) != 0
     entries = (column_blocks | is_last.astype(np.int64) << address)[:, np.newaxis]
-    schedule_bank = bank_words(address + 1, steps)
+    schedule_bank = line_words(address + 1, steps)
     blocks = operands.blocks(folding.pe, folding.simd)[0, row_blocks, column_blocks]
     memories = {
         f"{name}_schedule.mem": words(banked(entries, schedule_bank), address + 1),
