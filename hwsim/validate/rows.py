@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A CSV file as columns of text and of numbers."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hwsim.errors import InputError
+
+Numbers = npt.NDArray[np.float64]
+Texts = npt.NDArray[np.str_]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of a table: texts of shape (rows,) by column name."""
+
+    texts: Mapping[str, Texts]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.texts.values()))) if self.texts else 0
+
+    def text(self, column: str) -> Texts:
+        """The column as it is written."""
+        return self.texts[column]
+
+    def number(self, column: str) -> Numbers:
+        """The column as numbers; NaN where it is empty.
+
+        Raises:
+            InputError: a cell is neither empty nor a number.
+        """
+        return np.array([_number(cell, row, column) for row, cell in enumerate(self.texts[column])], dtype=np.float64)
+
+    def where(self, mask: Mask) -> "Rows":
+        """The rows of a mask of shape (rows,)."""
+        return Rows({name: column[mask] for name, column in self.texts.items()})
+
+
+def read_rows(path: Path) -> Rows:
+    """Read a CSV file with a header line.
+
+    Raises:
+        InputError: no such file, not UTF-8 text, no rows, or a row with more or fewer cells than the header.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            header, *lines = list(csv.reader(file)) or [[]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: got {error}; expected a CSV file; check the path") from None
+    if not lines:
+        raise InputError(f"{path}: got no rows; expected a header line and at least one row; check the file")
+    for number, line in enumerate(lines, start=2):
+        if len(line) != len(header):
+            raise InputError(
+                f"{path}: row {number} has {len(line)} cells; expected {len(header)} as in the header; check the row"
+            )
+    cells = np.array(lines, dtype=np.str_)
+    return Rows({name: cells[:, index] for index, name in enumerate(header)})
+
+
+def _number(cell: str, row: int, column: str) -> float:
+    try:
+        return float(cell) if cell.strip() else float("nan")
+    except ValueError:
+        raise InputError(
+            f"{column}: got '{cell}' in row {row + 2}; expected a number or an empty cell; check the table"
+        ) from None
