@@ -95,7 +95,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "gpu": Schema(("cores", "tile.m", "tile.n", *_PROCESSOR), _EXTRA, ("runtime", "fp32_means")),
     "fpga": Schema(
         ("lut", "ff", "dsp", "bram18", "uram", "clock_mhz", "bandwidth_gb_s.dram", "axi_bits", "utilisation"),
-        ("power_w", "power_static_w", "overhead_us.inference"),
+        ("power_w", "power_static_w", "overhead_us.inference", "memory_clock_mhz"),
         ("part", "family"),
     ),
 }

@@ -14,11 +14,11 @@ sizes = st.integers(1, 7)
 
 def loop(stage: PixelStage, arrived: list[float]) -> list[float]:
     """The same, pixel by pixel."""
-    taken, free = [], 0.0
+    taken, free = [], -np.inf
     for time in arrived:
-        free = max(free, time) + stage.take
+        free = max(free, time - stage.take) + stage.take
         taken.append(free)
-    out, free = [], 0.0
+    out, free = [], -np.inf
     for row in range(stage.rows_out):
         for column in range(stage.columns_out):
             last_row = min(max(row * stage.stride[0] - stage.padding[0] + stage.kernel[0] - 1, 0), stage.rows_in - 1)
@@ -54,18 +54,25 @@ def test_input_is_taken_in_turn_with_its_padding():
 
 
 def test_rows_are_read_in_step_with_the_windows():
-    # 4 x 4 pixels, 3 x 3 windows: the first row of outputs waits for the fourth row of inputs, the second needs no more.
+    # 4 x 4 pixels, 3 x 3 windows: the first row of outputs waits for the fourth row of inputs.
     stage = PixelStage(4, 4, 2, 2, 9, 1, 0, (3, 3), order="rows")
     arrivals = np.repeat([0.0, 0.0, 0.0, 1000.0], 4)
-    assert departures([stage], arrivals)[0].tolist() == [1013, 1022, 1031, 1040]
+    assert departures([stage], arrivals)[0].tolist() == [1012, 1021, 1030, 1039]
     plain = PixelStage(4, 4, 2, 2, 9, 1, 0, (3, 3))
     assert departures([plain], arrivals)[0][0] < 100
+
+
+def test_values_follow_each_other_without_waiting_for_the_pixel():
+    wide = PixelStage(1, 2, 1, 2, 8, 8, 3, order="values")  # 8 values in, 8 values out
+    assert departures([wide], np.array([20.0, 28.0]))[0].tolist() == [23, 31]
+    narrow = PixelStage(1, 2, 1, 2, 8, 1, 3, order="values")  # all values at once in, one by one out
+    assert departures([narrow], np.array([20.0, 21.0]))[0].tolist() == [30, 38]
 
 
 def test_branches_wait_for_each_other():
     slow, fast = PixelStage(1, 2, 1, 2, 50), PixelStage(1, 2, 1, 2, 1)
     add = PixelStage(1, 2, 1, 2, 1, sources=(0, 1))
-    assert departures([slow, fast, add], np.zeros(2))[2].tolist() == [53, 103]
+    assert departures([slow, fast, add], np.zeros(2))[2].tolist() == [51, 101]
 
 
 def test_busy_cycles():

@@ -16,11 +16,10 @@ from hwsim.fpga.folding import choose_design, cost_of
 from hwsim.fpga.hls4ml import Cost, legal_reuse_factors
 from hwsim.fpga.resources import SHELL
 from hwsim.fpga.stages import FLOAT_BITS, Pipeline, Stage, pipeline
+from hwsim.fpga.system import DMA_START_CYCLES, DMA_STOP_CYCLES
 from hwsim.network import Network
 from hwsim.registry import suggest
 
-DMA_START_CYCLES = 44.0  # AMD PG021: 10 + 28 + 6 clocks from the tail descriptor to the first word
-DMA_STOP_CYCLES = 39.0  # AMD PG021: S2MM
 FPGA_OVER_ASIC = 14.0  # dynamic power of logic against an ASIC of the same node: Kuon, Rose, IEEE TCAD 26(2), 2007
 ON_CHIP_BITS = 18 * 1024.0  # energy of on-chip accesses is that of one block RAM
 

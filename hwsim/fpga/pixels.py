@@ -11,10 +11,12 @@ one running maximum per stage. What pixel i needs is the difference between the 
 * ``rows``      all rows of its window, and while a row of outputs is made the next row of inputs is read in step, one
                 word per word written, so a missing row holds it up (finn-hlslib, slidingwindow.h
                 ConvolutionInputGenerator)
+* ``values``    its own first value: outputs follow inputs value by value (activations, conversions of width)
 * ``in_turn``   input pixels, padding included, are taken one by one; the one that completes a window costs its matrix
                 product before the next is taken (hls4ml nnet_utils/nnet_conv_stream.h, resource strategy)
 
-FIFOs are taken as large enough. Times are cycles.
+A pixel's time is that of its last value, in cycles; the values before it have come in the ``take`` cycles before.
+FIFOs are taken as large enough.
 """
 
 from collections.abc import Sequence
@@ -28,7 +30,7 @@ from hwsim.registry import suggest
 
 Times = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.intp]
-ORDERS = ("windows", "rows", "in_turn")
+ORDERS = ("windows", "rows", "values", "in_turn")
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def departures(stages: Sequence[PixelStage], arrivals: Times) -> list[Times]:
                     "check the layer in front of it"
                 )
         arrived = np.max(np.stack(sources), axis=0)
-        given.append((_in_turn(stage, arrived) if stage.order == "in_turn" else _windows(stage, arrived)) + stage.depth)
+        given.append(_MODELS[stage.order](stage, arrived) + stage.depth)
     return given
 
 
@@ -107,9 +109,15 @@ def busy(stage: PixelStage) -> float:
 
 
 def _windows(stage: PixelStage, arrived: Times) -> Times:
-    taken = served(arrived, stage.take)
-    needed = _rows_needed(stage) if stage.order == "rows" else _window_needed(stage)
-    return served(taken[needed], stage.work)
+    return served(served(arrived - stage.take, stage.take)[_window_needed(stage)], stage.work)
+
+
+def _rows(stage: PixelStage, arrived: Times) -> Times:
+    return served(served(arrived - stage.take, stage.take)[_rows_needed(stage)], stage.work)
+
+
+def _values(stage: PixelStage, arrived: Times) -> Times:
+    return served(arrived - stage.take, stage.work)
 
 
 def _window_needed(stage: PixelStage) -> Positions:
@@ -149,3 +157,6 @@ def _in_turn(stage: PixelStage, arrived: Times) -> Times:
                      np.arange(stage.columns_out) * stage.stride[1] + stage.kernel[1] - 1)] = True  # fmt: skip
     done = served(needs.ravel(), np.where(completes, stage.work, stage.take).ravel())
     return np.asarray(done[completes.ravel()])
+
+
+_MODELS = {"windows": _windows, "rows": _rows, "values": _values, "in_turn": _in_turn}

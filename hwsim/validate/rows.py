@@ -18,9 +18,10 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The rows of a table: texts of shape (rows,) by column name."""
+    """The rows of a table: texts of shape (rows,) by column name; ``folder`` holds the files that cells name."""
 
     texts: Mapping[str, Texts]
+    folder: Path = Path()
 
     def __len__(self) -> int:
         return len(next(iter(self.texts.values()))) if self.texts else 0
@@ -39,7 +40,7 @@ class Rows:
 
     def where(self, mask: Mask) -> "Rows":
         """The rows of a mask of shape (rows,)."""
-        return Rows({name: column[mask] for name, column in self.texts.items()})
+        return Rows({name: column[mask] for name, column in self.texts.items()}, self.folder)
 
 
 def read_rows(path: Path) -> Rows:
@@ -61,7 +62,7 @@ def read_rows(path: Path) -> Rows:
                 f"{path}: row {number} has {len(line)} cells; expected {len(header)} as in the header; check the row"
             )
     cells = np.array(lines, dtype=np.str_)
-    return Rows({name: cells[:, index] for index, name in enumerate(header)})
+    return Rows({name: cells[:, index] for index, name in enumerate(header)}, path.parent)
 
 
 def _number(cell: str, row: int, column: str) -> float:

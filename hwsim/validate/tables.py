@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kinds of tables that can be validated."""
 
+from hwsim.validate.boards import BOARDS
 from hwsim.validate.hls4ml_synth import HLS4ML_SYNTH
 from hwsim.validate.table import Table
 
-TABLES: tuple[Table, ...] = (HLS4ML_SYNTH,)
+TABLES: tuple[Table, ...] = (HLS4ML_SYNTH, BOARDS)
