@@ -3,7 +3,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,3 +39,12 @@ def per_network(build: "Callable[[Network], T]") -> "Callable[[Network], T]":
         return results[network.hash]
 
     return remembered
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """One figure of many rows with its error bar, arrays of shape (rows,); NaN in `value` = not predicted."""
+
+    value: Column
+    low: Column
+    high: Column

@@ -14,9 +14,10 @@ how far off the predictions are. Rows that no model covers are counted as unpred
 A kind of table is one file that makes a `Table`, and a line in TABLES.
 """
 
+from hwsim.columns import Prediction
 from hwsim.validate.rows import Rows, read_rows
 from hwsim.validate.scores import Score, scores
-from hwsim.validate.table import Prediction, Table, recognise
+from hwsim.validate.table import Table, recognise
 from hwsim.validate.tables import TABLES
 
 __all__ = ["TABLES", "Prediction", "Rows", "Score", "Table", "read_rows", "recognise", "scores"]

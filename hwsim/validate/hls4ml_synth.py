@@ -9,47 +9,64 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hwsim.fpga import hls4ml_dense
-from hwsim.validate.rows import Rows, Texts
-from hwsim.validate.table import Prediction, Table, truth_columns
+from hwsim.columns import Prediction
+from hwsim.fpga.hls4ml_dense import DenseLayers, cost, untrained_limit
+from hwsim.validate.rows import Mask, Numbers, Rows, Texts
+from hwsim.validate.table import Table, truth_columns
 
 STRATEGIES = ("latency", "resource")
-BAR = 1.3  # factor either way; cycles and interval are exact
+UNTRAINED = "lecun_uniform"  # the initial weights of Keras, as the precision column tells
+TRUTH = {"lut": "lut", "ff": "ff", "dsp": "dsp", "bram18": "bram18", "cycles": "lat_max_cycles", "ii": "ii_max_cycles"}
 
 
-def _slices(rows: Rows) -> Texts:
+def dense_layers(rows: Rows) -> tuple[Mask, DenseLayers]:
+    """The rows that are single dense layers of untrained weights, as a mask (rows,), and their configurations.
+
+    The reuse factors of wa-hls4ml are listed as hls4ml corrects them for the resource strategy. The latency strategy
+    keeps what was written: 1,023 where 1,024 is listed, as its 3 multipliers for 2,048 products show.
+    """
+    known = (rows.text("layer_type") == "dense") & np.isin(rows.text("strategy"), STRATEGIES)
+    known &= np.char.find(rows.text("precision_note"), UNTRAINED) >= 0
+    dense = rows.where(known)
+    n_in, bits = dense.number("n_in"), dense.number("weight_bits")
+    reuse, resource = dense.number("reuse_factor"), dense.text("strategy") == "resource"
+    written = np.where(~resource & (reuse == 1024), 1023.0, reuse)
+    return known, DenseLayers(n_in, dense.number("n_out"), bits, untrained_limit(n_in, bits), written, resource)
+
+
+def slices(rows: Rows) -> Texts:
+    """The slice of every row."""
     strategy, kind = rows.text("strategy"), rows.text("layer_type")
-    named = np.where(np.isin(strategy, STRATEGIES), strategy, kind)
-    whole = np.isin(strategy, STRATEGIES) & np.isin(rows.text("reuse_factor"), ("1", "1.0"))
-    return np.char.add(np.char.add(rows.text("dataset"), "/"), np.where(whole, "rf1", named))
+    stated = np.isin(strategy, STRATEGIES)
+    whole = stated & np.isin(rows.text("reuse_factor"), ("1", "1.0"))
+    named = np.where(whole, "rf1", np.where(stated, strategy, kind))
+    return np.char.add(np.char.add(rows.text("dataset"), "/"), named)
 
 
 def _predict(rows: Rows) -> Mapping[str, Prediction]:
-    # Networks list several reuse factors in one cell; only layers have one.
-    known = (rows.text("layer_type") == "dense") & np.isin(rows.text("strategy"), STRATEGIES)
-    dense = rows.where(known)
-    layers = hls4ml_dense.DenseLayers(
-        dense.number("n_in"), dense.number("n_out"), dense.number("weight_bits"), dense.number("reuse_factor"),
-        dense.text("strategy") == "resource",
-    )  # fmt: skip
-    result = {}
-    for metric, found in hls4ml_dense.cost(layers).items():
-        factor = 1.0 if metric in ("cycles", "ii") else BAR
-        value = np.full(len(rows), np.nan)
-        value[known] = found
-        result[metric] = Prediction(value, value / factor, value * factor)
-    return result
+    known, layers = dense_layers(rows)
+    return {metric: _spread(found, known) for metric, found in cost(layers).items()}
+
+
+def _spread(found: Prediction, known: Mask) -> Prediction:
+    """Predictions of some rows as those of all rows, (rows,)."""
+
+    def spread(column: Numbers) -> Numbers:
+        whole = np.full(len(known), np.nan)
+        whole[known] = column
+        return whole
+
+    return Prediction(spread(found.value), spread(found.low), spread(found.high))
 
 
 HLS4ML_SYNTH = Table(
     name="hls4ml_synth",
     required=(
-        "dataset", "design", "layer_type", "n_in", "n_out", "weight_bits", "reuse_factor", "strategy",
-        "lat_max_cycles", "ii_max_cycles", "lut", "ff", "dsp", "bram18",
+        "dataset", "design", "layer_type", "n_in", "n_out", "weight_bits", "precision_note", "reuse_factor", "strategy",
+        *TRUTH.values(),
     ),
-    truth=truth_columns({"lut": "lut", "ff": "ff", "dsp": "dsp", "bram18": "bram18", "cycles": "lat_max_cycles",
-                         "ii": "ii_max_cycles"}),
+    truth=truth_columns(TRUTH),
     predict=_predict,
-    slices=_slices,
+    slices=slices,
     label=lambda rows: rows.text("design"),
 )  # fmt: skip

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hwsim.columns import Prediction
 from hwsim.validate.rows import Numbers, Rows
-from hwsim.validate.table import METRICS, Prediction, Table
+from hwsim.validate.table import METRICS, Table
 
 COUNTS = ("lut", "ff", "dsp", "bram18", "cycles", "ii")
 WORST = 3  # rows named per metric

@@ -6,19 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hwsim.columns import Prediction
 from hwsim.errors import InputError
 from hwsim.validate.rows import Numbers, Rows, Texts
 
 METRICS = ("lut", "ff", "dsp", "bram18", "cycles", "ii", "latency", "energy")
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """One metric of every row with its error bar, arrays of shape (rows,); NaN in `value` = not predicted."""
-
-    value: Numbers
-    low: Numbers
-    high: Numbers
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Constants of the hls4ml resource models; what the terms are stands beside the formulas that use them.
+
+DENSE (hwsim/fpga/hls4ml_dense.py): 738 single dense layers of github:Dendendelen/wa-hls4ml-search, Apache-2.0 (Vitis
+HLS estimates before logic synthesis, xcu250, 5 ns, hls4ml with io_parallel, untrained weights). Printed by
+`python benchmarks/resource_model.py TABLE.csv`; error bars are relative half-widths that hold 95 % of the layers whose
+shape was left out of the fit.
+"""
+
+from hwsim.fpga.linear import Calibration
+
+DENSE: dict[str, Calibration] = {
+    "folded": Calibration(
+        constants={
+            "lut": {
+                "layer": 4662.0,
+                "input": 32.23,
+                "output": 23.65,
+                "output_of_pair": 20.85,
+                "lut_product": 4.789,
+                "mux32": 175.9,
+                "mux64": 297.3,
+                "mux128": 697.3,
+                "mux256": 1387.0,
+            },
+            "ff": {
+                "sum_bit": 1.0,
+                "register_bit": 0.9996,
+                "pair_product": 27.99,
+                "reuse_bit": 1.458,
+                "index_bit": 1.028,
+                "layer": 91.33,
+                "narrow_layer": 17.09,
+                "paired_layer": 17.35,
+                "narrow_paired_layer": -35.97,
+            },
+        },
+        bars={"lut": 0.001773, "ff": 0.001337, "dsp": 0.0, "bram18": 0.0, "cycles": 0.0, "ii": 0.0},
+        range={"n_in": (32.0, 256.0), "n_out": (32.0, 256.0), "weight_bits": (2.0, 14.0), "reuse": (384.0, 1280.0)},
+    ),
+    "unrolled": Calibration(
+        constants={
+            "lut": {"add": 18.84, "shift_add": 35.36, "product": -0.3655},
+            "ff": {"bit": 0.4718, "add": 1.382, "product": 10.68, "merged_add": -3.339, "waiting_add": 0.0},
+        },
+        bars={"lut": 0.08488, "ff": 0.4288, "dsp": 0.02689, "bram18": 0.0, "cycles": 0.008741, "ii": 0.008726},
+        range={"n_in": (64.0, 96.0), "n_out": (32.0, 32.0), "weight_bits": (2.0, 14.0), "reuse": (1.0, 1.0)},
+    ),
+    "latency": Calibration(
+        constants={
+            "lut": {"add": 19.23, "shift_add": 30.68, "product": 4.996},
+            "ff": {"bit": 1.063, "add": 0.6318, "product": 2.647, "merged_add": -1.153, "waiting_add": 10.17},
+        },
+        bars={"lut": 0.08488, "ff": 0.4288, "dsp": 0.02689, "bram18": 0.0, "cycles": 0.008741, "ii": 0.008726},
+        range={"n_in": (64.0, 64.0), "n_out": (32.0, 32.0), "weight_bits": (2.0, 14.0), "reuse": (1.0, 1023.0)},
+    ),
+}
