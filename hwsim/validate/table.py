@@ -10,6 +10,8 @@ from hwsim.columns import Prediction
 from hwsim.errors import InputError
 from hwsim.validate.rows import Numbers, Rows, Texts
 
+__all__ = ["METRICS", "Prediction", "Table", "recognise", "truth_columns"]
+
 METRICS = ("lut", "ff", "dsp", "bram18", "cycles", "ii", "latency", "energy")
 
 
