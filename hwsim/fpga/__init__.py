@@ -7,6 +7,7 @@
     folded.py     cycles and resources of PE x SIMD stages          (target fpga:NAME/folded)
     dataflow/     exact cycles of the SystemVerilog units of hls/rtl
     pipeline.py   latency and interval of the stages together
+    finn_mvu.py   FINN's matrix-vector units alone
     pixels.py     when every pixel leaves every stage
     system.py     what is around a pipeline on a board: copies, start, clock
     folding.py    how parallel each stage should be within a device

@@ -2,7 +2,8 @@
 """The kinds of tables that can be validated."""
 
 from hwsim.validate.boards import BOARDS
+from hwsim.validate.finn_mvu_synth import FINN_MVU_SYNTH
 from hwsim.validate.hls4ml_synth import HLS4ML_SYNTH
 from hwsim.validate.table import Table
 
-TABLES: tuple[Table, ...] = (HLS4ML_SYNTH, BOARDS)
+TABLES: tuple[Table, ...] = (HLS4ML_SYNTH, BOARDS, FINN_MVU_SYNTH)

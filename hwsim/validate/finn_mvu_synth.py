@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of FINN matrix-vector units after synthesis, one unit per row; slices are "data set/impl_type".
+
+``cycles`` are those of a simulation, ``ii`` those between two inferences, which the table gives by FINN's formula.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from hwsim.fpga import finn_mvu
+from hwsim.validate.rows import Mask, Rows, Texts
+from hwsim.validate.table import Prediction, Table, truth_columns
+
+
+def units_of(rows: Rows) -> finn_mvu.Units:
+    """The units of a table's rows; outputs per side are inputs - kernel + 1."""
+    kernel, inputs = rows.number("K"), rows.number("IFMC")
+    return finn_mvu.Units(
+        mw=kernel**2 * inputs, mh=rows.number("OFMC"), pe=rows.number("PE"), simd=rows.number("SIMD"),
+        weight_bits=rows.number("weight_bits"), input_bits=rows.number("input_bits"),
+        pixels=(rows.number("IFMD") - kernel + 1) ** 2,
+    )  # fmt: skip
+
+
+def _predict(rows: Rows) -> Mapping[str, Prediction]:
+    units, impl = units_of(rows), rows.text("impl")
+    lut, ff = (_by_impl(impl, model(units, "hls"), model(units, "rtl")) for model in (finn_mvu.lut, finn_mvu.ff))
+    known = np.isin(impl, ("hls", "rtl"))
+    cycles, interval = (np.where(known, each, np.nan) for each in (finn_mvu.latency(units), finn_mvu.interval(units)))
+    return {
+        "lut": Prediction(lut, lut / finn_mvu.LUT_ERROR, lut * finn_mvu.LUT_ERROR),
+        "ff": Prediction(ff, ff / finn_mvu.FF_ERROR, ff * finn_mvu.FF_ERROR),
+        "cycles": Prediction(cycles, cycles - 1, cycles + 1),
+        "ii": Prediction(interval, interval, interval),
+    }
+
+
+def _by_impl(impl: Texts, hls: finn_mvu.Numbers, rtl: finn_mvu.Numbers) -> finn_mvu.Numbers:
+    is_hls: Mask = impl == "hls"
+    return np.where(is_hls, hls, np.where(impl == "rtl", rtl, np.nan))
+
+
+def _slices(rows: Rows) -> Texts:
+    names = zip(rows.text("impl").tolist(), rows.text("type").tolist(), strict=True)
+    return np.array([f"finn_mvu_synth/{impl}_{kind}" for impl, kind in names], dtype=np.str_)
+
+
+def _labels(rows: Rows) -> Texts:
+    columns = ("sweep", "K", "IFMC", "OFMC", "PE", "SIMD")
+    cells = zip(*(rows.text(name).tolist() for name in columns), strict=True)
+    return np.array([" ".join(f"{n}={c}" for n, c in zip(columns, row, strict=True)) for row in cells], dtype=np.str_)
+
+
+FINN_MVU_SYNTH = Table(
+    name="finn_mvu_synth",
+    required=("sweep", "impl", "type", "weight_bits", "input_bits", "IFMC", "IFMD", "OFMC", "K", "PE", "SIMD", "lut",
+              "ff", "latency_cycles_reported", "cycles_formula"),
+    truth=truth_columns({"lut": "lut", "ff": "ff", "cycles": "latency_cycles_reported", "ii": "cycles_formula"}),
+    predict=_predict,
+    slices=_slices,
+    label=_labels,
+)  # fmt: skip
