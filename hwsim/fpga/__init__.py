@@ -10,7 +10,7 @@
     finn_mvu.py   FINN's matrix-vector units alone
     pixels.py     when every pixel leaves every stage
     system.py     what is around a pipeline on a board: copies, start, clock
-    folding.py    how parallel each stage should be within a device
+    folding/      how parallel each stage should be within a device
     assemble.py   from stages to an Estimate
 
 All formulas take arrays, so that thousands of design points are one call.

@@ -7,21 +7,18 @@ import numpy as np
 
 from hwsim.design import Design, Folding
 from hwsim.device import Device
-from hwsim.energy import breakdown
 from hwsim.errors import InputError
 from hwsim.estimate import RESOURCE_NAMES, Estimate, Figure, LayerEstimate, Resources
 from hwsim.fpga import pipeline as timing
 from hwsim.fpga.folded import legal_pe, legal_simd
 from hwsim.fpga.folding import choose_design, cost_of
 from hwsim.fpga.hls4ml import Cost, legal_reuse_factors
+from hwsim.fpga.power import dynamic_uj
 from hwsim.fpga.resources import SHELL
-from hwsim.fpga.stages import FLOAT_BITS, Pipeline, Stage, pipeline
+from hwsim.fpga.stages import Pipeline, Stage, pipeline
 from hwsim.fpga.system import DMA_START_CYCLES, DMA_STOP_CYCLES
 from hwsim.network import Network
 from hwsim.registry import suggest
-
-FPGA_OVER_ASIC = 14.0  # dynamic power of logic against an ASIC of the same node: Kuon, Rose, IEEE TCAD 26(2), 2007
-ON_CHIP_BITS = 18 * 1024.0  # energy of on-chip accesses is that of one block RAM
 
 # Error bars as factors.  LUT and FF: the three networks with counts after synthesis (hls4ml-tutorial part 6, hls4ml's
 # Pynq-Z2 camera demo) are within 1.5 and 1.8; widened because they are only three.  BRAM: 84 % of 703 weight memories
@@ -67,7 +64,7 @@ def _estimate(network: Network, device: Device, batch: int, design: Design | Non
         driver = device.quantity("overhead_us.inference")
         latency_us = Figure(latency_us.value + driver.value, latency_us.low + driver.low, latency_us.high + driver.high)
     resources = _resources(cost)
-    energy, power, power_note = _energy(network, device, latency_us, batch, FLOAT_BITS if stages.has_float else 64.0)
+    energy, power, power_note = _energy(network, device, latency_us, batch)
     capacity = {name: device[name] for name in RESOURCE_NAMES}
     moved = (stages.input_bits + stages.output_bits) / 8
     return Estimate(
@@ -149,7 +146,7 @@ def _resources(cost: Cost) -> Resources:
 
 
 def _energy(
-    network: Network, device: Device, latency_us: Figure, batch: int, widest: float
+    network: Network, device: Device, latency_us: Figure, batch: int
 ) -> tuple[Figure, Figure, str]:  # fmt: skip
     """Energy per inference, mean power, and how they were found."""
     per_inference = latency_us.scaled(1 / batch)
@@ -159,9 +156,7 @@ def _energy(
                         per_inference.high * power.high)  # fmt: skip
         return energy, Figure(power.value, power.low, power.high), f"energy: board power x time; {power.source}"
     static = device.quantity("power_static_w")
-    parts = breakdown(network, ON_CHIP_BITS, widest=widest)
-    # Weights stay on chip, so the DRAM part of the table does not apply; inputs and outputs are small beside it.
-    dynamic = Figure.within(FPGA_OVER_ASIC * float((parts.mac_uj + parts.on_chip_uj).sum()), ERROR["energy"])
+    dynamic = Figure.within(dynamic_uj(network), ERROR["energy"])
     energy = Figure(
         per_inference.value * static.value + dynamic.value,
         per_inference.low * static.low + dynamic.low,

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How parallel each stage should be, and out of what it is made: the best there is within budgets, and proof of it.
+
+goal.py        the objective and the budgets
+board.py       what a board allows, in cycles and shares
+options.py     every legal folding of every stage with its cost
+choose.py      from network, board and goal to a design with its bound
+search.py      smallest intervals, latencies and resources by questions with yes or no for an answer
+knapsack.py    one option of every stage within limits: found, or proven impossible
+relaxation.py  the bound that proves it
+paths.py       latencies as sums over stages
+"""
+
+from hwsim.fpga.folding.choose import Choice, choose, choose_design
+from hwsim.fpga.folding.goal import BUDGETS, OBJECTIVES, RESOURCES, Goal, parse_budgets
+from hwsim.fpga.folding.options import Options, all_options, chain_fifo_depths, cost_of, safe_fifo_depths
+
+__all__ = [
+    "BUDGETS", "OBJECTIVES", "RESOURCES", "Choice", "Goal", "Options", "all_options", "chain_fifo_depths", "choose",
+    "choose_design", "cost_of", "parse_budgets", "safe_fifo_depths",
+]  # fmt: skip

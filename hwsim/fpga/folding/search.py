@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The best folding of all stages together, with a bound that no folding beats.
+
+Every question is put as one that has yes or no for an answer: is there an option of every stage such that no stage is
+busy for longer than so many cycles, the sums stay within the limits, and the latency does too? A smallest interval,
+latency or resource is then found by bisection. "No" comes with a proof, so the largest value that was refused is the
+bound; see relaxation.py and knapsack.py.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from hwsim.fpga.folding.knapsack import Verdict, solve, undominated
+from hwsim.fpga.folding.paths import Path
+from hwsim.fpga.folding.relaxation import Index, Knapsack, Mask
+from hwsim.fpga.resources import Array
+
+LEVELS = 2000  # into which a range without natural steps is divided
+_CUTS = 50  # paths that are added to answer one question
+_EXACT = 1 + 1e-9  # sums of floats may differ in their last digits
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Options of every stage, (stages, most options of a stage): use in shares, busy and depth in cycles.
+
+    ``used`` is (stages, options, resources) in units of ``scale``, as are ``limits``; ``rows`` are the options' places
+    where they came from. ``path`` gives the longest path through stages of given busy times and depths.
+    ``cuts`` collects the paths that were longest so far.
+    """
+
+    used: Array
+    busy: Array
+    depth: Array
+    present: Mask
+    rows: Index
+    limits: Array
+    path: Callable[[Array, Array], Path]
+    slowest: float = np.inf
+    latency: float = np.inf
+    cuts: list[Path] = field(default_factory=list)
+
+    def at(self, table: Array, picks: Index) -> Array:
+        """One value of every stage: that of its picked option."""
+        found: Array = table[np.arange(len(picks)), picks]
+        return found
+
+    def interval(self, picks: Index) -> float:
+        """Cycles from image to image."""
+        return float(self.at(self.busy, picks).max(initial=1.0))
+
+    def longest(self, picks: Index) -> tuple[float, Path]:
+        """Cycles from the first input to the last output, and the path that takes them."""
+        busy, depth = self.at(self.busy, picks), self.at(self.depth, picks)
+        path = self.path(busy, depth)
+        return path.length(busy, depth), path
+
+    def sums(self, picks: Index) -> Array:
+        """(resources,) in units of the scale."""
+        found: Array = self.at(self.used, picks).sum(axis=0)
+        return found
+
+    def fits(self, picks: Index) -> bool:
+        """Whether a choice is within all limits."""
+        return (
+            bool((self.sums(picks) <= self.limits + 1e-9).all())
+            and self.interval(picks) <= self.slowest
+            and (self.latency == np.inf or self.longest(picks)[0] <= self.latency * _EXACT)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """``picks`` is the best choice that was found, None where nothing fits; no choice is better than ``bound``."""
+
+    picks: Index | None
+    value: float
+    bound: float
+
+
+def problem(
+    used: Array, busy: Array, depth: Array, starts: Index, limits: Array, path: Callable[[Array, Array], Path],
+    depth_counts: bool = False,
+) -> Problem:  # fmt: skip
+    """Options given one after the other, (options, …), those of stage i from ``starts[i]`` on, without dominated ones.
+
+    ``depth_counts`` keeps options that are better in nothing but their depth.
+    """
+    columns = np.column_stack([used, busy, *([depth] if depth_counts else [])])
+    ends = [*starts[1:].tolist(), len(used)]
+    kept = [start + undominated(columns[start:end]) for start, end in zip(starts.tolist(), ends, strict=True)]
+    most = max((len(rows) for rows in kept), default=0)
+    rows = np.zeros((len(kept), most), dtype=np.intp)
+    present = np.zeros(rows.shape, dtype=np.bool_)
+    for index, own in enumerate(kept):
+        rows[index, : len(own)], present[index, : len(own)] = own, True
+    return Problem(used[rows], busy[rows], depth[rows], present, rows, limits, path)
+
+
+def ask(asked: Problem) -> Verdict:
+    """A choice within all limits, a proof that there is none, or neither."""
+    present = asked.present & (asked.busy <= asked.slowest)
+    if asked.latency == np.inf:
+        return solve(Knapsack(asked.used, present, asked.limits))
+    for _ in range(_CUTS):
+        used, limits = asked.used, asked.limits
+        for path in asked.cuts:
+            share = (path.busy[:, None] * asked.busy + path.depth[:, None] * asked.depth) / asked.latency
+            used = np.concatenate([used, share[..., None]], axis=2)
+            limits = np.append(limits, _EXACT - path.fixed / asked.latency)
+        found = solve(Knapsack(used, present, limits))
+        if found.picks is None:
+            return found
+        cycles, path = asked.longest(found.picks)
+        if cycles <= asked.latency * _EXACT:
+            return found
+        asked.cuts.append(path)
+    return Verdict(None)
+
+
+def descend(
+    levels: Array, at: Callable[[float], Problem], value: Callable[[Index], float], exact: bool
+) -> Answer:  # fmt: skip
+    """The lowest of the ascending ``levels`` at which the problem has an answer.
+
+    Args:
+        at: the problem whose every answer has at most this value.
+        value: of a choice.
+        exact: every value that is possible is a level, so that a refused one puts the bound at the next.
+    """
+    top = ask(at(float(levels[-1])))
+    if top.picks is None:
+        return Answer(None, np.inf, np.inf if top.impossible else float(levels[0]))
+    best, high = top.picks, _level(levels, value(top.picks))
+    refused, low, opened = -1, -1, high
+    while high - low > 1:
+        middle = (low + high) // 2
+        verdict = ask(at(float(levels[middle])))
+        if verdict.picks is not None:
+            best, high = verdict.picks, min(middle, _level(levels, value(verdict.picks)))
+            continue
+        low = middle
+        refused, opened = (middle, opened) if verdict.impossible else (refused, min(middle, opened))
+    while opened < high and opened - refused > 1:  # some level below was neither reached nor refused
+        middle = (refused + opened) // 2
+        refused, opened = (middle, opened) if ask(at(float(levels[middle]))).impossible else (refused, middle)
+    lowest = float(levels[refused + exact]) if refused + exact >= 0 else float(levels[0])
+    return Answer(best, value(best), min(lowest, value(best)))
+
+
+def _level(levels: Array, value: float) -> int:
+    return min(int(np.searchsorted(levels, value * (1 - 1e-12))), len(levels) - 1)
+
+
+def shortest_interval(asked: Problem, floor: float = 1.0) -> Answer:
+    """The choice with the shortest interval within the limits; shorter than ``floor`` cycles is no better."""
+    busy = np.where(asked.present, asked.busy, np.inf)
+    fastest = busy.min(axis=1).max(initial=floor)
+    levels = np.unique(np.maximum(asked.busy[asked.present], floor))
+    levels = levels[(levels >= fastest) & (levels <= asked.slowest)]
+    if not len(levels):
+        return Answer(None, np.inf, np.inf)
+
+    def value(picks: Index) -> float:
+        return max(asked.interval(picks), floor)
+
+    return descend(levels, lambda level: replace(asked, slowest=level), value, exact=True)
+
+
+def shortest_latency(asked: Problem) -> Answer:
+    """The choice with the shortest latency within the limits."""
+    any_choice = ask(asked)
+    if any_choice.picks is None:
+        return Answer(None, np.inf, np.inf if any_choice.impossible else 1.0)
+    busy, depth = (np.where(asked.present, table, np.inf).min(axis=1) for table in (asked.busy, asked.depth))
+    least = asked.path(busy, depth).length(busy, depth)
+    most = asked.longest(any_choice.picks)[0]
+    levels = np.geomspace(least, max(most, least * _EXACT), LEVELS)
+    return descend(
+        levels, lambda level: replace(asked, latency=level), lambda picks: asked.longest(picks)[0], exact=False
+    )
+
+
+def least_resource(asked: Problem, resource: int, step: float) -> Answer:
+    """The choice that uses least of a resource, in units of the scale; ``step`` is what whole units are, 0 for none."""
+    any_choice = ask(asked)
+    if any_choice.picks is None:
+        return Answer(None, np.inf, np.inf if any_choice.impossible else 0.0)
+    column = np.where(asked.present & (asked.busy <= asked.slowest), asked.used[..., resource], np.inf)
+    least, most = float(column.min(axis=1).sum()), float(asked.sums(any_choice.picks)[resource])
+    whole = step > 0 and (most - least) / step < LEVELS * 10
+    steps = round((most - least) / step) + 1 if whole else LEVELS
+    levels = np.linspace(least, most, steps)
+
+    def at(level: float) -> Problem:
+        limits = asked.limits.copy()
+        limits[resource] = level + 1e-9
+        return replace(asked, limits=limits)
+
+    return descend(levels, at, lambda picks: float(asked.sums(picks)[resource]), exact=whole)
+
+
+def nearest(asked: Problem) -> Answer:
+    """Where nothing fits: the choice whose largest excess over a limit, in units of its scale, is smallest.
+
+    Interval and latency are no longer limited.
+    """
+    free = replace(asked, slowest=np.inf, latency=np.inf)
+    column = np.where(asked.present, asked.used.sum(axis=2), np.inf)
+    least = column.argmin(axis=1)
+
+    def excess(picks: Index) -> float:
+        return max(0.0, float((free.sums(picks) - free.limits).max()))
+
+    levels = np.linspace(0.0, max(excess(least), 1e-6), LEVELS)
+    return descend(levels, lambda level: replace(free, limits=free.limits + level), excess, exact=False)
+
+
+def lightest(asked: Problem, picks: Index) -> Index:
+    """A choice within the same limits that uses less of what there is, all resources taken as equally precious."""
+    weight = np.where(asked.present & (asked.busy <= asked.slowest), asked.used.sum(axis=2), np.inf)
+    light: Index = weight.argmin(axis=1)
+    if asked.fits(light):
+        return light
+    for stage in np.argsort(weight.min(axis=1) - weight[np.arange(len(picks)), picks]):
+        for option in np.argsort(weight[stage]):
+            if weight[stage, option] >= weight[stage, picks[stage]]:
+                break
+            changed = np.where(np.arange(len(picks)) == stage, option, picks)
+            if asked.fits(changed):
+                picks = changed
+                break
+    return picks
