@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How fast an emitted design is simulated, built, and given new weights; one core throughout.
 
-    python benchmarks/rtl_simulation.py [--board pynq-z2] [--images 20] [--most 4,16] [NETWORK ...]
+    python benchmarks/rtl_simulation.py [--board pynq-z2] [--images 20] [--most 1,4,16] [NETWORK ...]
 
 NETWORK is as in rtl_networks.py; the zoo's resnet8 and the demo's network, if there is one, by default. Each is folded
 with at most --most rows and columns of a layer at a time, and as the cost model folds it for the board. Mcycle/s is
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("networks", nargs="*", default=["resnet8", *([str(DEMO)] if DEMO.is_dir() else [])])
     parser.add_argument("--board", default="pynq-z2")
     parser.add_argument("--images", type=int, default=20)
-    parser.add_argument("--most", default="4,16")
+    parser.add_argument("--most", default="1,4,16")
     arguments = parser.parse_args()
     compiler = subprocess.run(["g++", "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
     print(f"Verilator {find_verilator().version}; {compiler}")

@@ -22,7 +22,7 @@ from hls.emit import Manifest, load_manifest, write
 from hls.layers import build
 from hls.mappable import check_images
 from hls.registers import REGISTERS
-from hls.rtl_compile import FAST, compile_design
+from hls.rtl_compile import FAST, Effort, compile_design
 from hls.verilog import data_bytes, tap_file
 from hwsim.design import Design
 from hwsim.errors import InputError, ToolFailed
@@ -78,7 +78,7 @@ class RtlExecutor:
         design: backend "Slimfab"; see :func:`hls.layers.build`.
         folder: where the design is emitted; replaced if it holds one.
         cache: folder of compiled libraries; the user's cache folder by default.
-        optimise: options of g++.
+        optimise: whether the simulation is to be there soon (:data:`hls.rtl_compile.QUICK`) or to run long (``FAST``).
 
     Raises:
         UnsupportedError: a layer has no template, or its folding does not divide.
@@ -93,7 +93,7 @@ class RtlExecutor:
         folder: Path | str,
         *,
         cache: Path | None = None,
-        optimise: tuple[str, ...] = FAST,
+        optimise: Effort = FAST,
     ) -> None:
         self.network, self.design, self.folder = network, design, Path(folder)
         self.cache, self.optimise = cache, optimise
@@ -162,7 +162,7 @@ def simulate(
     *,
     resets: Sequence[int] = (),
     cache: Path | None = None,
-    optimise: tuple[str, ...] = FAST,
+    optimise: Effort = FAST,
 ) -> Run:
     """Stream images through an emitted design.
 

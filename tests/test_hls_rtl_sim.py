@@ -16,7 +16,7 @@ from hls import rtl_compile
 from hls.beats import to_stream
 from hls.emit import emit, write
 from hls.registers import BY_NAME
-from hls.rtl_compile import QUICK
+from hls.rtl_compile import FAST, QUICK
 from hls.rtl_sim import RtlExecutor, Stalls, simulate
 from hls.templates.streams import fifo
 from hls.verify import verify
@@ -78,6 +78,24 @@ def test_a_reset_in_the_middle_of_an_image_leaves_nothing_behind(name: str, tmp_
     )
     np.testing.assert_array_equal(stalled.values, plain.values)
     counters_agree(executor.dataflow, stalled)
+
+
+@pytest.mark.parametrize("name", ["tiny", pytest.param("residual", marks=pytest.mark.slow)])
+def test_the_simulation_that_runs_fast_is_that_of_the_sources_as_they_are(
+    name: str, tmp_path: Path, rtl_cache: Path
+) -> None:
+    network, weights, plan = tiny() if name == "tiny" else residual()
+    executor = RtlExecutor(network, weights, plan, tmp_path, cache=rtl_cache)
+    flat = to_stream(executor.dataflow.input, corner_images(network, 12))
+    for stalls in (Stalls(), Stalls(0.6, 0.0, 5), Stalls(0.2, 0.8, 6)):
+        plain, fast = (
+            simulate(executor.dataflow, tmp_path, flat, stalls, cache=rtl_cache, optimise=effort)
+            for effort in (QUICK, FAST)
+        )
+        np.testing.assert_array_equal(fast.values, plain.values)
+        np.testing.assert_array_equal(fast.in_cycles, plain.in_cycles)
+        np.testing.assert_array_equal(fast.out_cycles, plain.out_cycles)
+        assert fast.counters == plain.counters
 
 
 def test_latency_is_left_out_where_more_frames_fly_than_are_timed(tmp_path: Path, rtl_cache: Path) -> None:

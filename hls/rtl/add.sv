@@ -29,6 +29,7 @@ module add #(
   wire push    = advance & (&s_axis_tvalid);
   assign s_axis_tready = {COUNT{push}};
   assign m_axis_tvalid = valid_q[STEPS-1];
+  wire [STEPS-1:0] moving = STEPS'({valid_q, push});
   generate
     for (genvar i = 0; i < STEPS; i = i + 1) begin : g_step
       if (i == 0) begin : g_enter
@@ -43,7 +44,7 @@ module add #(
         assign terms[k*WIDTH +: WIDTH] = s_axis_tdata[(k*LANES + i)*WIDTH +: WIDTH];
       end
       adder_tree #(.COUNT(COUNT), .WIDTH(WIDTH), .SUM_WIDTH(WIDTH)) tree (
-        .aclk(aclk), .enable(advance), .terms(terms), .sum(m_axis_tdata[i*WIDTH +: WIDTH]));
+        .aclk(aclk), .enable({STEPS{advance}} & moving), .terms(terms), .sum(m_axis_tdata[i*WIDTH +: WIDTH]));
     end
   endgenerate
 endmodule

@@ -4,16 +4,19 @@
 //   latency  ceil(log2(COUNT)) cycles (COUNT = 1: a wire)
 //   II       1 cycle
 //
+// Level i, counted from the terms, moves while enable[i] is 1.
+//
 // With the SUM_WIDTH that is given by default the sum is exact: every level computes one bit more than the one before.
 `default_nettype none
 module adder_tree #(
   parameter integer COUNT     = 4,
   parameter integer WIDTH     = 16,                     // of a term
   parameter integer IS_SIGNED = 1,
-  parameter integer SUM_WIDTH = WIDTH + $clog2(COUNT)   // at least WIDTH
+  parameter integer SUM_WIDTH = WIDTH + $clog2(COUNT),  // at least WIDTH
+  parameter integer STEPS     = (COUNT > 1) ? $clog2(COUNT) : 1   // follows from COUNT
 ) (
   input  wire                   aclk,
-  input  wire                   enable,
+  input  wire [STEPS-1:0]       enable,
   input  wire [COUNT*WIDTH-1:0] terms,
   output wire [SUM_WIDTH-1:0]   sum
 );
@@ -30,7 +33,8 @@ module adder_tree #(
       localparam integer HEIGHT = LEVELS + 1 - $clog2(i + 1);
       localparam integer BITS   = WIDTH + ((HEIGHT < MORE) ? HEIGHT : MORE);
       reg [BITS-1:0] total;
-      always_ff @(posedge aclk) if (enable) total <= nodes[2*i*SUM_WIDTH +: BITS] + nodes[(2*i+1)*SUM_WIDTH +: BITS];
+      always_ff @(posedge aclk) if (enable[HEIGHT-1])
+        total <= nodes[2*i*SUM_WIDTH +: BITS] + nodes[(2*i+1)*SUM_WIDTH +: BITS];
       if (BITS < SUM_WIDTH) begin : g_extend
         assign nodes[i*SUM_WIDTH +: SUM_WIDTH] = {{(SUM_WIDTH-BITS){(IS_SIGNED != 0) & total[BITS-1]}}, total};
       end else begin : g_full

@@ -75,12 +75,13 @@ module cast #(
       wire [WIDTH+1:0] below_high = {~floor[WIDTH-1], ~floor, ~up} + PLUS_HIGH;
       reg  [OUT_WIDTH-1:0] rounded, y;
       reg                  is_low, is_high;
-      always_ff @(posedge aclk) if (advance) begin
+      always_ff @(posedge aclk) if (advance & s_axis_tvalid) begin
         rounded <= OUT_WIDTH'(floor + $signed({{(WIDTH-1){1'b0}}, up}));
         is_low  <= (HAS_LOW != 0) & above_low[WIDTH+1];
         is_high <= (HAS_HIGH != 0) & below_high[WIDTH+1];
-        y       <= is_low ? OUT_WIDTH'(LOW) : is_high ? OUT_WIDTH'(HIGH) : rounded;
       end
+      always_ff @(posedge aclk) if (advance & v1)
+        y <= is_low ? OUT_WIDTH'(LOW) : is_high ? OUT_WIDTH'(HIGH) : rounded;
       assign m_axis_tdata[i*OUT_WIDTH +: OUT_WIDTH] = y;
       wire unused = &{1'b0, x, scaled, above_low, below_high};
     end

@@ -26,6 +26,7 @@ module fifo_short #(
   reg [WIDTH-1:0] front;
   reg             has_front, some, room;   // the front holds a word, the ring holds some, has room for one
   wire push   = s_axis_tvalid & room;
+  wire moves  = push | (has_front & m_axis_tready);   // else nothing changes, which spares power and simulation
   wire take   = ~has_front | m_axis_tready;
   wire refill = take & some;
   wire store  = push & ~(take & ~some);
@@ -62,14 +63,14 @@ module fifo_short #(
       assign closes = (next_tail == head);
     end
   endgenerate
-  always_ff @(posedge aclk) if (take) front <= some ? oldest : s_axis_tdata;
+  always_ff @(posedge aclk) if (moves & take) front <= some ? oldest : s_axis_tdata;
 
   always_ff @(posedge aclk) begin
     if (!aresetn) begin
       has_front <= 1'b0;
       some      <= 1'b0;
       room      <= 1'b1;
-    end else begin
+    end else if (moves) begin
       if (take) has_front <= some | push;
       if (store & ~refill) begin
         some <= 1'b1;

@@ -60,7 +60,7 @@ module matrix_vector #(
   reg  [SFW-1:0] s;
   reg  [NFW-1:0] n;
   reg  [AW-1:0]  address;
-  wire           advance;
+  wire           advance, fetch;
   wire           loads  = (n == '0);
   wire           issue  = ~loads | s_axis_tvalid;
   wire           s_last = (s == SFW'(SF - 1));
@@ -81,7 +81,7 @@ module matrix_vector #(
 
   // The vector: from the stream while it is new, from the replay buffer afterwards.
   reg [XW-1:0] new1, new2, x;
-  always_ff @(posedge aclk) if (advance) begin
+  always_ff @(posedge aclk) if (fetch) begin
     new1 <= s_axis_tdata;
     new2 <= new1;
   end
@@ -91,30 +91,31 @@ module matrix_vector #(
       reg  [1:0]    is_new;
       ram #(.WIDTH(XW), .DEPTH(SF), .BANK(VECTOR_BANK)) vector (
         .aclk(aclk), .write(advance & issue & loads), .write_address(s), .write_data(s_axis_tdata),
-        .read(advance), .read_address(s), .read_data(replayed));
-      always_ff @(posedge aclk) if (advance) begin
+        .read(fetch), .read_address(s), .read_data(replayed));
+      always_ff @(posedge aclk) if (fetch) begin
         is_new <= {is_new[0], loads};
         x      <= is_new[1] ? new2 : replayed;
       end
     end else begin : g_once
-      always_ff @(posedge aclk) if (advance) x <= new2;
+      always_ff @(posedge aclk) if (fetch) x <= new2;
     end
   endgenerate
 
   // The vector is chosen behind its memory, the address of the weights waits in front of theirs.
   reg  [AW-1:0]              weight_address;
   wire [PE*SIMD*W_WIDTH-1:0] w;
-  always_ff @(posedge aclk) if (advance) weight_address <= address;
+  always_ff @(posedge aclk) if (fetch) weight_address <= address;
   rom #(
     .WIDTH(PE * SIMD * W_WIDTH), .DEPTH(WORDS), .BANK(WEIGHT_BANK), .STYLE(MEMORY), .FILE(WEIGHT_FILE)
-  ) weights (.aclk(aclk), .enable(advance), .address(weight_address), .data(w));
+  ) weights (.aclk(aclk), .enable(fetch), .address(weight_address), .data(w));
 
   multiply_accumulate #(
     .PE(PE), .SIMD(SIMD), .PARALLEL(PARALLEL), .IN_WIDTH(IN_WIDTH), .IN_SIGNED(IN_SIGNED), .W_WIDTH(W_WIDTH),
     .W_SIGNED(W_SIGNED), .ACC_WIDTH(ACC_WIDTH), .SHIFT(SHIFT), .ROWS_PER_DSP(ROWS_PER_DSP), .SPACING(SPACING),
     .ROW_BLOCKS(MATRICES * NF), .BIAS_FILE(BIAS_FILE)
   ) rows (
-    .aclk(aclk), .aresetn(aresetn), .advance(advance), .issue(issue), .first(s == '0), .last(s_last), .x(x), .w(w),
+    .aclk(aclk), .aresetn(aresetn), .advance(advance), .fetch(fetch), .issue(issue), .first(s == '0), .last(s_last),
+    .x(x), .w(w),
     .m_axis_tdata(m_axis_tdata), .m_axis_tvalid(m_axis_tvalid), .m_axis_tready(m_axis_tready));
 endmodule
 `default_nettype wire

@@ -17,10 +17,12 @@ module multiply #(
   parameter integer W_SIGNED     = 1,
   parameter integer ROWS_PER_DSP = 2,
   parameter integer SPACING      = 16,  // bits between the weights of a DSP block; see product_dsp
-  parameter integer PORT         = 25   // a DSP48E1
+  parameter integer PORT         = 25,  // a DSP48E1
+  parameter integer NARROW       = (X_WIDTH < W_WIDTH) ? X_WIDTH : W_WIDTH,                 // follow from the others:
+  parameter integer STEPS        = (ROWS_PER_DSP == 0) ? 1 + $clog2((NARROW + 1) / 2) : 4   // latency
 ) (
   input  wire                                   aclk,
-  input  wire                                   enable,
+  input  wire [STEPS-1:0]                       enable,   // of the registers one after the other
   input  wire [SIMD*X_WIDTH-1:0]                x,
   input  wire [ROWS*SIMD*W_WIDTH-1:0]           w,
   output wire [ROWS*SIMD*(X_WIDTH+W_WIDTH)-1:0] products

@@ -11,7 +11,8 @@
 // from the low bits up. ACC_WIDTH must hold the exact result; sums on the way may wrap, which modulo arithmetic undoes.
 //
 // A stalled output stops the whole pipeline: `advance` is low. It enables thousands of registers, so it comes straight
-// out of one: the ready of a FIFO with room for what is under way when the output stalls.
+// out of one: the ready of a FIFO with room for what is under way when the output stalls. Registers of data then also
+// take what no block stands for; a fast simulation (SLIMFAB_SIMULATION) spares itself that, and nothing else changes.
 `default_nettype none
 module multiply_accumulate #(
   parameter integer PE           = 2,
@@ -31,6 +32,7 @@ module multiply_accumulate #(
   input  wire                              aclk,
   input  wire                              aresetn,
   output wire                              advance,
+  output wire                              fetch,     // enables what brings the operands of issued blocks
   input  wire                              issue,
   input  wire                              first,
   input  wire                              last,
@@ -47,6 +49,7 @@ module multiply_accumulate #(
   localparam integer NARROW   = (IN_WIDTH < W_WIDTH) ? IN_WIDTH : W_WIDTH;
   localparam integer MULTIPLY = (ROWS_PER_DSP == 0) ? 1 + $clog2((NARROW + 1) / 2) : 4;
   localparam integer STEPS    = 3 + MULTIPLY + $clog2(SIMD);   // registers in front of the accumulator
+  localparam integer LEVELS   = (SIMD > 1) ? $clog2(SIMD) : 1;
   localparam integer PRODUCT  = IN_WIDTH + W_WIDTH;
   localparam integer SUM      = PRODUCT + $clog2(SIMD);
   localparam integer IS_SIGNED = (IN_SIGNED != 0 || W_SIGNED != 0) ? 1 : 0;
@@ -79,6 +82,14 @@ module multiply_accumulate #(
   rom #(.WIDTH(PE * ACC_WIDTH), .DEPTH(ROW_BLOCKS), .FILE(BIAS_FILE)) biases (
     .aclk(aclk), .enable(advance), .address(row), .data(bias));
 
+`ifdef SLIMFAB_SIMULATION
+  wire [STEPS-1:0] moves = {STEPS{advance}} & valid_q;
+  assign fetch = advance & (issue | valid_q[0] | valid_q[1]);
+`else
+  wire [STEPS-1:0] moves = {STEPS{advance}};
+  assign fetch = advance;
+`endif
+  wire unused = &{1'b0, moves};
   wire [PE*ACC_WIDTH-1:0] sums;
   generate
     for (genvar g = 0; g < PARALLEL; g = g + 1) begin : g_vector
@@ -87,13 +98,14 @@ module multiply_accumulate #(
         .ROWS(ROWS), .SIMD(SIMD), .X_WIDTH(IN_WIDTH), .X_SIGNED(IN_SIGNED), .W_WIDTH(W_WIDTH), .W_SIGNED(W_SIGNED),
         .ROWS_PER_DSP(ROWS_PER_DSP), .SPACING(SPACING)
       ) multipliers (
-        .aclk(aclk), .enable(advance), .x(x[g*SIMD*IN_WIDTH +: SIMD*IN_WIDTH]),
+        .aclk(aclk), .enable(moves[2 +: MULTIPLY]), .x(x[g*SIMD*IN_WIDTH +: SIMD*IN_WIDTH]),
         .w(w[g*ROWS*SIMD*W_WIDTH +: ROWS*SIMD*W_WIDTH]), .products(products));
       for (genvar r = 0; r < ROWS; r = r + 1) begin : g_row
         localparam integer P = g * ROWS + r;
         wire [SUM-1:0] sum;
         adder_tree #(.COUNT(SIMD), .WIDTH(PRODUCT), .IS_SIGNED(IS_SIGNED)) tree (
-          .aclk(aclk), .enable(advance), .terms(products[r*SIMD*PRODUCT +: SIMD*PRODUCT]), .sum(sum));
+          .aclk(aclk), .enable(moves[2 + MULTIPLY +: LEVELS]),
+          .terms(products[r*SIMD*PRODUCT +: SIMD*PRODUCT]), .sum(sum));
         wire signed [SUM:0]  exact = {(IS_SIGNED != 0) & sum[SUM-1], sum};
         reg  [ACC_WIDTH-1:0] accumulator;
         always_ff @(posedge aclk) if (advance & valid_q[STEPS-1])

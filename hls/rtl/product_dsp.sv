@@ -18,7 +18,7 @@ module product_dsp #(
   parameter integer W_SIGNED = 1
 ) (
   input  wire                              aclk,
-  input  wire                              enable,
+  input  wire [3:0]                        enable,   // of the registers one after the other
   input  wire [X_WIDTH-1:0]                x,
   input  wire [ROWS*W_WIDTH-1:0]           w,
   output wire [ROWS*(X_WIDTH+W_WIDTH)-1:0] products
@@ -50,12 +50,10 @@ module product_dsp #(
   reg signed [BW-1:0] b;
   (* use_dsp = "yes" *) reg signed [AW+BW-1:0] m;
   reg signed [AW+BW-1:0] p;
-  (* keep *) always_ff @(posedge aclk) if (enable) b <= {(X_SIGNED != 0) & x[X_WIDTH-1], x};
-  always_ff @(posedge aclk) if (enable) begin
-    a <= sums[(ROWS-1)*AW +: AW];
-    m <= a * b;
-    p <= m;
-  end
+  (* keep *) always_ff @(posedge aclk) if (enable[0]) b <= {(X_SIGNED != 0) & x[X_WIDTH-1], x};
+  always_ff @(posedge aclk) if (enable[0]) a <= sums[(ROWS-1)*AW +: AW];
+  always_ff @(posedge aclk) if (enable[1]) m <= a * b;
+  always_ff @(posedge aclk) if (enable[2]) p <= m;
 
   generate
     wire [ROWS*WIDTH-1:0] raw;
@@ -63,21 +61,19 @@ module product_dsp #(
       if (OVERLAP != 0 && r < ROWS - 1) begin : g_overlap
         wire [1:0] factor = w[(r+1)*W_WIDTH +: 2];
         reg  [1:0] low1, low2, low3;   // of the product above
-        always_ff @(posedge aclk) if (enable) begin
-          low1 <= {(factor[1] & x[0]) ^ (factor[0] & x[1]), factor[0] & x[0]};
-          low2 <= low1;
-          low3 <= low2;
-        end
+        always_ff @(posedge aclk) if (enable[0]) low1 <= {(factor[1] & x[0]) ^ (factor[0] & x[1]), factor[0] & x[0]};
+        always_ff @(posedge aclk) if (enable[1]) low2 <= low1;
+        always_ff @(posedge aclk) if (enable[2]) low3 <= low2;
         assign raw[r*WIDTH +: WIDTH] = p[r*SPACING +: WIDTH] - (WIDTH'(low3) << SPACING);
       end else begin : g_clear
         assign raw[r*WIDTH +: WIDTH] = p[r*SPACING +: WIDTH];
       end
       reg [WIDTH-1:0] product;
       if (r == 0) begin : g_lowest
-        always_ff @(posedge aclk) if (enable) product <= raw[WIDTH-1:0];
+        always_ff @(posedge aclk) if (enable[3]) product <= raw[WIDTH-1:0];
       end else begin : g_carried
         wire signed [WIDTH:0] below = {(NEGATIVE != 0) & raw[r*WIDTH-1], raw[(r-1)*WIDTH +: WIDTH]};
-        always_ff @(posedge aclk) if (enable) product <= raw[r*WIDTH +: WIDTH] - WIDTH'(below >>> SPACING);
+        always_ff @(posedge aclk) if (enable[3]) product <= raw[r*WIDTH +: WIDTH] - WIDTH'(below >>> SPACING);
       end
       assign products[r*WIDTH +: WIDTH] = product;
     end

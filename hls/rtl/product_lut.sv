@@ -11,10 +11,11 @@ module product_lut #(
   parameter integer X_WIDTH  = 4,
   parameter integer X_SIGNED = 1,
   parameter integer Y_WIDTH  = 4,
-  parameter integer Y_SIGNED = 1
+  parameter integer Y_SIGNED = 1,
+  parameter integer STEPS    = 1 + $clog2((((X_WIDTH < Y_WIDTH) ? X_WIDTH : Y_WIDTH) + 1) / 2)   // follows
 ) (
   input  wire                       aclk,
-  input  wire                       enable,
+  input  wire [STEPS-1:0]           enable,   // of the registers one after the other
   input  wire [X_WIDTH-1:0]         x,
   input  wire [Y_WIDTH-1:0]         y,
   output wire [X_WIDTH+Y_WIDTH-1:0] product
@@ -27,6 +28,8 @@ module product_lut #(
       localparam integer PAIRS = (Y_WIDTH + 1) / 2;
       localparam integer WIDTH = X_WIDTH + Y_WIDTH;
       localparam integer PW    = X_WIDTH + 3;         // -2 x ... 3 x
+      localparam integer SUMS  = (STEPS > 1) ? STEPS - 1 : 1;
+      wire [STEPS:0]           moves = {1'b0, enable};
       wire [PW-1:0]            one = {{3{(X_SIGNED != 0) & x[X_WIDTH-1]}}, x};
       wire [2*PAIRS-1:0]       bits;
       wire [PAIRS*WIDTH-1:0]   terms;
@@ -41,16 +44,17 @@ module product_lut #(
         reg signed [PW-1:0] pair;
         // The highest bit of a number in two's complement counts negative.
         if (Y_SIGNED != 0 && i == PAIRS - 1) begin : g_minus
-          always_ff @(posedge aclk) if (enable) pair <= low - high;
+          always_ff @(posedge aclk) if (enable[0]) pair <= low - high;
         end else begin : g_plus
-          always_ff @(posedge aclk) if (enable) pair <= low + high;
+          always_ff @(posedge aclk) if (enable[0]) pair <= low + high;
         end
         wire signed [WIDTH+2:0] wide = (WIDTH + 3)'(pair);
         assign terms[i*WIDTH +: WIDTH] = WIDTH'(wide) << (2 * i);
         wire unused = &{1'b0, wide};
       end
       adder_tree #(.COUNT(PAIRS), .WIDTH(WIDTH), .SUM_WIDTH(WIDTH)) tree (
-        .aclk(aclk), .enable(enable), .terms(terms), .sum(product));
+        .aclk(aclk), .enable(moves[SUMS:1]), .terms(terms), .sum(product));
+      wire unused = &{1'b0, moves};
     end
   endgenerate
 endmodule

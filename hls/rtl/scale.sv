@@ -89,7 +89,7 @@ module scale #(
       if (DSP == 0) begin : g_luts
         wire [IN_WIDTH+S_WIDTH-1:0] product;
         product_lut #(.X_WIDTH(IN_WIDTH), .X_SIGNED(IN_SIGNED), .Y_WIDTH(S_WIDTH), .Y_SIGNED(S_SIGNED)) multiplier (
-          .aclk(aclk), .enable(advance), .x(x), .y(s), .product(product));
+          .aclk(aclk), .enable({MULTIPLY{advance}}), .x(x), .y(s), .product(product));
         wire sign = (IN_SIGNED != 0 || S_SIGNED != 0) & product[IN_WIDTH+S_WIDTH-1];
         wire signed [IN_WIDTH+S_WIDTH:0] exact = $signed({sign, product});
         assign terms[OUT_WIDTH +: OUT_WIDTH] = OUT_WIDTH'(exact) << SHIFT;
@@ -113,7 +113,7 @@ module scale #(
         end
       end
       adder_tree #(.COUNT(TERMS), .WIDTH(OUT_WIDTH)) sum_up (
-        .aclk(aclk), .enable(advance), .terms(terms), .sum(sum));
+        .aclk(aclk), .enable({$clog2(TERMS){advance}}), .terms(terms), .sum(sum));
       assign m_axis_tdata[i*OUT_WIDTH +: OUT_WIDTH] = sum[OUT_WIDTH-1:0];   // sums on the way may be wider
       wire unused = &{1'b0, sum};
     end

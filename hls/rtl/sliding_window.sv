@@ -101,7 +101,7 @@ module sliding_window #(
       is_padding    <= (PAD_TOP > 0);
       is_between    <= 1'b0;
       is_below      <= 1'b0;
-    end else begin
+    end else if (push | row_end) begin
       if (push) place <= row_end ? '0 : place + 1'b1;
       if (row_end) begin
         row        <= last_row ? '0 : row + 1'b1;
@@ -143,31 +143,18 @@ module sliding_window #(
   wire advance    = ~valid_q[3] | m_axis_tready;
   wire issue      = ~ahead[SW];
   wire step       = advance & issue;
-  wire across_end = c_end & kx_end;                 // the last beat of a kernel row
-  wire group_end  = across_end & ky_end;
-  wire row_read   = step & group_end & g_end & ox_end;
+  wire flow       = advance & (issue | (|valid_q[2:0]));   // something moves on the way out
+  wire row_read   = step & c_end & kx_end & ky_end & g_end & ox_end;
   wire [SW-1:0] freed = row_read ? (oy_end ? SW'(EXTENT) : SW'(GIVEN)) : '0;
   always_ff @(posedge aclk) begin
     if (!aresetn) begin
-      oy       <= '0;
-      ox       <= '0;
-      g        <= '0;
-      ky       <= '0;
-      kx       <= '0;
-      c        <= '0;
       ahead    <= -(SW+1)'(EXTENT);
       room     <= SW'(BUFFER_ROWS);
       released <= '0;
     end else begin
-      if (step)                             c  <= c_end ? '0 : c + 1'b1;
-      if (step & c_end)                     kx <= kx_end ? '0 : kx + 1'b1;
-      if (step & across_end)                ky <= ky_end ? '0 : ky + 1'b1;
-      if (step & group_end)                 g  <= g_end ? '0 : g + 1'b1;
-      if (step & group_end & g_end)         ox <= ox_end ? '0 : ox + 1'b1;
-      if (row_read)                         oy <= oy_end ? '0 : oy + 1'b1;
-      ahead <= ahead + $signed({{SW{1'b0}}, stored}) - $signed({1'b0, freed});
-      room  <= room - SW'(stored) + (advance ? released : '0);
-      if (advance) released <= freed;
+      if (stored | row_read) ahead <= ahead + $signed({{SW{1'b0}}, stored}) - $signed({1'b0, freed});
+      if (stored | flow)     room  <= room - SW'(stored) + (flow ? released : '0);
+      if (flow) released <= freed;
     end
   end
 
@@ -200,16 +187,37 @@ module sliding_window #(
                                   oy_end ? (AW+1)'(DEPTH - NEXT_IMAGE) : (AW+1)'(DEPTH - NEXT));
   always_ff @(posedge aclk) begin
     if (!aresetn) begin
+      oy         <= '0;
+      ox         <= '0;
+      g          <= '0;
+      ky         <= '0;
+      kx         <= '0;
+      c          <= '0;
       y          <= -YW'(PAD_TOP);
       column     <= -XW'(PAD_LEFT * BLOCKS);
       line       <= '0;
       first_line <= '0;
     end else if (step) begin
       column <= column + move_x;
-      if (across_end) y <= y + move_y;
-      if (across_end)
-        line <= ~ky_end ? after(line, AW'(BELOW), (AW+1)'(DEPTH - BELOW)) : row_read ? next_line : first_line;
-      if (row_read) first_line <= next_line;
+      c      <= c_end ? '0 : c + 1'b1;
+      if (c_end) begin
+        kx <= kx_end ? '0 : kx + 1'b1;
+        if (kx_end) begin
+          ky   <= ky_end ? '0 : ky + 1'b1;
+          y    <= y + move_y;
+          line <= ~ky_end ? after(line, AW'(BELOW), (AW+1)'(DEPTH - BELOW)) : row_read ? next_line : first_line;
+          if (ky_end) begin
+            g <= g_end ? '0 : g + 1'b1;
+            if (g_end) begin
+              ox <= ox_end ? '0 : ox + 1'b1;
+              if (ox_end) begin
+                oy         <= oy_end ? '0 : oy + 1'b1;
+                first_line <= next_line;
+              end
+            end
+          end
+        end
+      end
     end
   end
 
@@ -219,7 +227,7 @@ module sliding_window #(
   reg  [2:0]             outside_q;
   reg  [LANES*WIDTH-1:0] result;
   wire [LANES*WIDTH-1:0] value;
-  always_ff @(posedge aclk) if (advance) begin
+  always_ff @(posedge aclk) if (flow) begin
     read_address <= line + AW'(column);
     outside_q    <= {outside_q[1:0], is_outside};
     result       <= outside_q[2] ? {LANES{WIDTH'(PAD_VALUE)}} : value;
@@ -227,7 +235,7 @@ module sliding_window #(
   ram #(.WIDTH(LANES * WIDTH), .DEPTH(DEPTH), .BANK(BANK)) lines (
     .aclk(aclk),
     .write(push & ~is_dropped), .write_address(write_address), .write_data(s_axis_tdata),
-    .read(advance), .read_address(read_address), .read_data(value));
+    .read(flow), .read_address(read_address), .read_data(value));
   always_ff @(posedge aclk) begin
     if (!aresetn) valid_q <= '0;
     else if (advance) valid_q <= {valid_q[2:0], issue};

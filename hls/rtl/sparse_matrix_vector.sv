@@ -98,7 +98,7 @@ module sparse_matrix_vector #(
   // ---- issuing: the steps of every vector that is there
   reg  [AW-1:0] step;
   reg  [CW-1:0] waiting;           // vectors, the one at work included
-  wire          advance;
+  wire          advance, fetch;
   wire          issue    = (waiting != '0);
   wire          step_end = issue & (step == AW'(STEPS - 1));
   always_ff @(posedge aclk) begin
@@ -140,7 +140,7 @@ module sparse_matrix_vector #(
   wire [XW-1:0] x;
   ram #(.WIDTH(XW), .DEPTH(DEPTH), .BANK(VECTOR_BANK)) vectors (
     .aclk(aclk), .write(push), .write_address(write_address), .write_data(s_axis_tdata),
-    .read(advance), .read_address(read_address), .read_data(x));
+    .read(fetch), .read_address(read_address), .read_data(x));
 
   // ---- the weights of the step, which lie in the order of the steps
   reg  [AW-1:0]              step1, step2, step3;
@@ -152,14 +152,15 @@ module sparse_matrix_vector #(
   end
   rom #(
     .WIDTH(PE * SIMD * W_WIDTH), .DEPTH(STEPS), .BANK(WEIGHT_BANK), .STYLE(MEMORY), .FILE(WEIGHT_FILE)
-  ) weights (.aclk(aclk), .enable(advance), .address(step3), .data(w));
+  ) weights (.aclk(aclk), .enable(fetch), .address(step3), .data(w));
 
   multiply_accumulate #(
     .PE(PE), .SIMD(SIMD), .IN_WIDTH(IN_WIDTH), .IN_SIGNED(IN_SIGNED), .W_WIDTH(W_WIDTH), .W_SIGNED(W_SIGNED),
     .ACC_WIDTH(ACC_WIDTH), .SHIFT(SHIFT), .ROWS_PER_DSP(ROWS_PER_DSP), .SPACING(SPACING), .ROW_BLOCKS(NF),
     .BIAS_FILE(BIAS_FILE)
   ) rows (
-    .aclk(aclk), .aresetn(aresetn), .advance(advance), .issue(valid_q[1]), .first(first), .last(last), .x(x), .w(w),
+    .aclk(aclk), .aresetn(aresetn), .advance(advance), .fetch(fetch), .issue(valid_q[1]), .first(first), .last(last),
+    .x(x), .w(w),
     .m_axis_tdata(m_axis_tdata), .m_axis_tvalid(m_axis_tvalid), .m_axis_tready(m_axis_tready));
 endmodule
 `default_nettype wire

@@ -89,7 +89,7 @@ module threshold #(
         always_ff @(posedge aclk) if (advance) reached[k] <= (distance >= thresholds[(i*STEPS + k)*TW +: TW]);
       end
       adder_tree #(.COUNT(STEPS), .WIDTH(1), .IS_SIGNED(0)) count_up (
-        .aclk(aclk), .enable(advance), .terms(reached), .sum(count));
+        .aclk(aclk), .enable({((STEPS > 1) ? $clog2(STEPS) : 1){advance}}), .terms(reached), .sum(count));
 
       // The start, and the slope times every bit of the count.
       wire sign = (S_SIGNED != 0) & slopes[i*S_WIDTH + S_WIDTH - 1];
@@ -103,7 +103,7 @@ module threshold #(
           terms[(k+1)*OUT_WIDTH +: OUT_WIDTH] <= count[k] ? climb << k : '0;
       end
       adder_tree #(.COUNT(CW + 1), .WIDTH(OUT_WIDTH)) sum_up (
-        .aclk(aclk), .enable(advance), .terms(terms), .sum(sum));
+        .aclk(aclk), .enable({$clog2(CW + 1){advance}}), .terms(terms), .sum(sum));
       assign m_axis_tdata[i*OUT_WIDTH +: OUT_WIDTH] = sum[OUT_WIDTH-1:0];   // sums on the way may be wider
       wire unused = &{1'b0, count, slope, sum};
     end
