@@ -10,19 +10,20 @@ import pytest
 from hwsim import device
 from hwsim.fpga.system import clock_mhz, fitted_start, transfers
 from hwsim.validate import board_finn, board_hls4ml, read_rows, scores
+from hwsim.validate.__main__ import main
 from hwsim.validate.board_fpgaconvnet import design, layers_of_partition, layers_of_rows
 from hwsim.validate.boards import BOARDS, board_of, placed
 
 HEAD = (
     "flow,network,board,clock_mhz,measured_latency_ms,measured_us_per_image_batch10000,measured_throughput,energy_uJ,"
-    "config_file"
+    "dsp,config_file"
 )
 # github:mlcommons/tiny_results_v0.7 and github:Xilinx/BNN-PYNQ, notebooks
-CNV_PYNQ = "FINN,CNV-w1a1 (FINN BNN-PYNQ CNV),pynq-z2,100,1.5118,,661.5,2530,folding.json"
-CNV_ULTRA96 = "FINN (BNN-PYNQ HLS),cnvW2A2 CNV,Ultra96 (inferred),300,1.622,387.55,2580,,"
+CNV_PYNQ = "FINN,CNV-w1a1 (FINN BNN-PYNQ CNV),pynq-z2,100,1.5118,,661.5,2530,,folding.json"
+CNV_ULTRA96 = "FINN (BNN-PYNQ HLS),cnvW2A2 CNV,Ultra96 (inferred),300,1.622,387.55,2580,,,"
 RN07 = (
     "hls4ml,RN07: 32x32x3 -> conv1x1x32 s1 -> conv4x4x4 s1 -> conv4x4x32 s1 -> conv4x4x32 s4 -> conv4x4x32 s1 -> "
-    "flatten 2048 -> dense 10; io_stream Resource RF16384,{board},100,{latency},,36,,"
+    "flatten 2048 -> dense 10; io_stream Resource RF16384,{board},100,{latency},,36,,,"
 )
 
 
@@ -39,7 +40,7 @@ def test_networks_of_the_table_are_predicted_within_the_bar(tmp_path):
     }
     (tmp_path / "folding.json").write_text(json.dumps(folding), encoding="utf-8")
     path = table(tmp_path, CNV_PYNQ, CNV_ULTRA96, RN07.format(board="pynq-z2", latency=27.325),
-                 RN07.format(board="arty-a7-100t", latency=33.18), "other,x,ZCU106,200MHz,0.37,,,,")  # fmt: skip
+                 RN07.format(board="arty-a7-100t", latency=33.18), "other,x,ZCU106,200MHz,0.37,,,,,")  # fmt: skip
     found = scores(BOARDS, read_rows(path))
     for name in ("FINN", "hls4ml"):
         latency = found[f"fpga_board_measurements/{name}"]["latency"]
@@ -51,7 +52,7 @@ def test_networks_of_the_table_are_predicted_within_the_bar(tmp_path):
 
 
 def test_without_a_folding_or_a_board_nothing_is_predicted(tmp_path):
-    path = table(tmp_path, "FINN,UNSW MLP 600-64-64-1,pynq-z1,100,1,,,,missing.json", CNV_PYNQ.replace("pynq-z2", "X"))
+    path = table(tmp_path, "FINN,UNSW MLP 600-64-64-1,pynq-z1,100,1,,,,,missing.json", CNV_PYNQ.replace("pynq-z2", "X"))
     assert list(placed(read_rows(path))) == [None, None]
 
 
@@ -109,6 +110,24 @@ PARTITION = {
 }  # fmt: skip
 
 
+def test_a_broken_file_predicts_nothing(tmp_path):
+    (tmp_path / "broken.json").write_text('{"partition": [{"layers": [{"name": "x"}]}]}', encoding="utf-8")
+    assert list(placed(read_rows(table(tmp_path, "fpgaConvNet,x,zc706,187,1,,,,,broken.json")))) == [None]
+
+
+def test_layers_of_designs_are_reported(tmp_path, capsys):
+    head = ("board,benchmark,name,type,k,use_dsp,rows_in,cols_in,ch_in,rows_out,cols_out,ch_out,stride,groups,"
+            "coarse_in,coarse_out,coarse_group,fine")  # fmt: skip
+    rows = (
+        "zc706,ic,Conv_1,CONVOLUTION,3x3,True,8,8,4,4,4,8,2,1,1,2,1,3",
+        "zc706,ic,Scale_2,BATCH_NORM,,,4,4,8,4,4,8,,,2,2,,",
+    )
+    path = tmp_path / "layers.csv"
+    path.write_text("\n".join((head, *rows)) + "\n", encoding="utf-8")
+    assert main([str(path)]) == 0
+    assert "zc706/ic: 2 layers, interval 768 cycles (Conv_1)" in capsys.readouterr().out
+
+
 def test_layers_of_a_partition_file_are_those_of_a_table():
     layers = layers_of_partition(PARTITION)
     assert [layer.work for layer in layers] == [3 * 4 * 8 / 2, 4]
@@ -117,6 +136,7 @@ def test_layers_of_a_partition_file_are_those_of_a_table():
            "coarse_out": "2", "coarse_group": "", "fine": "3"}  # fmt: skip
     assert layers_of_rows([row]) == layers[:1]
     assert design(layers).interval() == 16 * 48
+    assert [layer.dsp for layer in layers] == [2 * 3, 0]
     assert design([]) is None
     assert layers_of_partition({"Defaults": {}}) == []
 

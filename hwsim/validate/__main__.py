@@ -30,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SlimfabError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    sys.stdout.write(f"{given.table}: {table.name}, {len(rows)} rows\n\n" + "\n".join(lines(result)) + "\n")
+    text = [f"{given.table}: {table.name}, {len(rows)} rows", "", *lines(result), *table.report(rows)]
+    sys.stdout.write("\n".join(text) + "\n")
     return 0
 
 

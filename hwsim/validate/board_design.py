@@ -18,11 +18,12 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True)
 class BoardDesign:
-    """Stages, transfers and the pixels of one image."""
+    """Stages, transfers and the pixels of one image; DSP blocks where the generator's rule is known."""
 
     stages: tuple[PixelStage, ...]
     transfers: Transfers
     pixels_in: int
+    dsp: float = float("nan")
 
     def cycles(self) -> float:
         """From the first access of the wrapper to the end of its last one, for one image alone."""

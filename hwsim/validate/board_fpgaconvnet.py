@@ -3,7 +3,9 @@
 
 Cycles of a convolution per output pixel are ceil(taps / fine) per product of an input by an output channel, shared by
 ``coarse_in`` x ``coarse_out`` x ``coarse_group`` units (github:AlexMontgomerie/fpgaconvnet-model,
-models/layers/ConvolutionLayer.py); other layers move channels, ``coarse`` at a time.
+models/layers/ConvolutionLayer.py); other layers move channels, ``coarse`` at a time. Every multiplier of a convolution
+that asks for DSP blocks is one; a batch normalisation, here the rescaling of 24-bit sums, takes 2 per stream, and an
+addition three rescalings (the five designs of github:mlcommons/tiny_results_v1.1 then are within one block).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +18,7 @@ from hwsim.validate.board_design import BoardDesign
 
 CONVOLUTION_DEPTH = 20.0  # cycles through window, fork, products, adder tree, accumulator and bias
 LAYER_DEPTH = 2.0
+SCALE_DSP = 2  # blocks of a product of 24 bits by a scale of up to 35 (25 x 18 each, UG479)
 FIELDS = ("rows_in", "cols_in", "ch_in", "rows_out", "cols_out", "ch_out", "stride", "groups", "coarse_in",
           "coarse_out", "coarse_group", "fine")  # fmt: skip
 
@@ -39,6 +42,23 @@ class ConvNetLayer:
     coarse_group: int
     fine: int
     kernel: tuple[int, int]
+    use_dsp: bool = True
+
+    @property
+    def dsp(self) -> float:
+        """DSP blocks."""
+        streams = self.coarse_in * self.coarse_group
+        if self.kind in ("CONVOLUTION", "INNER_PRODUCT"):
+            return streams * self.coarse_out * self.fine * self.use_dsp
+        return float(
+            {"BATCH_NORM": SCALE_DSP, "ELTWISE": 3 * SCALE_DSP, "AVERAGE_POOLING": 1}.get(self.kind, 0) * streams
+        )
+
+    @property
+    def busy(self) -> float:
+        """Cycles per image."""
+        taken = self.ch_in / (self.coarse_in * self.coarse_group) * self.rows_in * self.cols_in
+        return max(self.work * self.rows_out * self.cols_out, taken)
 
     @property
     def work(self) -> float:
@@ -64,7 +84,8 @@ def layers_of_partition(config: Any) -> list[ConvNetLayer]:
         if "coarse" in given:
             values |= {"coarse_in": int(given["coarse"]), "coarse_out": int(given["coarse"])}
         kernel = (int(given.get("kernel_rows", 1)), int(given.get("kernel_cols", 1)))
-        found.append(ConvNetLayer(layer["name"], layer["type"], **values, kernel=kernel))
+        found.append(ConvNetLayer(layer["name"], layer["type"], **values, kernel=kernel,
+                                  use_dsp=bool(given.get("use_dsp", True))))  # fmt: skip
     return found
 
 
@@ -74,7 +95,8 @@ def layers_of_rows(rows: Iterable[Mapping[str, str]]) -> list[ConvNetLayer]:
     for row in rows:
         values = {name: int(float(row[name])) if row[name] not in ("", "None") else 1 for name in FIELDS}
         sides = row["k"].split("x") if "x" in row["k"] else ["1", "1"]
-        found.append(ConvNetLayer(row["name"], row["type"], **values, kernel=(int(sides[0]), int(sides[1]))))
+        found.append(ConvNetLayer(row["name"], row["type"], **values, kernel=(int(sides[0]), int(sides[1])),
+                                  use_dsp=row.get("use_dsp") != "False"))  # fmt: skip
     return found
 
 
@@ -107,7 +129,8 @@ def design(layers: Sequence[ConvNetLayer]) -> BoardDesign | None:
     first, last = layers[0], layers[-1]
     pixels = first.rows_in * first.cols_in
     results = last.rows_out * last.cols_out * last.ch_out
-    return BoardDesign(tuple(stages), transfers("stream", pixels, first.ch_in, results), pixels)
+    blocks = sum(layer.dsp for layer in layers)
+    return BoardDesign(tuple(stages), transfers("stream", pixels, first.ch_in, results), pixels, blocks)
 
 
 def _stage(layer: ConvNetLayer, sources: tuple[int, ...], stages: Sequence[PixelStage]) -> PixelStage:

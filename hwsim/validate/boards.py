@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,8 +65,14 @@ def board_of(text: str) -> Device | None:
 
 
 def design_of(row: Row, folder: Path) -> BoardDesign | None:
-    """The design a row describes, None where no reader knows it."""
-    configs = configurations(folder, row["config_file"])
+    """The design a row describes, None where no reader knows it or a file is not what its name says."""
+    try:
+        return _design_of(row, folder, configurations(folder, row["config_file"]))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        return None
+
+
+def _design_of(row: Row, folder: Path, configs: list[Any]) -> BoardDesign | None:
     if row["flow"].startswith("FINN"):
         return board_finn.design(row, configs)
     if row["flow"].startswith("hls4ml"):
@@ -92,16 +99,17 @@ def _truth(rows: Rows) -> Mapping[str, Numbers]:
     # A throughput beside a latency is its inverse, for images that are sent one at a time.
     alone = np.isnan(single) & np.isnan(batch)
     rate = np.where(alone, 1e6 / rows.number("measured_throughput"), batch)
-    return {"latency": single * 1e3, "energy": rows.number("energy_uJ"), "ii": rate * clock}
+    return {"latency": single * 1e3, "energy": rows.number("energy_uJ"), "ii": rate * clock, "dsp": rows.number("dsp")}
 
 
 def _predict(rows: Rows) -> Mapping[str, Prediction]:
-    latency, energy, interval = (np.full(len(rows), np.nan) for _ in range(3))
+    latency, energy, interval, dsp = (np.full(len(rows), np.nan) for _ in range(4))
     low, high = (np.full(len(rows), np.nan) for _ in range(2))
     for index, found in enumerate(placed(rows)):
         if found is None:
             continue
         latency[index], interval[index] = found.latency_us, found.design.interval()
+        dsp[index] = found.design.dsp
         if "power_w" in found.board:
             power = found.board.quantity("power_w")
             energy[index] = power.value * latency[index]
@@ -110,6 +118,7 @@ def _predict(rows: Rows) -> Mapping[str, Prediction]:
         "latency": Prediction(latency, latency / LATENCY_ERROR, latency * LATENCY_ERROR),
         "energy": Prediction(energy, low / ENERGY_ERROR, high * ENERGY_ERROR),
         "ii": Prediction(interval, interval / BATCH_ERROR, interval * BATCH_ERROR),
+        "dsp": Prediction(dsp, dsp - 1, dsp + 1),
     }
 
 
@@ -127,7 +136,7 @@ BOARDS = Table(
     name="fpga_board_measurements",
     required=(
         "flow", "network", "board", "clock_mhz", "measured_latency_ms", "measured_us_per_image_batch10000",
-        "measured_throughput", "energy_uJ", "config_file",
+        "measured_throughput", "energy_uJ", "dsp", "config_file",
     ),
     truth=_truth,
     predict=_predict,

@@ -26,6 +26,7 @@ class Table:
         predict: what a model says of the rows' configurations, by metric. It must not read a column of `truth`.
         slices: the slice each row belongs to, (rows,), as "data set/slice".
         label: what a row is called among the worst ones, (rows,).
+        report: lines about rows together, such as what the layers of a network amount to.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Table:
     predict: Callable[[Rows], Mapping[str, Prediction]]
     slices: Callable[[Rows], Texts]
     label: Callable[[Rows], Texts]
+    report: Callable[[Rows], Sequence[str]] = lambda rows: ()
 
 
 def truth_columns(columns: Mapping[str, str]) -> Callable[[Rows], Mapping[str, Numbers]]:

@@ -11,6 +11,8 @@ HEAD = f"{'metric':8} {'n':>5} {'unpredicted':>11} {'MAPE':>7} {'sMAPE':>7} {'R2
 def lines(result: Mapping[str, Mapping[str, Score]]) -> Iterator[str]:
     """One block per slice: a line per metric, and its worst rows as ``row: predicted instead of true``."""
     for name, found in result.items():
+        if not found:
+            continue
         yield name
         yield f"  {HEAD}  worst rows: predicted / true"
         for metric, score in found.items():

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of fpgaConvNet layers with their folding: cycles per image and DSP blocks of every layer.
+
+Such a table has no measured values, so nothing is scored; a report gives the interval, the latency and the DSP blocks
+of every design ("board/benchmark"), which fpga_board_measurements compares with boards.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from hwsim.validate.board_fpgaconvnet import FIELDS, ConvNetLayer, design, layers_of_rows
+from hwsim.validate.rows import Rows, Texts
+from hwsim.validate.table import Prediction, Table
+
+
+def _layers(rows: Rows) -> list[ConvNetLayer]:
+    names = list(rows.texts)
+    cells = zip(*(rows.text(name).tolist() for name in names), strict=True)
+    return layers_of_rows(dict(zip(names, row, strict=True)) for row in cells)
+
+
+def _predict(rows: Rows) -> Mapping[str, Prediction]:
+    layers = _layers(rows)
+    dsp = np.array([layer.dsp for layer in layers], dtype=np.float64)
+    cycles = np.array([layer.busy for layer in layers], dtype=np.float64)
+    return {"cycles": Prediction(cycles, cycles, cycles), "ii": Prediction(cycles, cycles, cycles),
+            "dsp": Prediction(dsp, dsp - 1, dsp + 1)}  # fmt: skip
+
+
+def _designs(rows: Rows) -> Texts:
+    return np.char.add(np.char.add(rows.text("board"), "/"), rows.text("benchmark"))
+
+
+def _report(rows: Rows) -> Iterator[str]:
+    names = _designs(rows)
+    for name in sorted(set(names.tolist())):
+        layers = _layers(rows.where(names == name))
+        found = design(layers)
+        if found is not None:
+            slowest = max(layers, key=lambda layer: layer.busy)
+            yield (f"{name}: {len(layers)} layers, interval {found.interval():.0f} cycles ({slowest.name}), "
+                   f"latency {found.cycles():.0f} cycles, {found.dsp:.0f} DSP")  # fmt: skip
+
+
+FPGACONVNET_LAYERS = Table(
+    name="fpgaconvnet_layers",
+    required=("board", "benchmark", "name", "type", "k", "use_dsp", *FIELDS),
+    truth=lambda rows: {},
+    predict=_predict,
+    slices=lambda rows: np.char.add("fpgaconvnet_layers/", _designs(rows)),
+    label=lambda rows: rows.text("name"),
+    report=lambda rows: tuple(_report(rows)),
+)
