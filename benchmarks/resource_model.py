@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Constants of the resource models from a table of synthesised designs, and how well they carry over to other shapes.
+"""Constants of the hls4ml resource models from a table of synthesised designs, and how well they carry over.
 
     python benchmarks/resource_model.py TABLE.csv [--no-baseline]
 
-TABLE.csv is a table of hls4ml designs by layer (see `python -m hwsim.validate`). The first lines are the constants,
-error bars and calibrated ranges as hwsim/fpga/hls4ml_constants.py keeps them. Then, for every slice and metric, the
-sMAPE in percent of three predictions of the same rows: by constants fitted to other shapes, by the constants of
-all rows, and by a gradient-boosted tree (scikit-learn, default settings, log of the counts) trained on other shapes.
-A regime with a single shape is split by weight bits instead. "exact" is the share of rows whose first prediction is
-the truth.
+TABLE.csv is a table of hls4ml designs by layer or of whole projects (see `python -m hwsim.validate`). The first lines
+are the constants, error bars and calibrated ranges as hwsim/fpga/hls4ml_constants.py keeps them. Then, for every slice
+and metric, the sMAPE in percent of three predictions of the same rows: by constants fitted to other groups, by the
+constants in the package, and by a gradient-boosted tree (scikit-learn, default settings, log of the counts) trained on
+other groups. Groups are layer shapes – where a regime has a single shape, weight bits – and networks. "exact" is the
+share of rows whose first prediction is the truth.
 """
 
 import argparse
 import os
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -23,16 +25,30 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim.errors import SlimfabError
-from hwsim.fpga.calibrate_dense import calibrate, left_out_shapes
-from hwsim.fpga.hls4ml_dense import METRICS, DenseLayers, cost, regime
+from hwsim.fpga import calibrate_dense, calibrate_mlp, hls4ml_dense, hls4ml_mlp
 from hwsim.fpga.linear import Calibration
-from hwsim.validate.hls4ml_synth import HLS4ML_SYNTH, dense_layers, slices
-from hwsim.validate.rows import read_rows
+from hwsim.validate import hls4ml_projects, hls4ml_synth
+from hwsim.validate.rows import Rows, read_rows
 from hwsim.validate.scores import smape_of
 from hwsim.validate.table import recognise
 
 Array = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.str_]
+METRICS = hls4ml_dense.METRICS
 DIGITS = 4  # of the constants
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """The rows a model covers: what is true, what is predicted, and what a tree may know; arrays by row."""
+
+    slices: Labels
+    groups: Labels
+    truth: Mapping[str, Array]
+    held_out: Mapping[str, Array]
+    shipped: Mapping[str, Array]
+    features: Array
+    calibrations: Mapping[str, Calibration]
 
 
 def main() -> int:
@@ -41,33 +57,77 @@ def main() -> int:
     parser.add_argument("table", type=Path)
     parser.add_argument("--no-baseline", action="store_true", help="without the boosted tree")
     given = parser.parse_args()
+    studies = {"hls4ml_synth": of_layers, "hls4ml_projects": of_projects}
     try:
         rows = read_rows(given.table)
-        recognise(rows, (HLS4ML_SYNTH,), str(given.table))
+        kind = recognise(rows, (hls4ml_synth.HLS4ML_SYNTH, hls4ml_projects.HLS4ML_PROJECTS), str(given.table))
+        study = studies[kind.name](rows)
     except SlimfabError as error:
         print(error, file=sys.stderr)
         return 2
-    known, layers = dense_layers(rows)
-    dense = rows.where(known)
-    truth = {metric: np.rint(column) for metric, column in HLS4ML_SYNTH.truth(dense).items()}
-    print_constants(calibrate(layers, truth))
-    held_out, shipped = left_out_shapes(layers, truth), cost(layers)
-    trees = {} if given.no_baseline else {metric: boosted(layers, truth[metric]) for metric in METRICS}
-    names = slices(dense)
-    print(f"\n{'slice':28} {'metric':8} {'n':>4} {'left out':>9} {'exact':>7} {'all rows':>9} {'tree':>9}")
-    for name in np.unique(names).tolist():
+    print_constants(study.calibrations)
+    print(f"\n{'slice':28} {'metric':8} {'n':>4} {'left out':>9} {'exact':>7} {'package':>9} {'tree':>9}")
+    trees = {} if given.no_baseline else {
+        metric: boosted(study.features, study.truth[metric], study.groups) for metric in METRICS
+    }  # fmt: skip
+    for name in np.unique(study.slices).tolist():
         for metric in METRICS:
-            own, y = names == name, truth[metric]
-            ours = held_out[metric]
-            figures = [smape(ours[own], y[own]), 100 * float((ours[own] == y[own]).mean()),
-                       smape(shipped[metric].value[own], y[own]),
-                       smape(trees[metric][own], y[own]) if trees else np.nan]  # fmt: skip
-            print(f"{name:28} {metric:8} {own.sum():4} " + " ".join(
-                f"{figure:{width}.2f}" for figure, width in zip(figures, (9, 7, 9, 9), strict=True)))  # fmt: skip
+            print(line(study, name, metric, trees.get(metric)))
     return 0
 
 
-def print_constants(found: dict[str, Calibration]) -> None:
+def of_layers(rows: Rows) -> Study:
+    """Single dense layers."""
+    known, layers = hls4ml_synth.dense_layers(rows)
+    dense = rows.where(known)
+    truth = {metric: np.rint(column) for metric, column in hls4ml_synth.HLS4ML_SYNTH.truth(dense).items()}
+    shapes, kinds = dense_shapes(layers), hls4ml_dense.regime(layers)
+    alone = [kind for kind in np.unique(kinds).tolist() if len(np.unique(shapes[kinds == kind])) == 1]
+    bits = np.char.add(shapes, layers.weight_bits.astype(str))
+    features = np.stack([layers.n_in, layers.n_out, layers.weight_bits, layers.reuse,
+                         layers.n_in * layers.n_out / layers.reuse, layers.resource], axis=1)  # fmt: skip
+    return Study(
+        hls4ml_synth.slices(dense), np.where(np.isin(kinds, alone), bits, shapes), truth,
+        calibrate_dense.left_out_shapes(layers, truth),
+        {metric: figure.value for metric, figure in hls4ml_dense.cost(layers).items()}, features,
+        calibrate_dense.calibrate(layers, truth),
+    )  # fmt: skip
+
+
+def dense_shapes(layers: hls4ml_dense.DenseLayers) -> Labels:
+    """Names of the layers' shapes."""
+    return np.array([f"{n:g}x{m:g} " for n, m in zip(layers.n_in, layers.n_out, strict=True)])
+
+
+def of_projects(rows: Rows) -> Study:
+    """Whole multilayer perceptrons."""
+    known, mlps = hls4ml_projects.mlps(rows)
+    found = rows.where(known)
+    truth = {metric: np.rint(column) for metric, column in hls4ml_projects.HLS4ML_PROJECTS.truth(found).items()}
+    groups = hls4ml_projects.networks(found)
+    features = np.stack([
+        mlps.dense_layers, mlps.per_design(mlps.n_in * mlps.n_out), mlps.per_design(mlps.nonzero),
+        mlps.reuse[mlps.is_last], mlps.clock_ns, mlps.lut_multipliers, mlps.n_out[mlps.is_last],
+    ], axis=1)  # fmt: skip
+    return Study(
+        hls4ml_projects.slices(found), groups, truth, calibrate_mlp.left_out_networks(mlps, truth, groups),
+        {metric: figure.value for metric, figure in hls4ml_mlp.cost(mlps).items()}, features,
+        {"MLP": calibrate_mlp.calibrate(mlps, truth, groups)},
+    )  # fmt: skip
+
+
+def line(study: Study, name: str, metric: str, tree: Array | None) -> str:
+    """One line of the table."""
+    own, truth, ours = study.slices == name, study.truth[metric], study.held_out[metric]
+    figures = [smape(ours[own], truth[own]), 100 * float((ours[own] == truth[own]).mean()),
+               smape(study.shipped[metric][own], truth[own]),
+               np.nan if tree is None else smape(tree[own], truth[own])]  # fmt: skip
+    return f"{name:28} {metric:8} {own.sum():4} " + " ".join(
+        f"{figure:{width}.2f}" for figure, width in zip(figures, (9, 7, 9, 9), strict=True)
+    )
+
+
+def print_constants(found: Mapping[str, Calibration]) -> None:
     """The calibrations as a Python literal."""
     for kind, one in found.items():
         constants = {metric: {term: rounded(value) for term, value in terms.items()}
@@ -87,21 +147,14 @@ def smape(predicted: Array, truth: Array) -> float:
     return float(smape_of(np.rint(predicted[given]), truth[given]).mean()) if given.any() else float("nan")
 
 
-def boosted(layers: DenseLayers, truth: Array) -> Array:
-    """Predictions of a gradient-boosted tree trained on the other shapes of all regimes."""
-    from sklearn.ensemble import HistGradientBoostingRegressor
+def boosted(features: Array, truth: Array, groups: Labels) -> Array:
+    """Predictions of every group by a gradient-boosted tree trained on the others."""
+    from sklearn.ensemble import GradientBoostingRegressor
 
-    features = np.stack([layers.n_in, layers.n_out, layers.weight_bits, layers.reuse,
-                         layers.n_in * layers.n_out / layers.reuse, layers.resource], axis=1)  # fmt: skip
-    shapes, kinds = layers.n_in + 1j * layers.n_out, regime(layers)
-    alone = {kind for kind in np.unique(kinds).tolist() if len(np.unique(shapes[kinds == kind])) == 1}
-    groups = [f"{shape} {bits}" if kind in alone else f"{shape}"
-              for shape, bits, kind in zip(shapes, layers.weight_bits, kinds, strict=True)]  # fmt: skip
-    labels = np.array(groups)
     predicted = np.full(len(truth), np.nan)
-    for group in np.unique(labels):
-        own = labels == group
-        tree = HistGradientBoostingRegressor(random_state=0).fit(features[~own], np.log1p(truth[~own]))
+    for group in np.unique(groups):
+        own = groups == group
+        tree = GradientBoostingRegressor(random_state=0).fit(features[~own], np.log1p(truth[~own]))
         predicted[own] = np.expm1(tree.predict(features[own]))
     return predicted
 

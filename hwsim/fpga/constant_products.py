@@ -57,6 +57,28 @@ def uniform(n_in: Array, n_out: Array, limit: Array) -> Products:
     return Products(nonzero, shift_adds, multipliers, small)
 
 
+def trained(n_in: Array, n_out: Array, nonzero: Array, deviation: Array, weight_bits: Array) -> Products:
+    """Products of normally distributed weights, in units of their last bit, of which some were pruned.
+
+    Args:
+        n_in, n_out: shapes of the layers, (layers,).
+        nonzero: weights other than zero, (layers,).
+        deviation: standard deviation of the weights, (layers,).
+        weight_bits: width of the weights, sign included, (layers,).
+    """
+    values = np.arange(1, int(2 ** (np.max(weight_bits, initial=1.0) - 1)) + 1, dtype=np.float64)
+    digits = signed_digits(len(values) + 1)[1:]
+    inputs, outputs, kept, sigma, bits = (x[:, None] for x in (n_in, n_out, nonzero, deviation, weight_bits))
+    share = np.where(values < 2 ** (bits - 1), _normal((values + 0.5) / sigma) - _normal((values - 0.5) / sigma), 0.0)
+    share *= kept / (2 * inputs * outputs * np.maximum(share.sum(axis=1, keepdims=True), 1e-9))
+    return Products(*_count(inputs, outputs, values, digits, share).T)
+
+
+def _normal(x: Array) -> Array:
+    """The normal distribution function within 2e-4 (Page, Applied Statistics 26(1), 1977)."""
+    return np.asarray(0.5 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))))
+
+
 def _count(inputs: Array, outputs: Array, values: Array, digits: npt.NDArray[np.int64], share: Array) -> Array:
     """The four counts, (points, 4), of values that are taken with probability `share`, as often as their negatives."""
     distinct = inputs * (1 - (1 - share) ** outputs)

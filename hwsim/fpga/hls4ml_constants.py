@@ -5,6 +5,10 @@ DENSE (hwsim/fpga/hls4ml_dense.py): 738 single dense layers of github:Dendendele
 HLS estimates before logic synthesis, xcu250, 5 ns, hls4ml with io_parallel, untrained weights). Printed by
 `python benchmarks/resource_model.py TABLE.csv`; error bars are relative half-widths that hold 95 % of the layers whose
 shape was left out of the fit.
+
+MLP (hwsim/fpga/hls4ml_mlp.py): 23 projects with four multilayer perceptrons of github:ArgyKokk/hls4ml_MLP_estimator
+(Vitis HLS 2021.1 estimates before logic synthesis, xc7z007s, 3.33 and 5 ns, 8-bit weights and inputs, reuse 1, 2 and
+100, multipliers in DSP blocks or LUTs), from a table of projects in the same way, networks left out in place of shapes.
 """
 
 from hwsim.fpga.linear import Calibration
@@ -55,3 +59,20 @@ DENSE: dict[str, Calibration] = {
         range={"n_in": (64.0, 64.0), "n_out": (32.0, 32.0), "weight_bits": (2.0, 14.0), "reuse": (1.0, 1023.0)},
     ),
 }
+
+MLP = Calibration(
+    constants={
+        "scale": {"hidden": 1.25, "output": 2.5},
+        "lut": {"add": 19.77, "pipelined_add": 2.426, "fast_pipelined_add": 2.784, "waiting_product": 15.83},
+        "ff": {"add": 12.71, "fast_pipelined_add": 10.48, "product": 13.85, "delayed_bit": 1.74},
+    },
+    bars={"lut": 0.179, "ff": 0.2229, "dsp": 0.05457, "bram18": 0.0, "cycles": 0.06122, "ii": 0.1163},
+    range={
+        "n_in": (3.0, 196.0),
+        "n_out": (2.0, 64.0),
+        "weight_bits": (8.0, 8.0),
+        "input_bits": (8.0, 8.0),
+        "reuse": (1.0, 100.0),
+        "clock_ns": (3.33, 5.0),
+    },
+)

@@ -32,15 +32,16 @@ def evaluate(terms: Terms, constants: Constants) -> Array:
     return np.asarray(sum(constants[name] * column for name, column in terms.items()), dtype=np.float64)
 
 
-def fit(terms: Terms, truth: Array) -> dict[str, float]:
+def fit(terms: Terms, truth: Array, known: Array | float = 0.0) -> dict[str, float]:
     """The constants with the smallest sum of squared relative errors; 0 for a term that is 0 in all designs.
 
     Args:
         terms: columns of shape (designs,).
         truth: positive counts, (designs,).
+        known: the part of the counts that needs no constants, (designs,).
     """
     weighted = np.stack([column / truth for column in terms.values()], axis=1)
-    solution = np.linalg.lstsq(weighted, np.ones(len(truth)), rcond=None)[0]
+    solution = np.linalg.lstsq(weighted, (truth - known) / truth, rcond=None)[0]
     return dict(zip(terms, solution.tolist(), strict=True))
 
 

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of hls4ml designs: which rows are covered, what their cells mean, and their slices."""
+
+from pathlib import Path
+
+import numpy as np
+
+from hwsim.fpga.hls4ml_mlp import cost
+from hwsim.validate.hls4ml_projects import HLS4ML_PROJECTS, mlps, networks
+from hwsim.validate.hls4ml_synth import HLS4ML_SYNTH, dense_layers
+from hwsim.validate.rows import Rows, read_rows
+from hwsim.validate.scores import scores
+
+LAYERS = """\
+dataset,design,topology,layer_type,n_in,n_out,weight_bits,precision_note,reuse_factor,strategy,clk_target_ns,\
+lat_max_cycles,ii_max_cycles,lut,ff,dsp,bram18
+made,a,,dense,48,16,8,lecun_uniform,96,resource,5,98,96,9000,700,8,4
+made,b,,dense,48,16,8,lecun_uniform,1,resource,5,1,2,20000,3000,90,0
+made,c,,dense,48,16,8,lecun_uniform,1024,latency,5,99,100,20000,3000,1,0
+made,d,,dense,48,16,8,trained,96,resource,5,98,96,9000,700,8,4
+made,e,,conv1d,48,16,8,,1.0,not stated,5,9,,9000,700,8,4
+"""
+PROJECTS = """\
+project,topology,reuse_factors,strategies,io_type,weight_types,nnz,clk_target_ns,lat_max,ii_max,hls_lut,hls_ff,hls_dsp,\
+hls_bram18
+x/one/p/DSP_reuse1,"dense(20->10,rf1) -> dense(10->4,rf1)",1,latency,io_parallel,\
+"input_t=ap_fixed<6,2>; weight2_t=ap_fixed<8,1>; weight5_t=ap_fixed<7,2>","150,40",5,25,1,5000,4000,70,4
+x/one/p/LUT_reuse2,"dense(20->10,rf2) -> dense(10->4,rf2)",2,latency,io_parallel,\
+"input_t=ap_fixed<6,2>; weight2_t=ap_fixed<8,1>; weight5_t=ap_fixed<7,2>","150,40",3.33,25,2,5000,4000,0,4
+x/two/p/r,"dense(20->10,rf2)",2,resource,io_parallel,"input_t=ap_fixed<6,2>; weight2_t=ap_fixed<8,1>",\
+150,5,25,2,50,40,0,4
+x/two/p/s,"conv2d(8x8) -> dense(10->4,rf2)",2,latency,io_stream,,,5,25,2,5000,4000,0,4
+x/two/p/t,"dense(20->10,rf2)",2,latency,io_parallel,"input_t=ap_fixed<6,2>; weight2_t=ap_fixed<8,1>",,5,25,2,50,40,0,4
+"""
+
+
+def rows(folder: Path, text: str) -> Rows:
+    path = folder / "table.csv"
+    path.write_text(text, encoding="utf-8")
+    return read_rows(path)
+
+
+def test_layers_with_drawn_weights_are_covered(tmp_path: Path) -> None:
+    known, layers = dense_layers(rows(tmp_path, LAYERS))
+    assert known.tolist() == [True, True, True, False, False]
+    assert layers.reuse.tolist() == [96, 1, 1023]  # the latency strategy keeps what was written
+    np.testing.assert_allclose(layers.weight_limit, 32)  # sqrt(3 / 48) of 128
+
+
+def test_layer_slices_go_by_strategy(tmp_path: Path) -> None:
+    table = rows(tmp_path, LAYERS)
+    assert HLS4ML_SYNTH.slices(table).tolist() == [
+        "made/resource", "made/rf1", "made/latency", "made/resource", "made/conv1d"
+    ]  # fmt: skip
+    result = scores(HLS4ML_SYNTH, table)
+    assert (result["made/resource"]["ii"].n, result["made/resource"]["ii"].unpredicted) == (1, 1)
+    assert result["made/resource"]["ii"].exact == 1.0
+    assert (result["made/conv1d"]["lut"].n, result["made/conv1d"]["lut"].unpredicted) == (0, 1)
+
+
+def test_projects_of_dense_layers_are_covered(tmp_path: Path) -> None:
+    known, found = mlps(rows(tmp_path, PROJECTS))
+    assert known.tolist() == [True, True, False, False, False]
+    assert found.design.tolist() == [0, 0, 1, 1]
+    assert found.n_in.tolist() == [20, 10, 20, 10]
+    assert found.nonzero.tolist() == [150, 40, 150, 40]
+    assert found.weight_bits.tolist() == [8, 7, 8, 7]
+    assert found.weight_frac.tolist() == [7, 5, 7, 5]
+    assert found.input_bits.tolist() == [6, 6, 6, 6]
+    assert found.reuse.tolist() == [1, 1, 2, 2]
+    assert found.clock_ns.tolist() == [5, 3.33]
+    assert found.lut_multipliers.tolist() == [False, True]
+    assert found.is_last.tolist() == [False, True, False, True]
+
+
+def test_project_groups_ignore_the_reuse_factor(tmp_path: Path) -> None:
+    names = networks(rows(tmp_path, PROJECTS)).tolist()
+    assert names[0] == names[1] == "dense(20->10) -> dense(10->4)"
+
+
+def test_project_rows_without_a_model_are_counted(tmp_path: Path) -> None:
+    table = rows(tmp_path, PROJECTS)
+    result = scores(HLS4ML_PROJECTS, table)
+    assert set(result) == {"hls4ml_projects/rf1", "hls4ml_projects/latency", "hls4ml_projects/resource"}
+    assert (result["hls4ml_projects/latency"]["dsp"].n, result["hls4ml_projects/latency"]["dsp"].unpredicted) == (1, 2)
+    _, found = mlps(table)
+    lut = cost(found)["lut"].value[0]
+    assert result["hls4ml_projects/rf1"]["lut"].smape == abs(lut - 5000) * 200 / (lut + 5000)
+
+
+def test_a_table_without_any_covered_row(tmp_path: Path) -> None:
+    lines = PROJECTS.splitlines()
+    result = scores(HLS4ML_PROJECTS, rows(tmp_path, "\n".join([lines[0], lines[4]]) + "\n"))
+    assert result["hls4ml_projects/latency"]["lut"].unpredicted == 1
+    lines = LAYERS.splitlines()
+    result = scores(HLS4ML_SYNTH, rows(tmp_path, "\n".join([lines[0], lines[5]]) + "\n"))
+    assert result["made/conv1d"]["lut"].unpredicted == 1
