@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from token_runs import same_cycles
 
 from hls.beats import pack
 from hls.dataflow import Dataflow, Stream
@@ -41,7 +42,10 @@ def behind_a_fork(unit: Unit, source: Stream, result: Stream) -> Dataflow:
 
 
 def meets_contract(dataflow: Dataflow, values: np.ndarray, expected: np.ndarray, folder: Path, cache: Path) -> Run:
-    """Bits under every stall pattern, bits and cycles after two resets; values and expected are (images, values)."""
+    """Bits and the token level's cycles under every stall pattern, bits and cycles after two resets.
+
+    Values and expected are (images, values).
+    """
     write(dataflow, folder / "design")
     timing = dataflow.units[-1].timing  # what stands in front of it, if anything, takes no cycle
     resets = (timing.latency // 2 + 1, timing.latency + timing.interval // 2 + 1)  # in the first image, and later
@@ -50,10 +54,12 @@ def meets_contract(dataflow: Dataflow, values: np.ndarray, expected: np.ndarray,
     got = (run.in_cycles.shape[1], run.out_cycles.shape[1], run.latency, run.interval)
     assert got == (timing.beats_in, timing.beats_out, timing.latency, timing.interval)
     counters_agree(dataflow, run)
+    same_cycles(dataflow, run, Stalls())
     for pattern in PATTERNS:
         stalled = simulate(dataflow, folder / "design", values, pattern, cache=cache, optimise=QUICK)
         np.testing.assert_array_equal(stalled.values, expected)
         counters_agree(dataflow, stalled)
+        same_cycles(dataflow, stalled, pattern)
     return run
 
 

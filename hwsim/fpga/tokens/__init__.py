@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The token level: in which cycle every beat passes every wire of a pipeline, without simulating the hardware."""
+
+from hwsim.fpga.tokens.engine import Flow, Outside, peak, simulate
+from hwsim.fpga.tokens.stages import Fork, Node, Pattern, Pipe, Pipeline, Queue, Schedule, Stage, Window, pattern
+
+__all__ = [
+    "Flow",
+    "Fork",
+    "Node",
+    "Outside",
+    "Pattern",
+    "Pipe",
+    "Pipeline",
+    "Queue",
+    "Schedule",
+    "Stage",
+    "Window",
+    "pattern",
+    "peak",
+    "simulate",
+]

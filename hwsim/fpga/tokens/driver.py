@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+# mypy: disable-error-code="no-any-return"
+"""Who hands on what, and what that waits for: see :mod:`hwsim.fpga.tokens.kernel`."""
+
+from typing import Any
+
+from hwsim.fpga.tokens.kernel import (
+    FORK,
+    NOTHING,
+    PASSED,
+    PIPE,
+    QUEUE,
+    SCHEDULE,
+    SOURCE,
+    WINDOW,
+    compiled,
+    read_schedule,
+    read_window,
+    take_pipe,
+    take_queue,
+    take_schedule,
+    take_window,
+)
+
+
+@compiled
+def take(nodes: Any, heap: Any, u: int, port: int, cycle: int) -> int:
+    """When node u, no fork, takes a beat that is offered from ``cycle`` on; -1 - n where it waits for node n."""
+    kind = nodes[u].kind
+    if kind == PIPE:
+        passed = take_pipe(nodes, heap, u, port, cycle)
+    elif kind == QUEUE:
+        passed = take_queue(nodes, heap, u, cycle)
+    elif kind == WINDOW:
+        passed = take_window(nodes, heap, u, cycle)
+    elif kind == SCHEDULE:
+        passed = take_schedule(nodes, heap, u, cycle)
+    else:
+        passed = take_sink(nodes[u], heap, cycle)
+    if passed >= 0:
+        heap[PASSED] += 1
+    return passed
+
+
+@compiled
+def take_sink(node: Any, heap: Any, cycle: int) -> int:
+    """The result is taken in the first cycle in which the receiver is ready."""
+    if node.period > 0:  # cycles of which it is known whether the receiver is ready; behind them, it always is
+        while cycle < node.period and heap[node.READY + cycle] == 0:
+            cycle += 1
+    heap[node.POPS + node.taken] = cycle
+    node.taken += 1
+    return cycle
+
+
+@compiled
+def take_all(nodes: Any, heap: Any, u: int, cycle: int) -> int:
+    """As :func:`take`, for a fork: when the last of its readers has taken the beat.
+
+    Of readers that wait, one that has not been followed in vain is named.
+    """
+    node = nodes[u]
+    last, blocked = 0, 0
+    for reader in range(node.inputs):
+        passed = heap[node.TAKEN + reader]
+        if passed < 0:
+            passed = take(nodes, heap, heap[node.READERS + 2 * reader], heap[node.READERS + 2 * reader + 1], cycle)
+            if passed >= 0:
+                heap[node.TAKEN + reader] = passed
+                node.failed = 0
+                node.taken += 1
+        if passed >= 0:
+            last = max(last, passed)
+        elif blocked == 0 or node.failed >> node.current & 1:
+            blocked, node.current = passed, reader
+    if blocked < 0 and node.failed >> node.current & 1:
+        node.current = -1
+        return -1 - NOTHING
+    if blocked < 0:
+        return blocked
+    for reader in range(node.inputs):
+        heap[node.TAKEN + reader] = -1
+    return last
+
+
+@compiled
+def offered(nodes: Any, heap: Any, u: int) -> int:
+    """From which cycle on node u offers its next beat; -1 - n where that waits for node n."""
+    node = nodes[u]
+    kind = node.kind
+    if kind == QUEUE:
+        if node.sent == node.taken:
+            return -1 - heap[node.GIVERS]
+        return max(heap[node.PUSHES + (node.sent & node.mask)] + node.latency, node.last + 1)
+    if kind == SOURCE:
+        if node.sent == node.limit:
+            return -1 - NOTHING
+        gap = heap[node.GAPS + node.sent] if node.period > 0 else 0
+        return max(node.last + 1 + gap, node.free)
+    if node.sent == node.given:
+        blocked = 0
+        if kind == WINDOW:
+            blocked = read_window(nodes, heap, u)
+        elif kind == SCHEDULE:
+            blocked = read_schedule(nodes, heap, u)
+        else:
+            blocked = -1 - heap[node.GIVERS + (heap[node.TURNS + node.index] if node.TURNS >= 0 else 0)]
+        if blocked < 0:
+            return blocked
+    return int(heap[node.TICKS + (node.sent & node.mask)] + node.latency + node.sent_waited)
+
+
+@compiled
+def hand_on(node: Any, heap: Any, cycle: int, passed: int) -> None:
+    """Note that the beat that the node offered from ``cycle`` on has passed."""
+    if node.kind == QUEUE:
+        heap[node.POPS + (node.sent & node.mask)] = passed
+        node.last = passed
+    elif node.kind == SOURCE:
+        heap[node.PUSHES + node.sent] = passed
+        node.last = passed
+    else:
+        heap[node.WAITS + (node.sent & node.mask)] = passed - cycle
+        node.sent_waited += passed - cycle
+    node.sent += 1
+    if node.kind == QUEUE or node.kind == SOURCE:
+        return
+    while node.seen < node.sent:
+        place = node.seen & node.mask
+        if heap[node.TICKS + place] + node.latency > node.last + 1:
+            break
+        node.waited += heap[node.WAITS + place]
+        node.seen += 1
+
+
+@compiled
+def step(nodes: Any, heap: Any, u: int) -> int:
+    """Let node u hand on its next beat; the cycle in which it passes, or -1 - n where that waits for node n."""
+    node = nodes[u]
+    cycle = offered(nodes, heap, u)
+    if cycle < 0:
+        nodes[node.next].current = -1  # it waits for its own beat, not for a reader
+        return cycle
+    if nodes[node.next].kind == FORK:
+        passed = take_all(nodes, heap, node.next, cycle)
+    else:
+        passed = take(nodes, heap, node.next, node.port, cycle)
+    if passed >= 0:
+        hand_on(node, heap, cycle, passed)
+    return passed
+
+
+@compiled
+def drive(nodes: Any, heap: Any, first: int, stack: Any, marks: Any, trail: Any) -> bool:
+    """Let a node hand on its next beat, and whatever must pass before; False where that cannot be.
+
+    ``trail`` then holds how many nodes wait for each other in a circle, and these nodes; 0 where a beat is missing.
+    """
+    top = -1
+    follow = first
+    trail[0] = 0
+    found = 0
+    while True:
+        if follow >= 0:
+            top += 1
+            stack[top] = follow
+            nodes[follow].busy = 1
+            nodes[nodes[follow].next].failed = 0
+        u = stack[top]
+        found = step(nodes, heap, u)
+        if found >= 0:
+            nodes[u].busy = 0
+            top -= 1
+            follow = -1
+            if top < 0:
+                return True
+            continue
+        follow = -1 - found
+        if follow != NOTHING and nodes[follow].kind == FORK:
+            follow = heap[nodes[follow].GIVERS]
+        marks[top] = heap[PASSED]
+        if follow == NOTHING or nodes[follow].busy:
+            note_trail(stack, top, follow, trail)
+            top = give_up(nodes, stack, top, marks, heap[PASSED])
+            follow = -1
+            if top < 0:
+                return False
+
+
+@compiled
+def give_up(nodes: Any, stack: Any, top: int, marks: Any, moved: int) -> int:
+    """The place on the stack of the node that tries again: behind it something moved, or a fork has other readers."""
+    while top >= 0:
+        node = nodes[stack[top]]
+        behind = nodes[node.next]
+        if marks[top] != moved:
+            behind.failed = 0
+            return top
+        if behind.kind == FORK and behind.current >= 0:
+            behind.failed |= 1 << behind.current
+            return top
+        node.busy = 0
+        top -= 1
+    return top
+
+
+@compiled
+def note_trail(stack: Any, top: int, follow: int, trail: Any) -> None:
+    """Keep the nodes on the stack from ``follow`` on."""
+    if follow == NOTHING:
+        return
+    trail[0] = 0
+    for place in range(top + 1):
+        if stack[place] == follow or trail[0] > 0:
+            trail[0] += 1
+            trail[trail[0]] = stack[place]
+
+
+@compiled
+def run(nodes: Any, heap: Any, stack: Any, marks: Any, trail: Any) -> None:
+    """Let every beat pass that can; ``trail`` as in :func:`drive`."""
+    while drive(nodes, heap, 0, stack, marks, trail):
+        pass
+    circle = trail[0]
+    moved = circle == 0
+    while moved:
+        moved = False
+        for u in range(len(nodes) - 1):
+            if nodes[u].kind != FORK:
+                while drive(nodes, heap, u, stack, marks, trail):
+                    moved = True

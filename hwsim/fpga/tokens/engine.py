@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images through a pipeline: the cycle in which every beat passes, exactly."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hwsim.errors import InputError
+from hwsim.fpga.tokens.stages import Fork, Node, Pipe, Pipeline, Queue, Schedule, Window
+
+Cycles = npt.NDArray[np.int64]
+
+START = 1  # cycles from the end of the reset to the first one in which a design works (hls/rtl/control.sv)
+_SPARE = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Outside:
+    """What stands at both ends of a pipeline, from the cycle in which its reset ends.
+
+    ``gaps[k]`` is how many cycles after beat k - 1 was taken, or the reset ended, the source goes on pausing;
+    ``ready[c]`` whether the receiver is ready in cycle c. None, or what lies behind the arrays' ends: no pause.
+    """
+
+    gaps: Cycles | None = None
+    ready: npt.NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """When beats passed: ``in_cycles`` (images, beats in) and ``out_cycles`` (images, beats out) at both ends.
+
+    ``queues`` has, for every FIFO by name, the cycles in which each beat came and left. Where ``circle`` names nodes,
+    each of them waits for the next and the last one for the first: a deadlock. Then cycles are only those of the beats
+    that passed, one row.
+    """
+
+    in_cycles: Cycles
+    out_cycles: Cycles
+    queues: dict[str, tuple[Cycles, Cycles]]
+    circle: tuple[str, ...] = ()
+    beats: int = field(default=0, repr=False)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the first beat in to the last beat out of the first image."""
+        return int(self.out_cycles[0, -1] - self.in_cycles[0, 0])
+
+    @property
+    def interval(self) -> int | None:
+        """Cycles between the last beats of the last two images; None for one image."""
+        return int(self.out_cycles[-1, -1] - self.out_cycles[-2, -1]) if len(self.out_cycles) > 1 else None
+
+    def occupancy(self) -> dict[str, int]:
+        """The most beats that each FIFO held at once."""
+        return {name: peak(*cycles) for name, cycles in self.queues.items()}
+
+
+def peak(came: Cycles, left: Cycles) -> int:
+    """The most beats that are in a FIFO at once, counted behind each cycle; both arrays in order."""
+    if len(came) == 0:
+        return 0
+    return int((np.arange(1, len(came) + 1) - np.searchsorted(left, came, side="right")).max())
+
+
+def simulate(pipeline: Pipeline, images: int, outside: Outside | None = None) -> Flow:
+    """Stream images through a pipeline.
+
+    Args:
+        images: at least 1.
+        outside: pauses at both ends; none by default.
+
+    Raises:
+        InputError: no image.
+    """
+    from hwsim.fpga.tokens.driver import run
+
+    if images < 1:
+        raise InputError(f"images: got {images}; expected at least 1; stream one")
+    nodes, heap = _Layout(pipeline, images, outside or Outside()).finish()
+    count = len(nodes)
+    stack, marks, trail = (np.zeros(count + 1, dtype=np.int64) for _ in range(3))
+    run(nodes, heap, stack, marks, trail)
+    return _flow(pipeline, images, nodes, heap, trail)
+
+
+def _flow(pipeline: Pipeline, images: int, nodes: Any, heap: Cycles, trail: Cycles) -> Flow:
+    source, sink = nodes[0], nodes[-1]
+    ins = heap[source["PUSHES"] :][: source["sent"]]
+    outs = heap[sink["POPS"] :][: sink["taken"]]
+    done = sink["taken"] >= images * pipeline.beats_out and source["sent"] == images * pipeline.beats_in
+    rows = images if done else 1
+    circle = () if done else tuple(pipeline.nodes[u - 1].name if u else "source" for u in trail[1 : trail[0] + 1])
+    queues = {}
+    for number, node in enumerate(pipeline.nodes, 1):
+        if isinstance(node.stage, Queue) and node.stage.latency == 1:
+            one = nodes[number]
+            queues[node.name] = heap[one["PUSHES"] :][: one["taken"]], heap[one["POPS"] :][: one["sent"]]
+    return Flow(ins.reshape(rows, -1), outs.reshape(rows, -1), queues, circle, int(heap[0]))
+
+
+class _Layout:
+    """Records and heap of a pipeline: constants and arrays of every node, for so many images."""
+
+    def __init__(self, pipeline: Pipeline, images: int, outside: Outside) -> None:
+        from hwsim.fpga.tokens import kernel
+
+        self.kernel, self.pipeline, self.images, self.outside = kernel, pipeline, images, outside
+        self.nodes = np.zeros(len(pipeline.nodes) + 2, dtype=kernel.NODE)
+        self.parts: list[Cycles] = [np.zeros(1, dtype=np.int64)]
+        self.size = 1
+        self.beats = _beats(pipeline)
+
+    def put(self, values: Any) -> int:
+        """The place in the heap of an array."""
+        part = np.asarray(values, dtype=np.int64).ravel()
+        place, self.size = self.size, self.size + len(part)
+        self.parts.append(part)
+        return place
+
+    def room(self, count: int, value: int = 0) -> int:
+        """The place of ``count`` numbers to be filled in."""
+        return self.put(np.full(count, value, dtype=np.int64))
+
+    def finish(self) -> tuple[Any, Cycles]:
+        """Records and heap."""
+        nodes, pipeline, kernel = self.nodes, self.pipeline, self.kernel
+        nodes["last"], nodes["free"], nodes["TURNS"], nodes["slot"], nodes["inputs"] = -1, START, -1, -1, 1
+        for number, node in enumerate(pipeline.nodes, 1):
+            self.fill(nodes[number], node)
+            nodes[number]["GIVERS"] = self.put([pipeline.givers[wire] + 1 for wire in node.inputs])
+        self.ends()
+        for wire, giver in pipeline.givers.items():
+            taker, port = pipeline.takers[wire]
+            nodes[giver + 1]["next"], nodes[giver + 1]["port"] = taker + 1, port
+        for number, node in enumerate(pipeline.nodes, 1):
+            if isinstance(node.stage, Fork):
+                readers = [(taker + 1, port) for taker, port in (pipeline.takers[wire] for wire in node.outputs)]
+                nodes[number]["READERS"], nodes[number]["kind"] = self.put(readers), kernel.FORK
+                nodes[number]["inputs"], nodes[number]["TAKEN"] = len(readers), self.room(len(readers), -1)
+        return nodes, np.concatenate(self.parts)
+
+    def ends(self) -> None:
+        """The source and the sink."""
+        source, sink = self.nodes[0], self.nodes[-1]
+        source["kind"], sink["kind"] = self.kernel.SOURCE, self.kernel.SINK
+        source["limit"] = self.images * self.pipeline.beats_in
+        source["PUSHES"], sink["POPS"] = self.room(source["limit"]), self.room(self.images * self.pipeline.beats_out)
+        if self.outside.gaps is not None:
+            gaps = np.zeros(source["limit"], dtype=np.int64)
+            given = self.outside.gaps[: len(gaps)]
+            gaps[: len(given)] = given
+            source["period"], source["GAPS"] = 1, self.put(gaps)
+        if self.outside.ready is not None:
+            sink["period"], sink["READY"] = len(self.outside.ready), self.put(self.outside.ready)
+        sink["GIVERS"] = self.put([self.pipeline.givers[self.pipeline.result] + 1])
+
+    def fill(self, one: Any, node: Node) -> None:
+        """The constants and arrays of a stage."""
+        fillers = {Pipe: self.pipe, Queue: self.queue, Window: self.window, Schedule: self.schedule}
+        filler: Any = fillers.get(type(node.stage))
+        if filler is not None:
+            filler(one, node)
+
+    def pipe(self, one: Any, node: Node) -> None:
+        """See :class:`Pipe`."""
+        stage = node.stage
+        assert isinstance(stage, Pipe)
+        each = stage.pattern
+        one["kind"], one["latency"], one["period"] = self.kernel.PIPE, stage.latency, each.beats_in
+        one["BEFORE"], one["GIVES"] = self.put(each.before), self.put(each.gives)
+        one["AFTER"], one["SPACING"] = self.put(each.after), self.put(each.spacing)
+        self.ring(one, int((each.before + each.gives + each.after).max()))
+        one["inputs"] = len(node.inputs)
+        one["OFFERS"], one["TAKEN"] = self.room(len(node.inputs), -1), self.room(len(node.inputs), -1)
+        if stage.turns:
+            one["TURNS"] = self.put(stage.turns)
+
+    def ring(self, one: Any, batch: int) -> None:
+        """Room for the beats that are on their way at once."""
+        size = 1 << (2 * batch + 2 * int(one["latency"]) + _SPARE).bit_length()
+        one["mask"], one["TICKS"], one["WAITS"] = size - 1, self.room(size), self.room(size)
+
+    def queue(self, one: Any, node: Node) -> None:
+        """See :class:`Queue`; of FIFOs all beats are kept."""
+        stage = node.stage
+        assert isinstance(stage, Queue)
+        one["kind"], one["depth"], one["latency"] = self.kernel.QUEUE, stage.depth, stage.latency
+        beats = self.images * self.beats[node.inputs[0]] if stage.latency else stage.depth
+        size = 1 << (beats + _SPARE).bit_length()
+        one["mask"], one["PUSHES"], one["POPS"] = size - 1, self.room(size), self.room(size)
+
+    def window(self, one: Any, node: Node) -> None:
+        """See :class:`Window`."""
+        stage = node.stage
+        assert isinstance(stage, Window)
+        one["kind"], one["latency"], one["period"] = self.kernel.WINDOW, stage.latency, len(stage.rows)
+        one["ROWS"], one["KEPT"] = self.put(stage.rows), self.put(stage.kept)
+        one["out_rows"], one["row_beats"] = stage.out_rows, stage.beats_per_row
+        one["buffer"], one["extent"], one["given_up"] = stage.buffer_rows, stage.extent, stage.given_up
+        one["limit"] = self.images * stage.out_rows
+        one["READY"] = self.room((self.images + 1) * int(stage.kept.sum()))
+        one["FREED"] = self.room(self.images * stage.out_rows, -1)
+        self.ring(one, stage.beats_per_row)
+
+    def schedule(self, one: Any, node: Node) -> None:
+        """See :class:`Schedule`."""
+        stage = node.stage
+        assert isinstance(stage, Schedule)
+        one["kind"], one["latency"], one["period"] = self.kernel.SCHEDULE, stage.latency, stage.beats
+        one["depth"], one["steps"], one["release"] = stage.depth, stage.steps, stage.release
+        one["ENDS"], one["row_beats"] = self.put(stage.ends), len(stage.ends)
+        vectors = self.images * self.beats[node.inputs[0]] // stage.beats + 1
+        one["READY"], one["FREED"] = self.room(vectors), self.room(vectors, -1)
+        self.ring(one, len(stage.ends))
+
+
+def _beats(pipeline: Pipeline) -> dict[str, int]:
+    """Beats per image of every wire, from those that come in."""
+    beats = {pipeline.source: pipeline.beats_in}
+    for node in pipeline.nodes:
+        first = beats[node.inputs[0]]
+        beats |= dict.fromkeys(node.outputs, _given(node, first))
+    return beats
+
+
+def _given(node: Node, first: int) -> int:
+    stage = node.stage
+    if isinstance(stage, Pipe):
+        if not stage.turns:
+            return first * stage.pattern.beats_out // stage.pattern.beats_in
+        return first * len(stage.turns) // stage.turns.count(0)
+    if isinstance(stage, Window):
+        return stage.out_rows * stage.beats_per_row
+    if isinstance(stage, Schedule):
+        return first // stage.beats * len(stage.ends)
+    return first
