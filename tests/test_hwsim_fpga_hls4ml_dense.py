@@ -6,7 +6,7 @@ import pytest
 
 from hwsim.fpga.calibrate_dense import calibrate, left_out_shapes
 from hwsim.fpga.hls4ml_constants import DENSE
-from hwsim.fpga.hls4ml_dense import METRICS, REGIMES, DenseLayers, cost, outside, regime, rom_blocks, untrained_limit
+from hwsim.fpga.hls4ml_dense import METRICS, REGIMES, DenseLayers, cost, outside, regime, untrained_limit
 
 
 def layers(*rows: tuple[float, float, float, float, bool]) -> DenseLayers:
@@ -46,31 +46,6 @@ def test_products_take_turns_at_the_multipliers() -> None:
     products = 2 + (one("cycles", 64, 32, 12, 256, 0) - 2) * multipliers
     assert one("dsp", 64, 32, 12, 256, 0) == multipliers
     assert one("dsp", 64, 32, 12, 1, 0) == pytest.approx(products, rel=0.02)
-
-
-@pytest.mark.parametrize(
-    ("width", "depth", "blocks"),
-    [
-        (36, 512, 1),
-        (37, 512, 2),
-        (18, 1024, 1),
-        (19, 1024, 2),
-        (36, 1024, 2),
-        (9, 2048, 1),
-        (1, 16384, 1),
-        (40, 1200, 4),
-    ],
-)
-def test_rom_fills_columns_of_block_ram(width: int, depth: int, blocks: int) -> None:
-    assert rom_blocks(np.array([float(width)]), np.array([float(depth)])).tolist() == [blocks]
-
-
-def test_rom_never_needs_less_for_more() -> None:
-    width, depth = np.meshgrid(np.arange(1.0, 150.0), 2.0 ** np.arange(8, 15))
-    blocks = rom_blocks(width.ravel(), depth.ravel()).reshape(width.shape)
-    assert (np.diff(blocks, axis=1) >= 0).all()
-    assert (np.diff(blocks, axis=0) >= 0).all()
-    assert (18 * 1024 * blocks >= width * depth).all()
 
 
 def test_cost_has_bars_around_whole_numbers() -> None:

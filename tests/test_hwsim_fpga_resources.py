@@ -27,6 +27,23 @@ def test_block_rams_follow_their_aspect_ratios(width, depth, blocks):
     assert r.bram18(width, depth) == blocks
 
 
+@pytest.mark.parametrize(
+    ("width", "depth", "blocks"),
+    [(36, 512, 1), (37, 512, 2), (18, 1024, 1), (19, 1024, 2), (36, 1024, 2), (9, 2048, 1), (1, 16384, 1),
+     (40, 1200, 4), (2, 511, 0), (2, 512, 1)],
+)  # fmt: skip
+def test_roms_fill_columns_of_block_ram(width, depth, blocks):
+    assert r.rom_blocks(width, depth) == blocks
+
+
+def test_larger_roms_never_take_fewer_blocks_and_fit():
+    width, depth = np.meshgrid(np.arange(2.0, 150.0), 2.0 ** np.arange(9, 15))
+    blocks = r.rom_blocks(width, depth)
+    assert (np.diff(blocks, axis=1) >= 0).all()
+    assert (np.diff(blocks, axis=0) >= 0).all()
+    assert (18 * 1024 * blocks >= width * depth).all()
+
+
 @LAW
 @given(BITS, DEPTHS)
 def test_a_memory_is_either_in_luts_or_in_blocks_and_large_enough(width, depth):

@@ -13,6 +13,7 @@ from hwsim.fpga import pipeline as timing
 from hwsim.fpga.folded import legal_pe, legal_simd
 from hwsim.fpga.folding import choose_design, cost_of
 from hwsim.fpga.hls4ml import Cost, legal_reuse_factors
+from hwsim.fpga.hls_report import note
 from hwsim.fpga.power import dynamic_uj
 from hwsim.fpga.resources import SHELL
 from hwsim.fpga.stages import Pipeline, Stage, pipeline
@@ -54,7 +55,8 @@ def _estimate(network: Network, device: Device, batch: int, design: Design | Non
     if design is not None:
         _check_design(stages, design, device)
     chosen = design or choose_design(network, device, mapping.name)
-    cost = _stage_costs(stages, chosen, mapping)
+    foldings = tuple(_folding(stage, chosen, mapping) for stage in stages.stages)
+    cost = cost_of(stages, np.arange(len(foldings)), foldings, mapping.name, chosen.io_type, chosen.fifo_depths)
     clock = chosen.clock_mhz
     interval, latency = _cycles(stages, cost, chosen, device)
     total = latency + (batch - 1) * interval
@@ -74,14 +76,12 @@ def _estimate(network: Network, device: Device, batch: int, design: Design | Non
         energy_uj=energy, power_w=power, bytes_moved=Figure.exact(moved),
         resources=resources, capacity=capacity,
         layers=_layers(stages, cost, clock, energy),
-        notes=(*_notes(stages, chosen, design, mapping, resources, capacity), power_note),
+        notes=(
+            *_notes(stages, chosen, design, mapping, resources, capacity),
+            *_reported(stages, foldings, chosen, mapping),
+            power_note,
+        ),
     )  # fmt: skip
-
-
-def _stage_costs(stages: Pipeline, design: Design, mapping: Mapping) -> Cost:
-    foldings = tuple(_folding(stage, design, mapping) for stage in stages.stages)
-    return cost_of(stages, np.arange(len(foldings)), foldings, mapping.name, design.io_type,
-                   design.fifo_depths)  # fmt: skip
 
 
 def _folding(stage: Stage, design: Design, mapping: Mapping) -> Folding:
@@ -185,6 +185,11 @@ def _layers(
             Resources(**figures, uram=None),
         ))  # fmt: skip
     return tuple(layers)
+
+
+def _reported(stages: Pipeline, foldings: tuple[Folding, ...], design: Design, mapping: Mapping) -> list[str]:
+    found = note(stages.stages, foldings, design.io_type) if mapping is HLS4ML else None
+    return [] if found is None else [found]
 
 
 def _notes(

@@ -8,11 +8,14 @@ against synthesis reports:
   (github:fastmachinelearning/hls4ml-live-demo, pynqz2_rn06_v8: 100 pixels x (9216 + 4) = 922,000 cycles.)
 * io_stream, latency: pipelined over input pixels with II = rf.  (hls4ml-tutorial part 6: 32 x 32 pixels, II 1028.)
 * io_parallel, resource, dense: II = rf, latency = rf + 2 (871 designs of github:Dendendelen/wa-hls4ml-search).
+* io_parallel, latency: products take turns at the multipliers that hls4ml allows, and the layer starts again two cycles
+  after the last turn or after rf cycles, whichever is sooner (its 14 designs; hwsim/fpga/hls4ml_dense.py).
 * activations, additions and poolings: one pixel per cycle and 3 to 4 cycles of depth (ALVEO-PYNQ_ML reports).
 
 A matrix of mw x mh with reuse factor rf has mw * mh / rf multipliers; rf must divide mw, or be mw times a divisor
 of mh (hls4ml, FPGABackend._validate_reuse_factor), and at most 4096 multipliers can be unrolled (Vitis HLS limit).
-A network has no weights here: unrolled layers are costed as if no weight were zero.
+A network has no weights here: unrolled layers are costed as if no weight were zero, and as spread as Keras draws them
+(hwsim/fpga/constant_products.py).
 """
 
 from collections.abc import Callable
@@ -23,10 +26,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim.fpga import resources as r
+from hwsim.fpga.constant_products import uniform
+from hwsim.fpga.hls4ml_dense import untrained_limit
 from hwsim.fpga.resources import Array
 from hwsim.fpga.stages import Stage
 
 MAX_UNROLL = 4096
+TURN_OVERHEAD = 2.0  # cycles between the last turn at a multiplier and the next inference
 PIXEL_OVERHEAD = 4.0  # cycles around the reuse loop of a pixel that completes a window
 PIXEL_SKIP = 2.0  # cycles of a pixel that does not
 # Flip-flops of folded layers: non-negative least squares on 703 dense layers of github:Dendendelen/wa-hls4ml-search
@@ -115,8 +121,28 @@ def stream_cycles(column: Columns, masks: Masks, reuse: Array) -> Array:
 
 
 def parallel_cycles(column: Columns, masks: Masks, reuse: Array) -> Array:
-    """Initiation interval of the stages with io_parallel: positions one after another, rf cycles each."""
-    return np.where(masks.folds, column("rows_out") * column("columns_out") * reuse, 1.0)
+    """Initiation interval of the stages with io_parallel: positions one after another, rf cycles each or fewer."""
+    products, _ = constant_products(column, masks.folds & masks.pipelined)
+    turns = np.ceil(products / np.maximum(multipliers(column, reuse), 1))
+    each = np.where(masks.pipelined, np.minimum(reuse, turns + TURN_OVERHEAD), reuse)
+    return np.where(masks.folds, column("rows_out") * column("columns_out") * each, 1.0)
+
+
+def constant_products(column: Columns, unrolled: Mask) -> tuple[Array, Array]:
+    """Expected multiplications by constants in unrolled points, and those wide enough for DSP blocks; 0 elsewhere."""
+    shapes = np.stack([column("mw"), column("mh"), column("weight_bits")], axis=1)[unrolled]
+    found = np.zeros((len(unrolled), 2))
+    found[unrolled] = np.array([_in_one_matrix(*shape) for shape in shapes.tolist()]).reshape(-1, 2)
+    every, wide = found.T * column("groups")
+    return every, wide
+
+
+@lru_cache(maxsize=4096)
+def _in_one_matrix(mw: float, mh: float, weight_bits: float) -> tuple[float, float]:
+    # Beyond 16 bits nearly every product is a multiplier.
+    limit = untrained_limit(np.array([mw]), np.array([min(weight_bits, 16.0)]))
+    found = uniform(np.array([mw]), np.array([mh]), limit)
+    return float(found.multipliers[0]), float(found.multipliers[0] - found.small[0])
 
 
 def cost(column: Columns, masks: Masks, reuse: Array, fifo_depth: Array, io_type: str) -> Cost:
@@ -124,8 +150,10 @@ def cost(column: Columns, masks: Masks, reuse: Array, fifo_depth: Array, io_type
     streams = io_type == "io_stream"
     busy = stream_cycles(column, masks, reuse) if streams else parallel_cycles(column, masks, reuse)
     count = np.where(masks.folds, multipliers(column, reuse), 0.0)
-    unrolled = masks.folds & masks.pipelined & (reuse == 1)
-    lut, ff, dsp, dsp_high = _arithmetic(column, count, unrolled, reuse)
+    constant = masks.folds & masks.pipelined
+    unrolled = constant & (reuse == 1)
+    constants = np.where(constant, constant_products(column, constant)[1], np.inf)
+    lut, ff, dsp, dsp_high = _arithmetic(column, count, constants, unrolled, reuse)
     moved_lut, moved_ff = _element_wise(column)
     lut = np.where(masks.folds, lut, moved_lut)
     ff = np.where(masks.folds, ff, moved_ff)
@@ -144,7 +172,9 @@ def cost(column: Columns, masks: Masks, reuse: Array, fifo_depth: Array, io_type
     )  # fmt: skip
 
 
-def _arithmetic(column: Columns, count: Array, unrolled: Mask, reuse: Array) -> tuple[Array, Array, Array, Array]:
+def _arithmetic(
+    column: Columns, count: Array, constants: Array, unrolled: Mask, reuse: Array
+) -> tuple[Array, Array, Array, Array]:  # fmt: skip
     """LUT, FF, DSP and the largest plausible DSP count of the matrix stages."""
     w, a, mh = column("weight_bits"), column("input_bits"), column("mh") * column("groups")
     columns = column("mw") * column("groups")
@@ -157,14 +187,11 @@ def _arithmetic(column: Columns, count: Array, unrolled: Mask, reuse: Array) -> 
     ff_folded = PRODUCT_FF * count * (w + a) + ACCUMULATOR_FF * acc * mh
     ff_unrolled = UNROLLED_FF * count * (w + a) + acc * mh
     blocks = r.dsp_blocks(w, a)
-    # Products by constants need a DSP block only where the constant has many digits: shares 0.22, 0.60, 0.82, 0.93
-    # at 8, 10, 12, 14 weight bits (latency strategy, rf = 1, github:Dendendelen/wa-hls4ml-search).
-    share = np.where(unrolled, np.clip(1 - np.exp(-0.32 * (w - 7)), 0.0, 1.0), 1.0)
     possible = np.where(r.dsp_unsure(w, a) | (blocks > 0), count * np.maximum(blocks, 1.0), 0.0)
     return (
         r.UNIT_LUT + np.where(unrolled, lut_unrolled, lut_folded),
         FOLDED_FF + np.where(unrolled, ff_unrolled, ff_folded) + columns * a,
-        np.round(count * blocks * share),
+        np.round(np.minimum(count, constants) * blocks),
         possible,
     )
 
@@ -172,15 +199,15 @@ def _arithmetic(column: Columns, count: Array, unrolled: Mask, reuse: Array) -> 
 def _weight_memory(column: Columns, count: Array, unrolled: Mask, reuse: Array) -> tuple[Array, Array]:
     """LUT and BRAM18 of the weight ROM (multipliers * bits wide, rf deep) and of hls4ml's output index table.
 
-    The ROM rule gives the block RAMs of 717 synthesised dense layers (github:Dendendelen/wa-hls4ml-search) exactly
-    in 84 % of them; the table exists when a multiplier serves more than two outputs.
+    The table exists when a multiplier serves more than two outputs.
     """
     width = count * column("weight_bits")
     stored = (reuse > 1) & ~unrolled & (count > 0)
     outputs = reuse / np.maximum(column("mw") * column("groups"), 1.0)
     index_bits = np.ceil(np.log2(np.maximum(outputs, 1.0)))
-    blocks = r.bram18(width, reuse) + np.where(outputs > 2, r.bram18(index_bits, reuse), 0.0)
-    return np.where(stored, r.lutram(width, reuse), 0.0), np.where(stored, blocks, 0.0)
+    blocks = r.rom_blocks(width, reuse) + np.where(outputs > 2, r.rom_blocks(index_bits, reuse), 0.0)
+    in_luts = np.ceil(reuse / 64) * width * (width * reuse < r.ROM_BITS)  # 64 bits per LUT (UG474, ROM64X1)
+    return np.where(stored, in_luts, 0.0), np.where(stored, blocks, 0.0)
 
 
 def _line_buffer_lut(column: Columns) -> Array:

@@ -23,14 +23,13 @@ from hwsim.fpga import constant_products
 from hwsim.fpga.constant_products import Products
 from hwsim.fpga.hls4ml_constants import DENSE
 from hwsim.fpga.linear import Terms, evaluate
-from hwsim.fpga.resources import Array
+from hwsim.fpga.resources import Array, rom_blocks
 
 METRICS = ("lut", "ff", "dsp", "bram18", "cycles", "ii")
 REGIMES = ("folded", "unrolled", "latency")
 SUM_BITS = 16.0  # hls4ml's default accumulator, ap_fixed<16,6>
 DSP_BITS = 5.0  # of a weight, from which HLS takes a DSP block for its product by 16 bits
 MERGED_BITS = 6.0  # … and from which it puts the addition into the block, too
-BLOCK_BITS = 1024.0  # ROMs from here on are block RAM
 MUX_SIZES = (5, 6, 7, 8)  # log2 of the ways of the multiplexers that were seen
 Mask = npt.NDArray[np.bool_]
 
@@ -100,28 +99,10 @@ def _folded_counts(layers: DenseLayers) -> dict[str, Array]:
     short = (layers.weight_bits < DSP_BITS) & (f.outputs_each <= 2)
     return {
         "dsp": np.where(layers.weight_bits < DSP_BITS, 0.0, in_dsp),
-        "bram18": _in_block_ram(f.rom_bits, layers.reuse) + _in_block_ram(index, layers.reuse),
+        "bram18": rom_blocks(f.rom_bits, layers.reuse) + rom_blocks(index, layers.reuse),
         "cycles": layers.reuse + np.where(short, 1.0, 2.0),
         "ii": layers.reuse,
     }
-
-
-def _in_block_ram(width: Array, depth: Array) -> Array:
-    return np.where(width * depth >= BLOCK_BITS, rom_blocks(width, depth), 0.0)
-
-
-def rom_blocks(width: Array, depth: Array) -> Array:
-    """BRAM18 of a ROM: as many columns of 36 bits as are full, the rest in the narrower columns that need fewest.
-
-    Columns of 36, 18, 9, 4, 2 and 1 bits hold 512 words and twice as many with each step (UG573, table 1-7).
-    """
-    words = 512.0 * 2.0 ** np.arange(6)
-    blocks = np.stack([np.ceil(depth / size) for size in words])  # (columns, layers)
-    rest = np.mod(width, 36)
-    narrow = np.stack([np.ceil(rest / bits) for bits in (36, 18, 9, 4, 2, 1)]) * blocks
-    # A column of 36 bits that is not full is taken only while one block is deep enough.
-    narrow[0] = np.where(depth <= words[0], narrow[0], np.inf)
-    return np.asarray(np.floor(width / 36) * blocks[0] + narrow.min(axis=0))
 
 
 def _folded_lut(layers: DenseLayers) -> Terms:
