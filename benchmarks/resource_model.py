@@ -112,7 +112,8 @@ def of_projects(rows: Rows) -> Study:
     return Study(
         hls4ml_projects.slices(found), groups, truth, calibrate_mlp.left_out_networks(mlps, truth, groups),
         {metric: figure.value for metric, figure in hls4ml_mlp.cost(mlps).items()}, features,
-        {"MLP": calibrate_mlp.calibrate(mlps, truth, groups)},
+        {"MLP": calibrate_mlp.calibrate(mlps, truth, groups),
+         "MLP_PRUNING": calibrate_mlp.calibrate_pruning(mlps, truth, groups)},
     )  # fmt: skip
 
 

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Formulas of whole hls4ml perceptrons: worked examples, laws, and constants that a fit finds again."""
 
+from dataclasses import replace
 from itertools import pairwise, product
 
 import numpy as np
 import pytest
 
 from hwsim.fpga import calibrate_mlp
-from hwsim.fpga.calibrate_mlp import calibrate, left_out_networks, predict
+from hwsim.fpga.calibrate_mlp import calibrate, calibrate_pruning, left_out_networks, predict
 from hwsim.fpga.hls4ml_constants import MLP
-from hwsim.fpga.hls4ml_mlp import METRICS, Mlps, cost, counts, products
+from hwsim.fpga.hls4ml_mlp import METRICS, Mlps, assumed_nonzero, cost, counts, products
 
 SCALE = MLP.constants["scale"]
 Made = tuple[tuple[int, ...], float, float, float, bool]  # widths, density, reuse, clock in ns, multipliers in LUTs
@@ -106,3 +107,13 @@ def test_a_network_that_differs_shows_when_it_is_left_out(monkeypatch: pytest.Mo
     error = np.abs(left_out_networks(made, truth, networks)["lut"] / truth["lut"] - 1)
     assert error[odd].min() > 0.5
     assert counts(made, SCALE)["bram18"].tolist()[:1] == [8]
+
+
+def test_pruning_by_size_is_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibrate_mlp, "SCALES", {"hidden": [1.25], "output": [2.5]})
+    made, networks = designs()
+    known = {"one": 1.1, "decade": -0.15}
+    pruned = replace(made, nonzero=assumed_nonzero(made.n_in, made.n_out, known))
+    found = calibrate_pruning(pruned, predict(pruned, MLP.constants), networks)
+    assert found.constants["density"] == pytest.approx(known, abs=0.01)
+    assert found.bars["lut"] < 0.03

@@ -5,20 +5,23 @@ from pathlib import Path
 
 import numpy as np
 
-from hwsim.fpga.hls4ml_mlp import cost
+from hwsim.fpga.hls4ml_mlp import assumed_nonzero, cost
 from hwsim.validate.hls4ml_projects import HLS4ML_PROJECTS, mlps, networks
 from hwsim.validate.hls4ml_synth import HLS4ML_SYNTH, dense_layers
+from hwsim.validate.hls4ml_synth import mlps as network_rows
 from hwsim.validate.rows import Rows, read_rows
 from hwsim.validate.scores import scores
 
 LAYERS = """\
-dataset,design,topology,layer_type,n_in,n_out,weight_bits,precision_note,reuse_factor,strategy,clk_target_ns,\
-lat_max_cycles,ii_max_cycles,lut,ff,dsp,bram18
-made,a,,dense,48,16,8,lecun_uniform,96,resource,5,98,96,9000,700,8,4
-made,b,,dense,48,16,8,lecun_uniform,1,resource,5,1,2,20000,3000,90,0
-made,c,,dense,48,16,8,lecun_uniform,1024,latency,5,99,100,20000,3000,1,0
-made,d,,dense,48,16,8,trained,96,resource,5,98,96,9000,700,8,4
-made,e,,conv1d,48,16,8,,1.0,not stated,5,9,,9000,700,8,4
+dataset,design,topology,layer_type,n_in,n_out,weight_bits,precision_note,reuse_factor,strategy,io_type,\
+clk_target_ns,lat_max_cycles,ii_max_cycles,lut,ff,dsp,bram18
+made,a,,dense,48,16,8,lecun_uniform,96,resource,,5,98,96,9000,700,8,4
+made,b,,dense,48,16,8,lecun_uniform,1,resource,,5,1,2,20000,3000,90,0
+made,c,,dense,48,16,8,lecun_uniform,1024,latency,,5,99,100,20000,3000,1,0
+made,d,,dense,48,16,8,trained,96,resource,,5,98,96,9000,700,8,4
+made,e,,conv1d,48,16,8,,1.0,not stated,,5,9,,9000,700,8,4
+made,x/LUT_reuse2,"dense(40->20,rf2) -> dense(20->4,rf2)",network,,,,"input_t=ap_fixed<8,2>; weight2_t=ap_fixed<8,1>; \
+weight5_t=ap_fixed<8,1>",2,latency,io_parallel,3.33,25,2,20000,4000,0,4
 """
 PROJECTS = """\
 project,topology,reuse_factors,strategies,io_type,weight_types,nnz,clk_target_ns,lat_max,ii_max,hls_lut,hls_ff,hls_dsp,\
@@ -42,7 +45,7 @@ def rows(folder: Path, text: str) -> Rows:
 
 def test_layers_with_drawn_weights_are_covered(tmp_path: Path) -> None:
     known, layers = dense_layers(rows(tmp_path, LAYERS))
-    assert known.tolist() == [True, True, True, False, False]
+    assert known.tolist() == [True, True, True, False, False, False]
     assert layers.reuse.tolist() == [96, 1, 1023]  # the latency strategy keeps what was written
     np.testing.assert_allclose(layers.weight_limit, 32)  # sqrt(3 / 48) of 128
 
@@ -50,12 +53,23 @@ def test_layers_with_drawn_weights_are_covered(tmp_path: Path) -> None:
 def test_layer_slices_go_by_strategy(tmp_path: Path) -> None:
     table = rows(tmp_path, LAYERS)
     assert HLS4ML_SYNTH.slices(table).tolist() == [
-        "made/resource", "made/rf1", "made/latency", "made/resource", "made/conv1d"
+        "made/resource", "made/rf1", "made/latency", "made/resource", "made/conv1d",
+        "made/latency",
     ]  # fmt: skip
     result = scores(HLS4ML_SYNTH, table)
     assert (result["made/resource"]["ii"].n, result["made/resource"]["ii"].unpredicted) == (1, 1)
     assert result["made/resource"]["ii"].exact == 1.0
     assert (result["made/conv1d"]["lut"].n, result["made/conv1d"]["lut"].unpredicted) == (0, 1)
+
+
+def test_networks_without_counted_weights_are_pruned_by_size(tmp_path: Path) -> None:
+    table = rows(tmp_path, LAYERS)
+    known, found = network_rows(table)
+    assert known.tolist() == [False, False, False, False, False, True]
+    assert found.nonzero.tolist() == assumed_nonzero(np.array([40.0, 20.0]), np.array([20.0, 4.0])).tolist()
+    assert found.nonzero[0] / 800 < found.nonzero[1] / 80 < 1
+    assert found.lut_multipliers.tolist() == [True]
+    assert scores(HLS4ML_SYNTH, table)["made/latency"]["ff"].unpredicted == 0
 
 
 def test_projects_of_dense_layers_are_covered(tmp_path: Path) -> None:

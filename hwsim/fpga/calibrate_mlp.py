@@ -2,11 +2,12 @@
 """The constants and error bars of hwsim/fpga/hls4ml_mlp.py, from designs whose HLS reports are known."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from hwsim.fpga.hls4ml_mlp import METRICS, Mlps, counts, known, terms
+from hwsim.fpga.hls4ml_mlp import METRICS, Mlps, assumed_nonzero, counts, known, terms
 from hwsim.fpga.linear import Calibration, Constants, error_bar, evaluate, fit
 from hwsim.fpga.resources import Array
 
@@ -40,6 +41,31 @@ def left_out_networks(
             for metric, value in predict(mlps, _constants(mlps, truth, ~own)).items():
                 result[metric][own] = value[own]
     return result
+
+
+def calibrate_pruning(
+    mlps: Mlps, truth: Mapping[str, Array], networks: npt.NDArray[np.generic]
+) -> Calibration:  # fmt: skip
+    """How many weights are pruned by the size of a layer, and the error bars where nothing else is known about it."""
+    held_out = {metric: np.full(len(networks), np.nan) for metric in METRICS}
+    for network in np.unique(networks):
+        own = networks == network
+        if not own.all():
+            density = _density(mlps, ~own)
+            pruned = replace(mlps, nonzero=assumed_nonzero(mlps.n_in, mlps.n_out, density))
+            for metric, value in predict(pruned, _constants(mlps, truth, ~own)).items():
+                held_out[metric][own] = value[own]
+    bars = {metric: error_bar(held_out[metric], truth[metric]) for metric in METRICS}
+    return Calibration({"density": _density(mlps, np.ones(len(networks), dtype=bool))}, bars, {})
+
+
+def _density(mlps: Mlps, used: npt.NDArray[np.bool_]) -> dict[str, float]:
+    layers = used[mlps.design]
+    weights = (mlps.n_in * mlps.n_out)[layers]
+    trust = weights**0.25  # the share in a layer of ten weights is mostly chance
+    columns = np.stack([trust, trust * np.log10(weights)], axis=1)
+    one, decade = np.linalg.lstsq(columns, trust * mlps.nonzero[layers] / weights, rcond=None)[0].tolist()
+    return {"one": one, "decade": decade}
 
 
 def predict(mlps: Mlps, constants: Mapping[str, Constants]) -> dict[str, Array]:

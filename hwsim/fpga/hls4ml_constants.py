@@ -9,6 +9,7 @@ shape was left out of the fit.
 MLP (hwsim/fpga/hls4ml_mlp.py): 23 projects with four multilayer perceptrons of github:ArgyKokk/hls4ml_MLP_estimator
 (Vitis HLS 2021.1 estimates before logic synthesis, xc7z007s, 3.33 and 5 ns, 8-bit weights and inputs, reuse 1, 2 and
 100, multipliers in DSP blocks or LUTs), from a table of projects in the same way, networks left out in place of shapes.
+MLP_PRUNING, from the same designs, is for those whose zero weights are not counted.
 """
 
 from hwsim.fpga.linear import Calibration
@@ -75,4 +76,10 @@ MLP = Calibration(
         "reuse": (1.0, 100.0),
         "clock_ns": (3.33, 5.0),
     },
+)
+
+MLP_PRUNING = Calibration(
+    constants={"density": {"one": 1.15, "decade": -0.1434}},
+    bars={"lut": 0.2251, "ff": 0.3684, "dsp": 0.2099, "bram18": 0.0, "cycles": 0.8889, "ii": 0.6333},
+    range={},
 )

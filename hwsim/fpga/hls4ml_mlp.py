@@ -20,7 +20,7 @@ import numpy.typing as npt
 from hwsim.columns import Prediction
 from hwsim.fpga import constant_products
 from hwsim.fpga.constant_products import Products
-from hwsim.fpga.hls4ml_constants import MLP
+from hwsim.fpga.hls4ml_constants import MLP, MLP_PRUNING
 from hwsim.fpga.linear import Constants, Terms, evaluate
 from hwsim.fpga.resources import Array
 
@@ -71,6 +71,17 @@ class Mlps:
     def dense_layers(self) -> Array:
         """How many dense layers each design has, (designs,)."""
         return self.per_design(np.ones(len(self.design), dtype=np.float64))
+
+
+def assumed_nonzero(n_in: Array, n_out: Array, density: Constants = MLP_PRUNING.constants["density"]) -> Array:
+    """Weights other than zero in layers whose pruning is not known: the larger the layer, the more are pruned.
+
+    The share is ``density["one"] + density["decade"] log10(weights)``, between 0.1 and 1: the layers of the designs
+    that the model was fitted to. (layers,)
+    """
+    weights = n_in * n_out
+    share = density["one"] + density["decade"] * np.log10(weights)
+    return np.asarray(np.rint(np.clip(share, 0.1, 1.0) * weights))
 
 
 def products(mlps: Mlps, scale: Constants) -> Products:
@@ -170,8 +181,11 @@ def terms(mlps: Mlps, metric: str, scale: Constants) -> Terms:
     }  # fmt: skip
 
 
-def cost(mlps: Mlps) -> Mapping[str, Prediction]:
-    """Cycles, interval and resources of every design with their error bars, by metric; each (designs,)."""
+def cost(mlps: Mlps, bars: Mapping[str, float] = MLP.bars) -> Mapping[str, Prediction]:
+    """Cycles, interval and resources of every design with their error bars, by metric; each (designs,).
+
+    ``bars`` are relative half-widths; those of MLP_PRUNING belong to designs with `assumed_nonzero` weights.
+    """
     scale = MLP.constants["scale"]
     values = counts(mlps, scale)
     for metric in ("lut", "ff"):
@@ -179,6 +193,6 @@ def cost(mlps: Mlps) -> Mapping[str, Prediction]:
     found = {}
     for metric in METRICS:
         whole = np.rint(values[metric])
-        bar = MLP.bars[metric] * np.maximum(whole, 1.0)
+        bar = bars[metric] * np.maximum(whole, 1.0)
         found[metric] = Prediction(whole, np.maximum(whole - bar, 0.0), whole + bar)
     return found

@@ -13,7 +13,8 @@ import numpy as np
 
 from hwsim.columns import Prediction
 from hwsim.fpga.hls4ml_mlp import Mlps, cost
-from hwsim.validate.rows import Mask, Numbers, Rows, Texts
+from hwsim.validate.mlp_rows import MlpRows
+from hwsim.validate.rows import Mask, Rows, Texts
 from hwsim.validate.table import Table, truth_columns
 
 TRUTH = {
@@ -24,43 +25,14 @@ TRUTH = {
     "cycles": "lat_max",
     "ii": "ii_max",
 }
-LAYER = r"dense\((\d+)->(\d+),rf(\d+)\)"
-WEIGHT = r"weight\d+_t=ap_u?fixed<(\d+),(-?\d+)"
-INPUT = r"input_t=ap_u?fixed<(\d+),"
-# This project's report is a copy of its neighbour's with multipliers in DSP blocks.
-MISFILED = "jet_tagging/hls4ml_prj/LUT_reuse1"
 
 
 def mlps(rows: Rows) -> tuple[Mask, Mlps]:
     """The rows that are multilayer perceptrons, as a mask (rows,), and their configurations."""
-    whole = re.compile(f"{LAYER}( -> {LAYER})*")
-    topologies = rows.text("topology").tolist()
-    layers = [re.findall(LAYER, text) if whole.fullmatch(text) else [] for text in topologies]
-    types = [re.findall(WEIGHT, text) for text in rows.text("weight_types").tolist()]
-    inputs = [re.findall(INPUT, text) for text in rows.text("weight_types").tolist()]
-    nonzero = [re.findall(r"\d+", text) for text in rows.text("nnz").tolist()]
-    known = np.array([
-        len(found) > 0 and len(found) == len(of_layers) == len(counted) and len(read) > 0
-        for found, of_layers, counted, read in zip(layers, types, nonzero, inputs, strict=True)
-    ])  # fmt: skip
-    known &= (rows.text("strategies") == "latency") & (rows.text("io_type") == "io_parallel")
-    known &= ~np.char.endswith(rows.text("project"), MISFILED)
-    chosen, found = np.flatnonzero(known), rows.where(known)
-    design = np.repeat(np.arange(len(chosen)), [len(layers[row]) for row in chosen])
-    n_in, n_out, reuse = _columns([layers[row] for row in chosen], 3)
-    width, whole_bits = _columns([types[row] for row in chosen], 2)
-    input_bits = np.array([float(inputs[row][0]) for row in chosen], dtype=np.float64)
-    return known, Mlps(
-        design, n_in, n_out, _columns([[(count,) for count in nonzero[row]] for row in chosen], 1)[0], width,
-        width - whole_bits, input_bits[design], reuse, found.number("clk_target_ns"),
-        np.char.find(found.text("project"), "LUT_reuse") >= 0,
-    )  # fmt: skip
-
-
-def _columns(rows: list[list[tuple[str, ...]]], count: int) -> Numbers:
-    """The numbers of all layers of all designs, (count, layers)."""
-    numbers = np.array([one for row in rows for one in row], dtype=np.float64)
-    return numbers.reshape(-1, count).T
+    return MlpRows(
+        rows.text("project"), rows.text("topology"), rows.text("weight_types"), rows.text("strategies"),
+        rows.text("io_type"), rows.text("nnz"), rows.number("clk_target_ns"),
+    ).read()  # fmt: skip
 
 
 def networks(rows: Rows) -> Texts:

@@ -10,8 +10,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from hwsim.columns import Prediction
-from hwsim.fpga.hls4ml_dense import DenseLayers, cost, untrained_limit
-from hwsim.validate.rows import Mask, Numbers, Rows, Texts
+from hwsim.fpga import hls4ml_dense, hls4ml_mlp
+from hwsim.fpga.hls4ml_constants import MLP_PRUNING
+from hwsim.fpga.hls4ml_dense import DenseLayers, untrained_limit
+from hwsim.fpga.hls4ml_mlp import Mlps
+from hwsim.validate.mlp_rows import MlpRows
+from hwsim.validate.rows import Mask, Rows, Texts
 from hwsim.validate.table import Table, truth_columns
 
 STRATEGIES = ("latency", "resource")
@@ -43,27 +47,35 @@ def slices(rows: Rows) -> Texts:
     return np.char.add(np.char.add(rows.text("dataset"), "/"), named)
 
 
+def mlps(rows: Rows) -> tuple[Mask, Mlps]:
+    """The rows that are whole perceptrons; how many of their weights are pruned is assumed by the layers' sizes."""
+    clock = np.full(len(rows), np.nan)
+    whole = rows.text("layer_type") == "network"
+    clock[whole] = rows.where(whole).number("clk_target_ns")
+    return MlpRows(
+        rows.text("design"), rows.text("topology"), rows.text("precision_note"), rows.text("strategy"),
+        rows.text("io_type"), None, clock,
+    ).read()  # fmt: skip
+
+
 def _predict(rows: Rows) -> Mapping[str, Prediction]:
     known, layers = dense_layers(rows)
-    return {metric: _spread(found, known) for metric, found in cost(layers).items()}
-
-
-def _spread(found: Prediction, known: Mask) -> Prediction:
-    """Predictions of some rows as those of all rows, (rows,)."""
-
-    def spread(column: Numbers) -> Numbers:
-        whole = np.full(len(known), np.nan)
-        whole[known] = column
-        return whole
-
-    return Prediction(spread(found.value), spread(found.low), spread(found.high))
+    whole, networks = mlps(rows)
+    result = {}
+    of_networks = hls4ml_mlp.cost(networks, MLP_PRUNING.bars)
+    for metric, found in hls4ml_dense.cost(layers).items():
+        columns = np.full((3, len(rows)), np.nan)
+        columns[:, known] = found.value, found.low, found.high
+        columns[:, whole] = of_networks[metric].value, of_networks[metric].low, of_networks[metric].high
+        result[metric] = Prediction(*columns)
+    return result
 
 
 HLS4ML_SYNTH = Table(
     name="hls4ml_synth",
     required=(
-        "dataset", "design", "layer_type", "n_in", "n_out", "weight_bits", "precision_note", "reuse_factor", "strategy",
-        *TRUTH.values(),
+        "dataset", "design", "topology", "layer_type", "n_in", "n_out", "weight_bits", "precision_note", "reuse_factor",
+        "strategy", "io_type", "clk_target_ns", *TRUTH.values(),
     ),
     truth=truth_columns(TRUTH),
     predict=_predict,
