@@ -2,7 +2,12 @@
 # mypy: disable-error-code="no-any-return"
 """Who hands on what, and what that waits for: see :mod:`hwsim.fpga.tokens.kernel`."""
 
-from typing import Any
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from numba import njit
 
 from hwsim.fpga.tokens.kernel import (
     FORK,
@@ -20,6 +25,7 @@ from hwsim.fpga.tokens.kernel import (
     take_queue,
     take_schedule,
     take_window,
+    until_it_advances,
 )
 
 
@@ -116,15 +122,21 @@ def hand_on(node: Any, heap: Any, cycle: int, passed: int) -> None:
     if node.kind == QUEUE:
         heap[node.POPS + (node.sent & node.mask)] = passed
         node.last = passed
+        node.sent += 1
     elif node.kind == SOURCE:
         heap[node.PUSHES + node.sent] = passed
         node.last = passed
+        node.sent += 1
     else:
         heap[node.WAITS + (node.sent & node.mask)] = passed - cycle
         node.sent_waited += passed - cycle
-    node.sent += 1
-    if node.kind == QUEUE or node.kind == SOURCE:
-        return
+        node.sent += 1
+        see(node, heap)
+
+
+@compiled
+def see(node: Any, heap: Any) -> None:
+    """Count the waits that lie before the node's next tick, whatever comes."""
     while node.seen < node.sent:
         place = node.seen & node.mask
         if heap[node.TICKS + place] + node.latency > node.last + 1:
@@ -134,25 +146,67 @@ def hand_on(node: Any, heap: Any, cycle: int, passed: int) -> None:
 
 
 @compiled
+def pass_silently(giver: Any, taker: Any, heap: Any, u: int, cycle: int) -> int:
+    """Let a row of windows go into a pipe up to the next beat that makes it fire; -1 - n as :func:`take`.
+
+    Nothing waits meanwhile, so that a beat passes in every cycle: what beat by beat would do, in one step.
+    """
+    start = until_it_advances(taker, heap, cycle)
+    if start < 0:
+        return -1 - u
+    if start > cycle:
+        return 0
+    count = min(giver.given - giver.sent, heap[taker.SILENT + taker.index])
+    if taker.seen < taker.given:
+        count = min(count, heap[taker.TICKS + (taker.seen & taker.mask)] + taker.latency + taker.waited - cycle)
+    taker.last = cycle + count - 1 - taker.waited
+    taker.taken += count
+    taker.index += count
+    if taker.index == taker.period:
+        taker.index = 0
+    see(giver, heap)
+    if giver.seen == giver.sent:
+        first = heap[giver.TICKS + (giver.sent & giver.mask)]
+        giver.seen += min(count, max(0, giver.last + 2 - giver.latency - first))
+    giver.sent += count
+    for number in range(giver.seen, giver.sent):
+        heap[giver.WAITS + (number & giver.mask)] = 0
+    heap[PASSED] += count
+    return count
+
+
+@compiled
 def step(nodes: Any, heap: Any, u: int) -> int:
-    """Let node u hand on its next beat; the cycle in which it passes, or -1 - n where that waits for node n."""
+    """Let node u hand on all beats that it can; -1 - n where it hands on none and waits for node n."""
     node = nodes[u]
-    cycle = offered(nodes, heap, u)
-    if cycle < 0:
-        nodes[node.next].current = -1  # it waits for its own beat, not for a reader
-        return cycle
-    if nodes[node.next].kind == FORK:
-        passed = take_all(nodes, heap, node.next, cycle)
-    else:
-        passed = take(nodes, heap, node.next, node.port, cycle)
-    if passed >= 0:
+    behind = nodes[node.next]
+    from_window = node.kind == WINDOW and behind.kind == PIPE and behind.inputs == 1
+    moved = False
+    while True:
+        cycle = offered(nodes, heap, u)
+        if cycle < 0:
+            behind.current = -1  # it waits for its own beat, not for a reader
+            return 0 if moved else cycle
+        if from_window and heap[behind.SILENT + behind.index] > 0:
+            count = pass_silently(node, behind, heap, node.next, cycle)
+            if count < 0:
+                return 0 if moved else count
+            if count > 0:
+                moved = True
+                continue
+        if behind.kind == FORK:
+            passed = take_all(nodes, heap, node.next, cycle)
+        else:
+            passed = take(nodes, heap, node.next, node.port, cycle)
+        if passed < 0:
+            return 0 if moved else passed
         hand_on(node, heap, cycle, passed)
-    return passed
+        moved = True
 
 
 @compiled
 def drive(nodes: Any, heap: Any, first: int, stack: Any, marks: Any, trail: Any) -> bool:
-    """Let a node hand on its next beat, and whatever must pass before; False where that cannot be.
+    """Let a node hand on a beat or more, and whatever must pass before; False where that cannot be.
 
     ``trail`` then holds how many nodes wait for each other in a circle, and these nodes; 0 where a beat is missing.
     """
@@ -216,16 +270,32 @@ def note_trail(stack: Any, top: int, follow: int, trail: Any) -> None:
             trail[trail[0]] = stack[place]
 
 
-@compiled
-def run(nodes: Any, heap: Any, stack: Any, marks: Any, trail: Any) -> None:
-    """Let every beat pass that can; ``trail`` as in :func:`drive`."""
-    while drive(nodes, heap, 0, stack, marks, trail):
-        pass
-    circle = trail[0]
-    moved = circle == 0
-    while moved:
-        moved = False
-        for u in range(len(nodes) - 1):
-            if nodes[u].kind != FORK:
-                while drive(nodes, heap, u, stack, marks, trail):
-                    moved = True
+def entry(version: int) -> Callable[[Any, Any, Any, Any, Any], None]:
+    """What lets every beat pass that can, as machine code that is kept on disk.
+
+    Numba knows by which file a function was compiled, but not by which others that one calls: ``version``, which stands
+    for all their texts, keeps old code from being taken for new.
+    """
+
+    def run(nodes: Any, heap: Any, stack: Any, marks: Any, trail: Any) -> None:
+        while version and drive(nodes, heap, 0, stack, marks, trail):
+            pass
+        circle = trail[0]
+        moved = circle == 0
+        while moved:
+            moved = False
+            for u in range(len(nodes) - 1):
+                if nodes[u].kind != FORK:
+                    while drive(nodes, heap, u, stack, marks, trail):
+                        moved = True
+
+    return cast(Callable[[Any, Any, Any, Any, Any], None], njit(cache=True, error_model="numpy")(run))
+
+
+def _version() -> int:
+    folder = Path(__file__).parent
+    return zlib.crc32(b"".join((folder / name).read_bytes() for name in ("kernel.py", "driver.py"))) or 1
+
+
+#: ``run(nodes, heap, stack, marks, trail)``; the last three have room for all nodes, and ``trail`` for one more number.
+run = entry(_version())

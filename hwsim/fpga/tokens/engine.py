@@ -172,7 +172,9 @@ class _Layout:
         one["kind"], one["latency"], one["period"] = self.kernel.PIPE, stage.latency, each.beats_in
         one["BEFORE"], one["GIVES"] = self.put(each.before), self.put(each.gives)
         one["AFTER"], one["SPACING"] = self.put(each.after), self.put(each.spacing)
-        self.ring(one, int((each.before + each.gives + each.after).max()))
+        firing = each.before + each.gives + each.after
+        one["SILENT"] = self.put(_silent(firing > 0))
+        self.ring(one, int(firing.max()))
         one["inputs"] = len(node.inputs)
         one["OFFERS"], one["TAKEN"] = self.room(len(node.inputs), -1), self.room(len(node.inputs), -1)
         if stage.turns:
@@ -215,6 +217,13 @@ class _Layout:
         vectors = self.images * self.beats[node.inputs[0]] // stage.beats + 1
         one["READY"], one["FREED"] = self.room(vectors), self.room(vectors, -1)
         self.ring(one, len(stage.ends))
+
+
+def _silent(gives: npt.NDArray[np.bool_]) -> Cycles:
+    """For every beat of a period, how many from it on give nothing, up to the end of the period."""
+    place = np.arange(len(gives))
+    following = np.minimum.accumulate(np.where(gives, place, len(gives))[::-1])[::-1]
+    return following - place
 
 
 def _beats(pipeline: Pipeline) -> dict[str, int]:

@@ -25,8 +25,8 @@ _NUMBERS = (
     "kind next port inputs latency depth period out_rows row_beats steps buffer extent given_up release mask limit"
 )
 _PLACES = (
-    "GIVERS READERS BEFORE GIVES AFTER SPACING TURNS TICKS WAITS OFFERS TAKEN PUSHES POPS ROWS KEPT ENDS READY FREED "
-    "GAPS"
+    "GIVERS READERS BEFORE GIVES AFTER SPACING SILENT TURNS TICKS WAITS OFFERS TAKEN PUSHES POPS ROWS KEPT ENDS READY "
+    "FREED GAPS"
 )
 _STATE = (
     "last waited sent_waited seen sent given free taken index begun row in_row kept started slot written failed "
@@ -39,8 +39,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """The function as machine code, kept on disk."""
-    return cast(Function, njit(cache=True, error_model="numpy")(function))
+    """The function as machine code, compiled when something compiled calls it."""
+    return cast(Function, njit(error_model="numpy")(function))
 
 
 @compiled
