@@ -7,12 +7,11 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from hwsim.fpga.hls4ml_dense import METRICS, REGIMES, DenseLayers, counts, regime, terms
+from hwsim.fpga.hls4ml_dense import METRICS, PARAMETERS, REGIMES, DenseLayers, counts, regime, terms
 from hwsim.fpga.linear import Calibration, error_bar, fit, left_out
 from hwsim.fpga.resources import Array
 
 FITTED = ("lut", "ff")
-PARAMETERS = ("n_in", "n_out", "weight_bits", "reuse")
 CONSTANT_PRODUCTS = ("unrolled", "latency")
 
 

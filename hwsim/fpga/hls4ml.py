@@ -130,9 +130,10 @@ def parallel_cycles(column: Columns, masks: Masks, reuse: Array) -> Array:
 
 def constant_products(column: Columns, unrolled: Mask) -> tuple[Array, Array]:
     """Expected multiplications by constants in unrolled points, and those wide enough for DSP blocks; 0 elsewhere."""
-    shapes = np.stack([column("mw"), column("mh"), column("weight_bits")], axis=1)[unrolled]
+    points = np.stack([column("mw"), column("mh"), column("weight_bits")], axis=1)[unrolled]
+    shapes, of_point = np.unique(points, axis=0, return_inverse=True)
     found = np.zeros((len(unrolled), 2))
-    found[unrolled] = np.array([_in_one_matrix(*shape) for shape in shapes.tolist()]).reshape(-1, 2)
+    found[unrolled] = np.array([_in_one_matrix(*shape) for shape in shapes.tolist()]).reshape(-1, 2)[of_point.ravel()]
     every, wide = found.T * column("groups")
     return every, wide
 

@@ -64,10 +64,10 @@ DENSE: dict[str, Calibration] = {
 MLP = Calibration(
     constants={
         "scale": {"hidden": 1.25, "output": 2.5},
-        "lut": {"add": 19.77, "pipelined_add": 2.426, "fast_pipelined_add": 2.784, "waiting_product": 15.83},
-        "ff": {"add": 12.71, "fast_pipelined_add": 10.48, "product": 13.85, "delayed_bit": 1.74},
+        "lut": {"add": 19.76, "pipelined_add": 4.312, "waiting_product": 15.85},
+        "ff": {"add": 12.81, "pipelined_add": 10.72, "product": 13.6},
     },
-    bars={"lut": 0.179, "ff": 0.2229, "dsp": 0.05457, "bram18": 0.0, "cycles": 0.06122, "ii": 0.1163},
+    bars={"lut": 0.1995, "ff": 0.1849, "dsp": 0.05457, "bram18": 0.0, "cycles": 0.06122, "ii": 0.1163},
     range={
         "n_in": (3.0, 196.0),
         "n_out": (2.0, 64.0),
@@ -80,6 +80,6 @@ MLP = Calibration(
 
 MLP_PRUNING = Calibration(
     constants={"density": {"one": 1.15, "decade": -0.1434}},
-    bars={"lut": 0.2251, "ff": 0.3684, "dsp": 0.2099, "bram18": 0.0, "cycles": 0.8889, "ii": 0.6333},
+    bars={"lut": 0.232, "ff": 0.154, "dsp": 0.2099, "bram18": 0.0, "cycles": 0.12, "ii": 0.1724},
     range={},
 )

@@ -14,6 +14,7 @@ of hwsim/fpga/hls4ml_constants.py (`benchmarks/resource_model.py` fits them).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ from hwsim.fpga.linear import Terms, evaluate
 from hwsim.fpga.resources import Array, rom_blocks
 
 METRICS = ("lut", "ff", "dsp", "bram18", "cycles", "ii")
+PARAMETERS = ("n_in", "n_out", "weight_bits", "reuse")
 REGIMES = ("folded", "unrolled", "latency")
 SUM_BITS = 16.0  # hls4ml's default accumulator, ap_fixed<16,6>
 DSP_BITS = 5.0  # of a weight, from which HLS takes a DSP block for its product by 16 bits
@@ -219,9 +221,9 @@ def cost(layers: DenseLayers) -> dict[str, Prediction]:
 def outside(layers: DenseLayers) -> dict[str, Mask]:
     """Where layers lie outside the designs that the constants were fitted to: masks (layers,) by parameter."""
     kinds = regime(layers)
-    result = {}
-    for name in ("n_in", "n_out", "weight_bits", "reuse"):
+    result = {name: np.zeros(len(kinds), dtype=np.bool_) for name in PARAMETERS}
+    for kind, name in product(REGIMES, PARAMETERS):
+        low, high = DENSE[kind].range[name]
         column: Array = getattr(layers, name)
-        low, high = (np.array([DENSE[kind].range[name][end] for kind in kinds.tolist()]) for end in (0, 1))
-        result[name] = (column < low) | (column > high)
+        result[name] |= (kinds == kind) & ((column < low) | (column > high))
     return result

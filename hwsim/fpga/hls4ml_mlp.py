@@ -28,8 +28,10 @@ METRICS = ("lut", "ff", "dsp", "bram18", "cycles", "ii")
 FAST_NS = 4.0  # below, modules need the pipeline registers of the 3.33 ns designs, above those of the 5 ns designs
 SUM_BITS = 16.0
 LUT_PRODUCT = 62 / 64  # LUT per bit by bit of a multiplier in LUTs: 62 of 8 x 8 bits in every design
-CHAIN_TERMS = 100.0  # HLS leaves longer sums as chains of adders (seen: 105 terms; up to 46 they are trees)
-TERMS_PER_CYCLE = 2.18  # of such a chain
+# HLS leaves long sums as chains of adders: of 105 terms in these designs, of 64 and more in github:HeRCLab/N-TORC
+# (Vivado HLS 2019.1, where they take two terms per cycle); up to 46 terms they are trees.
+CHAIN_TERMS = 60.0
+TERMS_PER_CYCLE = 2.18
 Index = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
@@ -166,19 +168,15 @@ def terms(mlps: Mlps, metric: str, scale: Constants) -> Terms:
     """The terms of "lut" or "ff" that have constants, each (designs,)."""
     p = products(mlps, scale)
     layers = _layers(mlps, p)
-    added = mlps.per_design(mlps.nonzero)
-    pipelined = mlps.per_design(np.where(mlps.reuse == 1, mlps.nonzero, 0.0))
+    # Operands wait in registers where many inferences are under way: in a chain, or between the levels of a fast tree.
+    under_way = np.where(layers.chained, mlps.reuse < layers.depth, mlps.fast[mlps.design] & (mlps.reuse == 1))
+    shared = {
+        "add": mlps.per_design(mlps.nonzero),
+        "pipelined_add": mlps.per_design(np.where(under_way, mlps.nonzero / mlps.reuse, 0.0)),
+    }
     if metric == "lut":
-        return {
-            "add": added, "pipelined_add": pipelined, "fast_pipelined_add": pipelined * mlps.fast,
-            "waiting_product": mlps.per_design(layers.waiting),
-        }  # fmt: skip
-    # Inputs wait for their turn in a chain, half of its length on average; with interval ii one value in ii cycles.
-    delayed = np.where(layers.chained & (mlps.reuse < layers.depth), layers.depth / (2 * mlps.reuse), 0.0)
-    return {
-        "add": added, "fast_pipelined_add": pipelined * mlps.fast, "product": mlps.per_design(p.multipliers),
-        "delayed_bit": mlps.per_design(delayed * mlps.n_in * mlps.input_bits),
-    }  # fmt: skip
+        return {**shared, "waiting_product": mlps.per_design(layers.waiting)}
+    return {**shared, "product": mlps.per_design(p.multipliers)}
 
 
 def cost(mlps: Mlps, bars: Mapping[str, float] = MLP.bars) -> Mapping[str, Prediction]:
