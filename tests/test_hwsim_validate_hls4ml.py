@@ -109,3 +109,15 @@ def test_a_table_without_any_covered_row(tmp_path: Path) -> None:
     lines = LAYERS.splitlines()
     result = scores(HLS4ML_SYNTH, rows(tmp_path, "\n".join([lines[0], lines[5]]) + "\n"))
     assert result["made/conv1d"]["lut"].unpredicted == 1
+
+
+def test_rows_outside_the_calibrated_range_are_reported(tmp_path: Path) -> None:
+    (layers,) = HLS4ML_SYNTH.report(rows(tmp_path, LAYERS))
+    # 48 inputs and 16 outputs are fewer than any regime has seen, a reuse factor of 96 is lower
+    assert layers.startswith("dense layers: 3 outside the calibrated range, where error bars do not hold (n_in 2, ")
+    (projects,) = HLS4ML_PROJECTS.report(rows(tmp_path, PROJECTS))
+    assert projects == (
+        "networks: 2 outside the calibrated range, where error bars do not hold (weight_bits 2, input_bits 2)"
+    )
+    inside = PROJECTS.replace("fixed<6,2>", "fixed<8,2>").replace("fixed<7,2>", "fixed<8,2>")
+    assert HLS4ML_PROJECTS.report(rows(tmp_path, inside)) == []

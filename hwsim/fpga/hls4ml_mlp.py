@@ -194,3 +194,16 @@ def cost(mlps: Mlps, bars: Mapping[str, float] = MLP.bars) -> Mapping[str, Predi
         bar = bars[metric] * np.maximum(whole, 1.0)
         found[metric] = Prediction(whole, np.maximum(whole - bar, 0.0), whole + bar)
     return found
+
+
+def outside(mlps: Mlps) -> dict[str, Mask]:
+    """Which designs lie outside those that the constants were fitted to: masks (designs,) by parameter."""
+    columns = {
+        "n_in": mlps.n_in, "n_out": mlps.n_out, "weight_bits": mlps.weight_bits, "input_bits": mlps.input_bits,
+        "reuse": mlps.reuse, "clock_ns": mlps.clock_ns[mlps.design],
+    }  # fmt: skip
+    result = {}
+    for name, column in columns.items():
+        low, high = MLP.range[name]
+        result[name] = mlps.per_design(np.where((column < low) | (column > high), 1.0, 0.0)) > 0
+    return result

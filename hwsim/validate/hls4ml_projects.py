@@ -12,10 +12,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from hwsim.columns import Prediction
+from hwsim.fpga import hls4ml_mlp
 from hwsim.fpga.hls4ml_mlp import Mlps, cost
 from hwsim.validate.mlp_rows import MlpRows
 from hwsim.validate.rows import Mask, Rows, Texts
 from hwsim.validate.table import Table, truth_columns
+from hwsim.validate.text import outside
 
 TRUTH = {
     "lut": "hls_lut",
@@ -71,4 +73,5 @@ HLS4ML_PROJECTS = Table(
     predict=_predict,
     slices=slices,
     label=_label,
+    report=lambda rows: outside(hls4ml_mlp.outside(mlps(rows)[1]), "networks"),
 )  # fmt: skip

@@ -17,6 +17,7 @@ from hwsim.fpga.hls4ml_mlp import Mlps
 from hwsim.validate.mlp_rows import MlpRows
 from hwsim.validate.rows import Mask, Rows, Texts
 from hwsim.validate.table import Table, truth_columns
+from hwsim.validate.text import outside
 
 STRATEGIES = ("latency", "resource")
 UNTRAINED = "lecun_uniform"  # the initial weights of Keras, as the precision column tells
@@ -71,6 +72,11 @@ def _predict(rows: Rows) -> Mapping[str, Prediction]:
     return result
 
 
+def _report(rows: Rows) -> list[str]:
+    layers, networks = hls4ml_dense.outside(dense_layers(rows)[1]), hls4ml_mlp.outside(mlps(rows)[1])
+    return [*outside(layers, "dense layers"), *outside(networks, "networks")]
+
+
 HLS4ML_SYNTH = Table(
     name="hls4ml_synth",
     required=(
@@ -81,4 +87,5 @@ HLS4ML_SYNTH = Table(
     predict=_predict,
     slices=slices,
     label=lambda rows: rows.text("design"),
+    report=_report,
 )  # fmt: skip

@@ -3,6 +3,9 @@
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
+from hwsim.validate.rows import Mask
 from hwsim.validate.scores import Score
 
 HEAD = f"{'metric':8} {'n':>5} {'unpredicted':>11} {'MAPE':>7} {'sMAPE':>7} {'R2':>7} {'in bar':>7} {'exact':>7}"
@@ -34,3 +37,13 @@ def _share(value: float | None) -> str:
 
 def _ratio(value: float | None) -> str:
     return f"{'-':>7}" if value is None else f"{value:7.3f}"
+
+
+def outside(masks: Mapping[str, Mask], rows: str) -> list[str]:
+    """A line on how many `rows` lie outside the calibrated range, and in which parameters; none if none do."""
+    counts = {name: int(mask.sum()) for name, mask in masks.items() if mask.any()}
+    if not counts:
+        return []
+    total = int(np.logical_or.reduce(list(masks.values())).sum())
+    named = ", ".join(f"{name} {count}" for name, count in counts.items())
+    return [f"{rows}: {total} outside the calibrated range, where error bars do not hold ({named})"]
