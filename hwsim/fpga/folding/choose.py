@@ -22,6 +22,7 @@ from hwsim.fpga.resources import SHELL, Array
 from hwsim.fpga.stages import Pipeline, pipeline
 from hwsim.network import Network
 
+TIMED_KEPT = 100  # partial choices that are followed where paths are limits too, which takes longer
 WHOLE = ("dsp", "bram18")  # resources that come in whole blocks
 
 
@@ -140,7 +141,8 @@ def _problem(stages: Pipeline, options: Options, board: Board, io_type: str, obj
     path = _parallel(stages, board) if io_type == "io_parallel" else _streaming(stages, board)
     timed = objective in ("latency_us", "energy_uj") or board.latency < math.inf
     found = search.problem(used, options.cost.busy, options.cost.depth, options.starts, limits, path, timed)
-    return replace(found, slowest=board.interval, latency=board.latency - board.outside)
+    kept = TIMED_KEPT if timed else found.kept
+    return replace(found, slowest=board.interval, latency=board.latency - board.outside, kept=kept)
 
 
 def _streaming(stages: Pipeline, board: Board) -> Callable[[Array, Array], Path]:
@@ -180,7 +182,8 @@ def _best(asked: Problem, board: Board, objective: str) -> tuple[Index, float, f
     """Picks, the objective's figure of them, and its bound."""
     served = _serve(asked, board, objective)
     if served.answer.picks is not None:
-        picks = search.lightest(served.held, served.answer.picks)
+        others = np.array([name != objective for name in RESOURCES])
+        picks = search.balanced(served.held, served.answer.picks, others)
         return picks, served.figure(served.answer.value), served.figure(served.answer.bound)
     picks = _nearest(asked, board)
     longest, shares = asked.longest(picks)[0], asked.sums(picks)

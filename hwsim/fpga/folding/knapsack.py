@@ -25,8 +25,8 @@ class Verdict:
     impossible: bool = False
 
 
-def solve(sack: Knapsack) -> Verdict:
-    """One option of every group within the limits."""
+def solve(sack: Knapsack, kept: int = KEPT) -> Verdict:
+    """One option of every group within the limits; ``kept`` partial choices at a time."""
     if not sack.present.any(axis=1).all():
         return Verdict(None, impossible=True)
     relaxed = relax(sack)
@@ -34,17 +34,18 @@ def solve(sack: Knapsack) -> Verdict:
         return Verdict(relaxed.picks)
     if relaxed.excess > TOLERANCE:
         return Verdict(None, impossible=True)
-    found, complete = complete_choices(sack, relaxed.weights)
+    found, complete = complete_choices(sack, relaxed.weights, kept)
     if len(found):
         return Verdict(found[0])
     return Verdict(None, impossible=complete)
 
 
-def complete_choices(sack: Knapsack, weights: Array) -> tuple[Index, bool]:
+def complete_choices(sack: Knapsack, weights: Array, limit: int = KEPT) -> tuple[Index, bool]:
     """Choices that fit, (choices, groups), the lightest first, and whether these are all there are.
 
     Args:
         weights: (weightings, resources), all >= 0; those of every single resource are added.
+        limit: partial choices to keep.
     """
     resources = len(sack.limits)
     lenses = np.unique(np.vstack([weights, np.eye(resources)]), axis=0).T
@@ -63,8 +64,8 @@ def complete_choices(sack: Knapsack, weights: Array) -> tuple[Index, bool]:
         wider = (sums[:, None, :] + sack.used[group, options]).reshape(-1, resources)
         excess = (wider @ lenses + rest - limits).max(axis=1)
         alive = np.flatnonzero(excess <= TOLERANCE)
-        if len(alive) > KEPT:
-            alive, complete = alive[np.argsort(excess[alive], kind="stable")[:KEPT]], False
+        if len(alive) > limit:
+            alive, complete = alive[np.argsort(excess[alive], kind="stable")[:limit]], False
         before, chosen = np.divmod(alive, len(options))
         sums, trail = wider[alive], np.column_stack([trail[before], options[chosen]])
     lightest = np.argsort(sums.sum(axis=1), kind="stable")

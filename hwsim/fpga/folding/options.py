@@ -15,6 +15,8 @@ from hwsim.fpga.hls4ml import Cost, Masks
 from hwsim.fpga.resources import Array
 from hwsim.fpga.stages import Pipeline, Stage
 
+MULTIPLIERS = ("dsp", "lut")  # of stages with weights; UltraRAM cannot start with them (AMD UG573)
+MEMORIES = ("block", "distributed")
 CHAIN_FIFO_DEPTH = 32  # what shift registers hold in one LUT per bit
 
 
@@ -59,7 +61,7 @@ def cost_of(
     if mapping == "folded":
         pe = np.array([folding.pe for folding in foldings], dtype=np.float64)
         simd = np.array([folding.simd for folding in foldings], dtype=np.float64)
-        return folded.cost(column, folds, pe, simd, fifo_depth)
+        return folded.cost(column, folds, pe, simd, fifo_depth, folded.materials(foldings))
     dense = np.array([item.op == "dense" for item in stages.stages], dtype=np.bool_)
     pipelined = np.array([folding.strategy != "resource" for folding in foldings], dtype=np.bool_)
     masks = Masks(folds, dense[stage], pipelined)
@@ -93,7 +95,11 @@ def _hls4ml_options(stage: Stage, io_type: str) -> tuple[Folding, ...]:
 
 
 def _folded_options(stage: Stage, io_type: str) -> tuple[Folding, ...]:
-    return _lane_options(stage.mw * stage.mh * stage.groups, folded.legal_pe(stage), folded.legal_simd(stage))
+    has_matrix = stage.kind in ("matrix", "depthwise")
+    multipliers = MULTIPLIERS if stage.weight_bits else ("auto",)
+    memories = MEMORIES if has_matrix else ("auto",)
+    lanes = folded.legal_pe(stage), folded.legal_simd(stage)
+    return _lane_options(stage.mw * stage.mh * stage.groups, *lanes, multipliers, memories)
 
 
 @lru_cache(maxsize=4096)
@@ -108,9 +114,12 @@ def _reuse_options(kind: str, products: int, legal: tuple[int, ...]) -> tuple[Fo
 
 
 @lru_cache(maxsize=4096)
-def _lane_options(products: int, legal_pe: tuple[int, ...], legal_simd: tuple[int, ...]) -> tuple[Folding, ...]:
+def _lane_options(
+    products: int, legal_pe: tuple[int, ...], legal_simd: tuple[int, ...], multipliers: tuple[str, ...],
+    memories: tuple[str, ...],
+) -> tuple[Folding, ...]:  # fmt: skip
     return tuple(
-        Folding(pe, simd, max(1, products // (pe * simd)))
-        for pe, simd in product(legal_pe, legal_simd)
+        Folding(pe, simd, max(1, products // (pe * simd)), multiplier=multiplier, memory=memory)
+        for pe, simd, multiplier, memory in product(legal_pe, legal_simd, multipliers, memories)
         if pe * simd <= hls4ml.MAX_UNROLL
     )

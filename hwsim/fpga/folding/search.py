@@ -12,12 +12,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from hwsim.fpga.folding.knapsack import Verdict, solve, undominated
+from hwsim.fpga.folding.knapsack import KEPT, Verdict, solve, undominated
 from hwsim.fpga.folding.paths import Path
 from hwsim.fpga.folding.relaxation import Index, Knapsack, Mask
 from hwsim.fpga.resources import Array
 
-LEVELS = 2000  # into which a range without natural steps is divided
+LEVELS = 1000  # into which a range without natural steps is divided
+BALANCE_LEVELS = 33
+ROUGHLY_KEPT = 50  # partial choices, where nothing is to be proven
 _CUTS = 50  # paths that are added to answer one question
 _EXACT = 1 + 1e-9  # sums of floats may differ in their last digits
 
@@ -28,7 +30,7 @@ class Problem:
 
     ``used`` is (stages, options, resources) in units of ``scale``, as are ``limits``; ``rows`` are the options' places
     where they came from. ``path`` gives the longest path through stages of given busy times and depths.
-    ``cuts`` collects the paths that were longest so far.
+    ``kept`` partial choices are followed at a time; ``cuts`` collects the paths that were longest so far.
     """
 
     used: Array
@@ -40,6 +42,7 @@ class Problem:
     path: Callable[[Array, Array], Path]
     slowest: float = np.inf
     latency: float = np.inf
+    kept: int = KEPT
     cuts: list[Path] = field(default_factory=list)
 
     def at(self, table: Array, picks: Index) -> Array:
@@ -73,7 +76,7 @@ class Problem:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """``picks`` is the best choice that was found, None where nothing fits; no choice is better than ``bound``."""
+    """``picks`` is the best choice that was found, None where none was; no choice is better than ``bound``."""
 
     picks: Index | None
     value: float
@@ -103,14 +106,14 @@ def ask(asked: Problem) -> Verdict:
     """A choice within all limits, a proof that there is none, or neither."""
     present = asked.present & (asked.busy <= asked.slowest)
     if asked.latency == np.inf:
-        return solve(Knapsack(asked.used, present, asked.limits))
+        return solve(Knapsack(asked.used, present, asked.limits), asked.kept)
     for _ in range(_CUTS):
         used, limits = asked.used, asked.limits
         for path in asked.cuts:
             share = (path.busy[:, None] * asked.busy + path.depth[:, None] * asked.depth) / asked.latency
             used = np.concatenate([used, share[..., None]], axis=2)
             limits = np.append(limits, _EXACT - path.fixed / asked.latency)
-        found = solve(Knapsack(used, present, limits))
+        found = solve(Knapsack(used, present, limits), asked.kept)
         if found.picks is None:
             return found
         cycles, path = asked.longest(found.picks)
@@ -132,7 +135,7 @@ def descend(
     """
     top = ask(at(float(levels[-1])))
     if top.picks is None:
-        return Answer(None, np.inf, np.inf if top.impossible else float(levels[0]))
+        return Answer(None, np.inf, np.inf)
     best, high = top.picks, _level(levels, value(top.picks))
     refused, low, opened = -1, -1, high
     while high - low > 1:
@@ -173,21 +176,32 @@ def shortest_latency(asked: Problem) -> Answer:
     """The choice with the shortest latency within the limits."""
     any_choice = ask(asked)
     if any_choice.picks is None:
-        return Answer(None, np.inf, np.inf if any_choice.impossible else 1.0)
-    busy, depth = (np.where(asked.present, table, np.inf).min(axis=1) for table in (asked.busy, asked.depth))
-    least = asked.path(busy, depth).length(busy, depth)
-    most = asked.longest(any_choice.picks)[0]
+        return Answer(None, np.inf, np.inf)
+    least, most = _least_latency(asked), asked.longest(any_choice.picks)[0]
     levels = np.geomspace(least, max(most, least * _EXACT), LEVELS)
     return descend(
         levels, lambda level: replace(asked, latency=level), lambda picks: asked.longest(picks)[0], exact=False
     )
 
 
+def _least_latency(asked: Problem) -> float:
+    """A bound: with all stages as fast as they can be, but for one that is as slow as the shortest interval demands."""
+    busy, depth = (np.where(asked.present, table, np.inf) for table in (asked.busy, asked.depth))
+    fastest, shallowest = busy.min(axis=1), depth.min(axis=1)
+    interval = shortest_interval(replace(asked, latency=np.inf)).bound
+    slow = np.where(busy >= interval, busy, np.inf).min(axis=1)
+    found = []
+    for stage in np.flatnonzero(slow < np.inf):
+        times = np.where(np.arange(len(slow)) == stage, slow, fastest)
+        found.append(asked.path(times, shallowest).length(times, shallowest))
+    return min(found, default=asked.path(fastest, shallowest).length(fastest, shallowest))
+
+
 def least_resource(asked: Problem, resource: int, step: float) -> Answer:
     """The choice that uses least of a resource, in units of the scale; ``step`` is what whole units are, 0 for none."""
     any_choice = ask(asked)
     if any_choice.picks is None:
-        return Answer(None, np.inf, np.inf if any_choice.impossible else 0.0)
+        return Answer(None, np.inf, np.inf)
     column = np.where(asked.present & (asked.busy <= asked.slowest), asked.used[..., resource], np.inf)
     least, most = float(column.min(axis=1).sum()), float(asked.sums(any_choice.picks)[resource])
     whole = step > 0 and (most - least) / step < LEVELS * 10
@@ -216,6 +230,25 @@ def nearest(asked: Problem) -> Answer:
 
     levels = np.linspace(0.0, max(excess(least), 1e-6), LEVELS)
     return descend(levels, lambda level: replace(free, limits=free.limits + level), excess, exact=False)
+
+
+def balanced(asked: Problem, picks: Index, scarce: Mask) -> Index:
+    """A choice within the same limits that leaves as much as possible of the resource it leaves least of.
+
+    Args:
+        picks: a choice within the limits.
+        scarce: (resources,) those that are to be spared.
+    """
+
+    def at(level: float) -> Problem:
+        return replace(asked, limits=np.where(scarce, level * asked.limits, asked.limits), kept=ROUGHLY_KEPT)
+
+    def fullest(choice: Index) -> float:
+        return float(np.max(asked.sums(choice)[scarce] / np.maximum(asked.limits[scarce], 1e-9), initial=0.0))
+
+    levels = np.linspace(0.0, max(1.0, fullest(picks)), BALANCE_LEVELS)
+    found = descend(levels, at, fullest, exact=False)
+    return picks if found.picks is None else lightest(at(found.value * _EXACT), found.picks)
 
 
 def lightest(asked: Problem, picks: Index) -> Index:
