@@ -6,6 +6,7 @@
     hls4ml.py     cycles and resources of hls4ml's stages           (target fpga:NAME)
     folded.py     cycles and resources of PE x SIMD stages          (target fpga:NAME/folded)
     dataflow/     exact cycles of the SystemVerilog units of hls/rtl
+    units/        LUTs, DSP blocks and block RAM of the same units
     pipeline.py   latency and interval of the stages together
     finn_mvu.py   FINN's matrix-vector units alone
     pixels.py     when every pixel leaves every stage
