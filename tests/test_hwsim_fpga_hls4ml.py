@@ -114,6 +114,18 @@ def test_reuse_factors_equal_those_hls4ml_accepts(inputs, outputs):
     assert list(hls4ml.legal_reuse_factors(pipeline(draft.network()).stages[0])) == accepted
 
 
+@pytest.mark.needs("hls4ml")
+@LAW
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 2000))
+def test_nearest_legal_reuse_is_hls4mls(inputs, outputs, asked):
+    from hls4ml.backends import get_backend
+
+    backend = get_backend("Vitis")
+    nearest = backend.get_closest_reuse_factor(backend.get_valid_reuse_factors(inputs, outputs), asked)
+    points = (np.full(3, float(number)) for number in (inputs, outputs, asked))
+    assert hls4ml.nearest_legal_reuse(*points).tolist() == [nearest] * 3
+
+
 @LAW
 @given(networks(), st.sampled_from(("io_stream", "io_parallel")), st.sampled_from(("resource", "latency")), st.data())
 def test_lower_reuse_is_never_slower_and_never_uses_fewer_multipliers(network, io_type, strategy, data):

@@ -7,7 +7,7 @@ import numpy as np
 
 from hwsim.fpga.hls4ml_mlp import assumed_nonzero, cost
 from hwsim.validate.hls4ml_projects import HLS4ML_PROJECTS, mlps, networks
-from hwsim.validate.hls4ml_synth import HLS4ML_SYNTH, dense_layers
+from hwsim.validate.hls4ml_synth import HLS4ML_SYNTH, dense_layers, streamed_layers
 from hwsim.validate.hls4ml_synth import mlps as network_rows
 from hwsim.validate.rows import Rows, read_rows
 from hwsim.validate.scores import scores
@@ -60,6 +60,21 @@ def test_layer_slices_go_by_strategy(tmp_path: Path) -> None:
     assert (result["made/resource"]["ii"].n, result["made/resource"]["ii"].unpredicted) == (1, 1)
     assert result["made/resource"]["ii"].exact == 1.0
     assert (result["made/conv1d"]["lut"].n, result["made/conv1d"]["lut"].unpredicted) == (0, 1)
+
+
+def test_layers_of_no_stated_strategy_fold_their_weights(tmp_path: Path) -> None:
+    head, *_ = LAYERS.splitlines()
+    asked = "made,s,,dense,64,16,16,,30,not stated,not stated,4,48,,9000,700,32,14"
+    unrolled = "made,u,,dense,64,16,16,,1,not stated,not stated,4,48,,9000,700,32,14"
+    table = rows(tmp_path, f"{head}\n{asked}\n{unrolled}\n")
+    known, layers = streamed_layers(table)
+    assert known.tolist() == [True, False]
+    assert layers.reuse.tolist() == [32]  # the nearest divisor of 64
+    found = HLS4ML_SYNTH.predict(table)
+    assert found["dsp"].value[0] == 64 * 16 / 32
+    assert found["bram18"].value[0] == 14  # 31 weights of 16 bits and one of 8, 504 bits by 32
+    assert found["cycles"].value[0] == 32 + 6 + 64 / 16 + 6
+    assert np.isnan(found["lut"].value).all()
 
 
 def test_networks_without_counted_weights_are_pruned_by_size(tmp_path: Path) -> None:

@@ -92,7 +92,23 @@ def legal_reuse_factors(stage: Stage, io_type: str = "io_stream") -> tuple[int, 
     columns = stage.mw * stage.groups
     if stage.op == "conv2d" and io_type == "io_parallel":
         return divisors(columns)
-    return tuple(sorted({*divisors(columns), *(columns * d for d in divisors(stage.mh))}))
+    return _dense_reuse_factors(columns, stage.mh)
+
+
+def nearest_legal_reuse(n_in: Array, n_out: Array, asked: Array) -> Array:
+    """The reuse factors hls4ml takes in place of those asked for in dense layers, the smaller of two equally near.
+
+    (hls4ml, FPGABackend.get_closest_reuse_factor.)
+    """
+    points, of_point = np.unique(np.stack([n_in, n_out, asked], axis=1), axis=0, return_inverse=True)
+    nearest = [min(_dense_reuse_factors(int(n), int(m)), key=lambda legal: abs(legal - reuse))
+               for n, m, reuse in points.tolist()]  # fmt: skip
+    return np.array(nearest, dtype=np.float64)[of_point.ravel()]
+
+
+@lru_cache(maxsize=4096)
+def _dense_reuse_factors(columns: int, rows: int) -> tuple[int, ...]:
+    return tuple(sorted({*divisors(columns), *(columns * d for d in divisors(rows))}))
 
 
 def multipliers(column: Columns, reuse: Array) -> Array:
