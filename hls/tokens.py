@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A dataflow as stages of :mod:`hwsim.fpga.tokens`, which knows the cycles of every module, but not this package."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from hls.dataflow import Dataflow
+from hls.templates.streams import MIN_DEPTH
 from hls.templates.unit import Unit
+from hwsim.errors import NetworkError
 from hwsim.fpga.tokens import patterns
 from hwsim.fpga.tokens.stages import Node, Pipeline, Stage
 
@@ -23,6 +28,26 @@ def pipeline(dataflow: Dataflow) -> Pipeline:
             nodes.append(Node(name, stage, ins, outs, unit.module, unit.layer))
     source, result = dataflow.input, dataflow.output
     return Pipeline(tuple(nodes), source.wire, same.get(result.wire, result.wire), source.beats, result.beats)
+
+
+def with_depths(dataflow: Dataflow, depths: Mapping[str, int]) -> Dataflow:
+    """The same hardware with other depths of FIFOs in beats, by name, as from
+    :func:`hwsim.fpga.tokens.smallest_depths`; those that are not named stay.
+
+    Raises:
+        NetworkError: a name is no FIFO's.
+    """
+    known = sorted(unit.name for unit in dataflow.units if unit.module == "fifo")
+    for name in depths:
+        if name not in known:
+            raise NetworkError(f"{name}: got a depth; expected one of {', '.join(known)}; name a FIFO")
+    units = (
+        replace(unit, parameters={**unit.parameters, "DEPTH": max(MIN_DEPTH, depths[unit.name])})
+        if unit.name in depths
+        else unit
+        for unit in dataflow.units
+    )
+    return replace(dataflow, units=tuple(units))
 
 
 def unit_stages(unit: Unit) -> tuple[Stage, ...]:

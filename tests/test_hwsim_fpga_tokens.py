@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small pipelines whose cycles are worked out by hand; tests/test_hls_tokens.py compares with RTL."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -151,5 +153,14 @@ def test_what_no_pipeline_is() -> None:
         Pipeline((a,), "x", "q", 1, 1)
     with pytest.raises(NetworkError, match="z: nothing reads it"):
         Pipeline((a, Node("f", Fork(), ("y",), ("z", "u"))), "x", "u", 1, 1)
+    odd = Pipe(1, pattern([0, 0, 1]))
+    with pytest.raises(NetworkError, match="n0: got 4 beats per image; expected a multiple of 3; let images end"):
+        chain(4, 1, odd)
+    with pytest.raises(NetworkError, match="w1: got 1 beats per image; expected 2; say so"):
+        chain(6, 1, odd)
+    with pytest.raises(NetworkError, match=r"sum: got 3 of c, 1 of e beats per image; expected shares of \[1, 1\]"):
+        replace(
+            joined(4), nodes=(*joined(4).nodes[:3], Node("less", odd, ("d",), ("e",)), joined(4).nodes[4]), beats_in=3
+        )
     with pytest.raises(InputError, match="images: got 0; expected at least 1"):
         simulate(chain(1, 1, Queue(2)), 0)

@@ -111,7 +111,7 @@ class _Layout:
         self.nodes = np.zeros(len(pipeline.nodes) + 2, dtype=kernel.NODE)
         self.parts: list[Cycles] = [np.zeros(1, dtype=np.int64)]
         self.size = 1
-        self.beats = _beats(pipeline)
+        self.beats = pipeline.beats()
 
     def put(self, values: Any) -> int:
         """The place in the heap of an array."""
@@ -224,25 +224,3 @@ def _silent(gives: npt.NDArray[np.bool_]) -> Cycles:
     place = np.arange(len(gives))
     following = np.minimum.accumulate(np.where(gives, place, len(gives))[::-1])[::-1]
     return following - place
-
-
-def _beats(pipeline: Pipeline) -> dict[str, int]:
-    """Beats per image of every wire, from those that come in."""
-    beats = {pipeline.source: pipeline.beats_in}
-    for node in pipeline.nodes:
-        first = beats[node.inputs[0]]
-        beats |= dict.fromkeys(node.outputs, _given(node, first))
-    return beats
-
-
-def _given(node: Node, first: int) -> int:
-    stage = node.stage
-    if isinstance(stage, Pipe):
-        if not stage.turns:
-            return first * stage.pattern.beats_out // stage.pattern.beats_in
-        return first * len(stage.turns) // stage.turns.count(0)
-    if isinstance(stage, Window):
-        return stage.out_rows * stage.beats_per_row
-    if isinstance(stage, Schedule):
-        return first // stage.beats * len(stage.ends)
-    return first

@@ -5,7 +5,7 @@ A *beat* passes a wire in the one cycle in which the giver offers it and the tak
 what it does with its n-th beat is known beforehand.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -137,7 +137,8 @@ class Pipeline:
     """Nodes in topological order between one wire in and one out, with the beats that pass there per image.
 
     Raises:
-        NetworkError: a wire has not one giver and one taker, or the nodes are out of order, as in a cycle.
+        NetworkError: a wire has not one giver and one taker, the nodes are out of order, as in a cycle, or an image is
+            no whole number of a node's periods.
     """
 
     nodes: tuple[Node, ...]
@@ -167,6 +168,9 @@ class Pipeline:
         unread = sorted(set(givers) - set(takers))
         if unread:
             raise NetworkError(f"{unread[0]}: nothing reads it; expected one reader; remove its giver")
+        given = self.beats()[self.result]
+        if given != self.beats_out:
+            raise NetworkError(f"{self.result}: got {self.beats_out} beats per image; expected {given}; say so")
         object.__setattr__(self, "givers", givers)
         object.__setattr__(self, "takers", takers)
 
@@ -180,3 +184,39 @@ class Pipeline:
     def queues(self) -> tuple[Node, ...]:
         """The FIFOs, which are the nodes with a depth that can be chosen."""
         return tuple(node for node in self.nodes if isinstance(node.stage, Queue) and node.stage.latency == 1)
+
+    def beats(self) -> dict[str, int]:
+        """Beats per image of every wire."""
+        beats = {self.source: self.beats_in}
+        for node in self.nodes:
+            beats |= dict.fromkeys(node.outputs, _given(node, beats))
+        return beats
+
+
+def _given(node: Node, beats: Mapping[str, int]) -> int:
+    """Beats per image that a node gives on each of its wires.
+
+    Raises:
+        NetworkError: an image ends within a period of the node, or its inputs do not fit together.
+    """
+    stage, first = node.stage, beats[node.inputs[0]]
+    if isinstance(stage, Window):
+        return _whole(node, first, int(stage.rows.sum()), stage.out_rows * stage.beats_per_row)
+    if isinstance(stage, Schedule):
+        return _whole(node, first, stage.beats, len(stage.ends))
+    if not isinstance(stage, Pipe):
+        return first
+    shares = [stage.turns.count(port) if stage.turns else stage.pattern.beats_in for port in range(len(node.inputs))]
+    each = [_whole(node, beats[wire], n, stage.pattern.beats_out) for wire, n in zip(node.inputs, shares, strict=True)]
+    if len(set(each)) > 1:
+        got = ", ".join(f"{beats[wire]} of {wire}" for wire in node.inputs)
+        raise NetworkError(f"{node.name}: got {got} beats per image; expected shares of {shares}; join what fits")
+    return each[0]
+
+
+def _whole(node: Node, beats: int, period: int, given: int) -> int:
+    if beats % period:
+        raise NetworkError(
+            f"{node.name}: got {beats} beats per image; expected a multiple of {period}; let images end with its period"
+        )
+    return beats // period * given

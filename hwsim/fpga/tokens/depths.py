@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How deep the FIFOs must be: for the full pace, and for the pipeline never to stand still."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from hwsim.errors import NetworkError
+from hwsim.fpga.tokens.stages import Node, Pipe, Pipeline, Queue, Schedule, Window
+from hwsim.fpga.tokens.steady import Steady, steady
+
+SMALLEST = 2  # a FIFO of one word could not pass a word in every cycle (hls/rtl/fifo.sv)
+
+
+def with_depths(pipeline: Pipeline, depths: Mapping[str, int]) -> Pipeline:
+    """The same pipeline with other depths of FIFOs, by name.
+
+    Raises:
+        NetworkError: a name is no FIFO's.
+    """
+    known = {node.name for node in pipeline.queues}
+    for name in depths:
+        if name not in known:
+            raise NetworkError(f"{name}: got a depth; expected one of {', '.join(sorted(known))}; name a FIFO")
+    nodes = tuple(
+        replace(node, stage=Queue(depths[node.name], node.stage.latency))
+        if node.name in depths and isinstance(node.stage, Queue)
+        else node
+        for node in pipeline.nodes
+    )
+    return _of(pipeline, nodes)
+
+
+def waits_for_itself(pipeline: Pipeline) -> tuple[str, ...]:
+    """Nodes of which each may come to wait for the next, and the last one for the first; () where that can never be.
+
+    Whether a pipeline stands still depends on how many beats its stages can hold, not on when they come, but for
+    registers that wait together: gaps between beats take places. Here every such stage holds one beat, which it always
+    can; so an empty answer is a proof for all pauses of source and receiver, if images repeat (see
+    :class:`~hwsim.fpga.tokens.steady.Steady`). A circle may be out of reach of a source that never pauses.
+    """
+    narrow = tuple(
+        replace(node, stage=replace(node.stage, latency=1))
+        if isinstance(node.stage, Pipe | Window | Schedule)
+        else node
+        for node in pipeline.nodes
+    )
+    return steady(_of(pipeline, narrow)).flow.circle
+
+
+def smallest_depths(pipeline: Pipeline, interval: float | None = None) -> dict[str, int]:
+    """The depths of all FIFOs with which images follow each other as fast, none of which could be one less.
+
+    Starts at what the FIFOs hold at the most, and makes one after the other smaller, the deepest first; no pauses can
+    make the pipeline stand still. Other choices of which is smaller may be as good.
+
+    Args:
+        interval: cycles between images that suffice; those of the pipeline as it is by default.
+
+    Raises:
+        NetworkError: the pipeline as it is stands still, or is slower.
+    """
+    found = steady(pipeline)
+    if found.flow.circle:
+        raise NetworkError(f"{found.flow.circle[0]}: waits for itself by {', '.join(found.flow.circle[1:])}; deepen it")
+    wanted = found.interval if interval is None else interval
+    if found.interval > wanted:
+        raise NetworkError(
+            f"interval: got {wanted}; expected at least {found.interval}; deepen the FIFOs, or fold less"
+        )
+    given = {node.name: node.stage.depth for node in pipeline.queues if isinstance(node.stage, Queue)}
+    held = found.flow.occupancy()
+    depths = {name: min(depth, max(SMALLEST, held[name] + 1)) for name, depth in given.items()}
+    if not _suffices(pipeline, depths, wanted):
+        depths = given
+    for name in sorted(depths, key=lambda one: -depths[one]):
+        depths[name] = _least(pipeline, depths, name, wanted)
+    return depths
+
+
+def _suffices(pipeline: Pipeline, depths: Mapping[str, int], interval: float) -> bool:
+    chosen = with_depths(pipeline, depths)
+    found: Steady = steady(chosen)
+    return not found.flow.circle and found.interval <= interval and not waits_for_itself(chosen)
+
+
+def _least(pipeline: Pipeline, depths: Mapping[str, int], name: str, interval: float) -> int:
+    """The smallest depth of one FIFO that suffices; deeper FIFOs are never worse but by gaps that stay."""
+    low, high = min(SMALLEST, depths[name]), depths[name]
+    while low < high:
+        middle = (low + high) // 2
+        if _suffices(pipeline, {**depths, name: middle}, interval):
+            high = middle
+        else:
+            low = middle + 1
+    return high
+
+
+def _of(pipeline: Pipeline, nodes: tuple[Node, ...]) -> Pipeline:
+    return Pipeline(nodes, pipeline.source, pipeline.result, pipeline.beats_in, pipeline.beats_out)

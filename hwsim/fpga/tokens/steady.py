@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images without end: what the first ones show of all that follow."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwsim.fpga.tokens.engine import Flow, simulate
+from hwsim.fpga.tokens.stages import Pipeline, Queue, Schedule, Window
+
+MOST_IMAGES = 256  # simulated before a pipeline counts as not settled
+_LONGEST_PERIOD = 16  # images
+
+
+@dataclass(frozen=True, eq=False)
+class Steady:
+    """A pipeline at work for ever: source and receiver never pause.
+
+    After the simulated images, every ``period`` images pass both ends and every FIFO as the ``period`` before,
+    ``shift`` cycles later, and so do all that follow: the same state has the same future. Where that did not come about
+    within the simulated images, as while a deep FIFO fills up slowly, or where the pipeline stands still, ``settled``
+    is False, and the shift is that of the second half of the images.
+    """
+
+    flow: Flow
+    settled: bool
+    period: int
+    shift: int
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the first beat in to the last beat out of the first image."""
+        return self.flow.latency
+
+    @property
+    def interval(self) -> float:
+        """Cycles between images: the mean over a period, within which images may come in bursts."""
+        return self.shift / self.period
+
+    def cycles(self, images: int) -> int:
+        """Cycles from the first beat in to the last beat out of so many images."""
+        ends = self.flow.out_cycles[:, -1]
+        beyond = max(0, -(-(images - len(ends)) // self.period))
+        return int(ends[images - 1 - beyond * self.period] + beyond * self.shift - self.flow.in_cycles[0, 0])
+
+
+def steady(pipeline: Pipeline, most_images: int = MOST_IMAGES) -> Steady:
+    """Stream images until everything repeats.
+
+    Args:
+        most_images: give up after so many.
+    """
+    memory = _memory(pipeline)
+    images = memory + 2
+    while True:
+        flow = simulate(pipeline, images)
+        if flow.circle:
+            return Steady(flow, False, 1, 0)
+        for period in range(1, min(_LONGEST_PERIOD, images - memory) + 1):
+            if _repeats(flow, memory, period):
+                return Steady(flow, True, period, _shift(flow, period))
+        if images >= most_images:
+            return Steady(flow, False, images // 2, _shift(flow, images // 2))
+        images = min(2 * images, most_images)
+
+
+def _shift(flow: Flow, period: int) -> int:
+    """Cycles from the end of an image to that of the last one, which comes ``period`` images later."""
+    return int(flow.out_cycles[-1, -1] - flow.out_cycles[-1 - period, -1])
+
+
+def _memory(pipeline: Pipeline) -> int:
+    """Images that any one stage holds at the most, and one: what lies further back has no influence."""
+    beats, held = pipeline.beats(), 1
+    for node in pipeline.nodes:
+        stage = node.stage
+        if isinstance(stage, Queue | Schedule):
+            held = max(held, -(-stage.depth // beats[node.inputs[0]]))
+        elif isinstance(stage, Window):
+            held = max(held, -(-stage.buffer_rows // int(stage.kept.sum())))
+    return held + 1
+
+
+def _repeats(flow: Flow, memory: int, period: int) -> bool:
+    """Whether the last images passed everything as those ``period`` before them, all by as many cycles later."""
+    images, shift = len(flow.out_cycles), _shift(flow, period)
+    passed = (flow.out_cycles, flow.in_cycles, *(cycles for pair in flow.queues.values() for cycles in pair))
+    rows = (cycles.reshape(images, -1) for cycles in passed)
+    return all(np.all(row[-memory:] - row[-memory - period : -period] == shift) for row in rows)
