@@ -117,10 +117,10 @@ def test_command_reports_errors_in_one_line(tmp_path: Path, capsys: pytest.Captu
 
 def test_command_writes_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     head = (
-        "dataset,design,topology,layer_type,n_in,n_out,weight_bits,precision_note,reuse_factor,strategy,io_type,"
+        "dataset,design,topology,layer_type,n_in,n_out,seq_len,weight_bits,precision_note,reuse_factor,strategy,io_type,"
         "clk_target_ns,lat_max_cycles"
     )
-    row = "made_up,one,,dense,16,8,8,lecun_uniform,16,resource,,5,18,16,900,800,8,4"
+    row = "made_up,one,,dense,16,8,,8,lecun_uniform,16,resource,,5,18,16,900,800,8,4"
     path = write(tmp_path, f"{head},ii_max_cycles,lut,ff,dsp,bram18\n{row}\n")
     assert main([str(path), "--json", str(tmp_path / "out.json")]) == 0
     record = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["made_up/resource"]

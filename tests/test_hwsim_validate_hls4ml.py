@@ -4,23 +4,24 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from hwsim.fpga.hls4ml_mlp import assumed_nonzero, cost
 from hwsim.validate.hls4ml_projects import HLS4ML_PROJECTS, mlps, networks
-from hwsim.validate.hls4ml_synth import HLS4ML_SYNTH, dense_layers, streamed_layers
+from hwsim.validate.hls4ml_synth import HLS4ML_SYNTH, dense_layers
 from hwsim.validate.hls4ml_synth import mlps as network_rows
 from hwsim.validate.rows import Rows, read_rows
 from hwsim.validate.scores import scores
 
 LAYERS = """\
-dataset,design,topology,layer_type,n_in,n_out,weight_bits,precision_note,reuse_factor,strategy,io_type,\
+dataset,design,topology,layer_type,n_in,n_out,seq_len,weight_bits,precision_note,reuse_factor,strategy,io_type,\
 clk_target_ns,lat_max_cycles,ii_max_cycles,lut,ff,dsp,bram18
-made,a,,dense,48,16,8,lecun_uniform,96,resource,,5,98,96,9000,700,8,4
-made,b,,dense,48,16,8,lecun_uniform,1,resource,,5,1,2,20000,3000,90,0
-made,c,,dense,48,16,8,lecun_uniform,1024,latency,,5,99,100,20000,3000,1,0
-made,d,,dense,48,16,8,trained,96,resource,,5,98,96,9000,700,8,4
-made,e,,conv1d,48,16,8,,1.0,not stated,,5,9,,9000,700,8,4
-made,x/LUT_reuse2,"dense(40->20,rf2) -> dense(20->4,rf2)",network,,,,"input_t=ap_fixed<8,2>; weight2_t=ap_fixed<8,1>; \
+made,a,,dense,48,16,,8,lecun_uniform,96,resource,,5,98,96,9000,700,8,4
+made,b,,dense,48,16,,8,lecun_uniform,1,resource,,5,1,2,20000,3000,90,0
+made,c,,dense,48,16,,8,lecun_uniform,1024,latency,,5,99,100,20000,3000,1,0
+made,d,,dense,48,16,,8,trained,96,resource,,5,98,96,9000,700,8,4
+made,e,,conv1d,48,16,,8,,1.0,not stated,,5,9,,9000,700,8,4
+made,x/LUT_reuse2,"dense(40->20,rf2) -> dense(20->4,rf2)",network,,,,,"input_t=ap_fixed<8,2>; weight2_t=ap_fixed<8,1>; \
 weight5_t=ap_fixed<8,1>",2,latency,io_parallel,3.33,25,2,20000,4000,0,4
 """
 PROJECTS = """\
@@ -62,19 +63,31 @@ def test_layer_slices_go_by_strategy(tmp_path: Path) -> None:
     assert (result["made/conv1d"]["lut"].n, result["made/conv1d"]["lut"].unpredicted) == (0, 1)
 
 
-def test_layers_of_no_stated_strategy_fold_their_weights(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("layer", "dsp", "bram18", "cycles"),
+    [
+        # the nearest divisor of 64 to 30 is 32; 31 weights of 16 bits and one of 8 are 504 bits, by 32
+        ("dense,64,16,,16,,30", 32, 14, 32 + 6 + 64 / 16 + 6),
+        ("dense,32,16,,16,,32", 16, 7, 32 + 6),
+        # 3 x 8 inputs by 8 outputs; 7 x 16 + 8 bits by 24; 100 positions and two of padding
+        ("conv1d_k3,8,8,200,16,,24", 8, 4, 102 * 34),
+        # 8 x 16 and 4 x 16, 3 products of 4 units; 7 x 16 + 8 bits by 16, the other ROM stays in LUTs, 9 tables
+        ("lstm,8,4,10,16,,16", 8 + 4 + 12, 4 + 0 + 9, 10 * (16 + 21 + 4) + 1),
+    ],
+)
+def test_layers_of_no_stated_strategy_by_hand(
+    tmp_path: Path, layer: str, dsp: float, bram18: float, cycles: float
+) -> None:  # fmt: skip
     head, *_ = LAYERS.splitlines()
-    asked = "made,s,,dense,64,16,16,,30,not stated,not stated,4,48,,9000,700,32,14"
-    unrolled = "made,u,,dense,64,16,16,,1,not stated,not stated,4,48,,9000,700,32,14"
-    table = rows(tmp_path, f"{head}\n{asked}\n{unrolled}\n")
-    known, layers = streamed_layers(table)
-    assert known.tolist() == [True, False]
-    assert layers.reuse.tolist() == [32]  # the nearest divisor of 64
-    found = HLS4ML_SYNTH.predict(table)
-    assert found["dsp"].value[0] == 64 * 16 / 32
-    assert found["bram18"].value[0] == 14  # 31 weights of 16 bits and one of 8, 504 bits by 32
-    assert found["cycles"].value[0] == 32 + 6 + 64 / 16 + 6
+    found = HLS4ML_SYNTH.predict(rows(tmp_path, f"{head}\nmade,s,,{layer},not stated,not stated,4,9,,9,9,9,9\n"))
+    assert [found[metric].value[0] for metric in ("dsp", "bram18", "cycles")] == [dsp, bram18, cycles]
     assert np.isnan(found["lut"].value).all()
+
+
+def test_layers_of_no_stated_strategy_without_reuse_are_not_predicted(tmp_path: Path) -> None:
+    head, *_ = LAYERS.splitlines()
+    line = "made,u,,dense,64,16,,16,,1,not stated,not stated,4,48,,9000,700,32,14"
+    assert np.isnan(HLS4ML_SYNTH.predict(rows(tmp_path, f"{head}\n{line}\n"))["dsp"].value).all()
 
 
 def test_networks_without_counted_weights_are_pruned_by_size(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def rom_blocks(width: Number, depth: Number) -> Array:
     As many columns of 36 bits as are full, the rest in the narrower columns that need fewest: columns of 36, 18, 9, 4,
     2 and 1 bits hold 512 words and twice as many with each step (UG573, table 1-7). Exact for 686 of the 703 weight
     ROMs in the reports of github:Dendendelen/wa-hls4ml-search, and 1 off for the others, all of 1,120 words and more;
-    for all 94 of github:HeRCLab/N-TORC, of 2 to 512 words.
+    for all 341 layers with reuse of github:HeRCLab/N-TORC, of 2 to 512 words.
     """
     w, d = np.broadcast_arrays(np.asarray(width, dtype=np.float64), np.asarray(depth, dtype=np.float64))
     blocks = [np.ceil(d / (512 * 2**step)) for step in range(6)]

@@ -11,10 +11,10 @@ import numpy as np
 
 from hwsim.columns import Prediction
 from hwsim.fpga import hls4ml_dense, hls4ml_mlp
-from hwsim.fpga.hls4ml import nearest_legal_reuse
 from hwsim.fpga.hls4ml_constants import MLP_PRUNING
 from hwsim.fpga.hls4ml_dense import DenseLayers, untrained_limit
 from hwsim.fpga.hls4ml_mlp import Mlps
+from hwsim.validate import streamed_rows
 from hwsim.validate.mlp_rows import MlpRows
 from hwsim.validate.rows import Mask, Rows, Texts
 from hwsim.validate.table import Table, truth_columns
@@ -23,8 +23,6 @@ from hwsim.validate.text import outside
 STRATEGIES = ("latency", "resource")
 UNTRAINED = "lecun_uniform"  # the initial weights of Keras, as the precision column tells
 WRITTEN = np.array([512.0, 1023.0])  # reuse factors of wa-hls4ml above 1
-STREAM_VALUES = 16.0
-STREAMED_CYCLES = 0.125  # relative error bar: 95 % of 94 streamed layers of github:HeRCLab/N-TORC
 TRUTH = {"lut": "lut", "ff": "ff", "dsp": "dsp", "bram18": "bram18", "cycles": "lat_max_cycles", "ii": "ii_max_cycles"}
 
 
@@ -41,34 +39,6 @@ def dense_layers(rows: Rows) -> tuple[Mask, DenseLayers]:
     reuse, resource = dense.number("reuse_factor"), dense.text("strategy") == "resource"
     written = np.where(resource | (reuse == 1), reuse, np.where(reuse < WRITTEN.mean(), *WRITTEN))
     return known, DenseLayers(n_in, dense.number("n_out"), bits, untrained_limit(n_in, bits), written, resource)
-
-
-def streamed_layers(rows: Rows) -> tuple[Mask, DenseLayers]:
-    """The rows that are trained dense layers with reuse of no stated strategy, as in N-TORC: the resource strategy.
-
-    hls4ml takes the legal reuse factor nearest to the one asked for; trained weights use half of their bits.
-    """
-    known = (rows.text("layer_type") == "dense") & ~np.isin(rows.text("strategy"), STRATEGIES)
-    known &= (rows.text("weight_bits") != "") & ~np.isin(rows.text("reuse_factor"), ("", "1", "1.0"))
-    dense = rows.where(known)
-    n_in, n_out, bits = dense.number("n_in"), dense.number("n_out"), dense.number("weight_bits")
-    limit = 2 ** (bits / 2 - 1) - 1
-    reuse = nearest_legal_reuse(n_in, n_out, dense.number("reuse_factor"))
-    return known, DenseLayers(n_in, n_out, bits, limit, reuse, np.ones(len(dense), dtype=np.bool_))
-
-
-def _streamed(layers: DenseLayers) -> dict[str, Prediction]:
-    """DSP, BRAM18 and cycles of layers behind a stream of 16 values per beat; LUT and FF are not modelled."""
-    found = hls4ml_dense.counts(layers, "folded")
-    # Longer vectors are flattened images, which arrive pixel by pixel; a single output follows another dense layer.
-    flattened = (layers.n_in > 2 * STREAM_VALUES) & (layers.n_out > 1)
-    collected = np.where(flattened, layers.n_in / STREAM_VALUES + 6, 0.0)
-    cycles = layers.reuse + 6 + collected
-    return {
-        "dsp": Prediction(found["dsp"], found["dsp"], found["dsp"]),
-        "bram18": Prediction(found["bram18"], found["bram18"], found["bram18"]),
-        "cycles": Prediction(cycles, cycles * (1 - STREAMED_CYCLES), cycles * (1 + STREAMED_CYCLES)),
-    }
 
 
 def slices(rows: Rows) -> Texts:
@@ -95,14 +65,14 @@ def _predict(rows: Rows) -> Mapping[str, Prediction]:
     known, layers = dense_layers(rows)
     whole, networks = mlps(rows)
     result = {}
-    streams, streamed = streamed_layers(rows)
-    of_networks, of_streams = hls4ml_mlp.cost(networks, MLP_PRUNING.bars), _streamed(streamed)
+    of_networks, of_streams = hls4ml_mlp.cost(networks, MLP_PRUNING.bars), streamed_rows.predict(rows)
     for metric, found in hls4ml_dense.cost(layers).items():
         columns = np.full((3, len(rows)), np.nan)
         columns[:, known] = found.value, found.low, found.high
         columns[:, whole] = of_networks[metric].value, of_networks[metric].low, of_networks[metric].high
         if metric in of_streams:
-            columns[:, streams] = of_streams[metric].value, of_streams[metric].low, of_streams[metric].high
+            other = of_streams[metric]
+            columns = np.where(np.isfinite(other.value), np.stack([other.value, other.low, other.high]), columns)
         result[metric] = Prediction(*columns)
     return result
 
@@ -115,8 +85,8 @@ def _report(rows: Rows) -> list[str]:
 HLS4ML_SYNTH = Table(
     name="hls4ml_synth",
     required=(
-        "dataset", "design", "topology", "layer_type", "n_in", "n_out", "weight_bits", "precision_note", "reuse_factor",
-        "strategy", "io_type", "clk_target_ns", *TRUTH.values(),
+        "dataset", "design", "topology", "layer_type", "n_in", "n_out", "seq_len", "weight_bits", "precision_note",
+        "reuse_factor", "strategy", "io_type", "clk_target_ns", *TRUTH.values(),
     ),
     truth=truth_columns(TRUTH),
     predict=_predict,
