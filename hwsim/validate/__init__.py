@@ -11,7 +11,7 @@ how far off the predictions are. Rows that no model covers are counted as unpred
     scores.py    errors of predictions, per slice and metric
     text.py      the scores as lines of text
 
-A kind of table is one file that makes a `Table`, and a line in TABLES.
+A kind of table is one file that makes a `Table`, and a line in tables.py.
 """
 
 from hwsim.columns import Prediction
