@@ -51,6 +51,12 @@ def test_layers_with_drawn_weights_are_covered(tmp_path: Path) -> None:
     np.testing.assert_allclose(layers.weight_limit, 32)  # sqrt(3 / 48) of 128
 
 
+def test_layers_with_a_missing_number_are_counted(tmp_path: Path) -> None:
+    lines = LAYERS.splitlines()
+    table = rows(tmp_path, f"{lines[0]}\n{lines[1].replace(',48,', ',,')}\n")
+    assert scores(HLS4ML_SYNTH, table)["made/resource"]["dsp"].unpredicted == 1
+
+
 def test_layer_slices_go_by_strategy(tmp_path: Path) -> None:
     table = rows(tmp_path, LAYERS)
     assert HLS4ML_SYNTH.slices(table).tolist() == [

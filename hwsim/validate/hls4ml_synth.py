@@ -34,6 +34,7 @@ def dense_layers(rows: Rows) -> tuple[Mask, DenseLayers]:
     """
     known = (rows.text("layer_type") == "dense") & np.isin(rows.text("strategy"), STRATEGIES)
     known &= np.char.find(rows.text("precision_note"), UNTRAINED) >= 0
+    known &= np.logical_and.reduce([rows.text(name) != "" for name in ("n_in", "n_out", "weight_bits", "reuse_factor")])
     dense = rows.where(known)
     n_in, bits = dense.number("n_in"), dense.number("weight_bits")
     reuse, resource = dense.number("reuse_factor"), dense.text("strategy") == "resource"
