@@ -19,7 +19,16 @@ MATRIX = {
     "WEIGHT_BANK": 512, "VECTOR_BANK": 512,
 }  # fmt: skip
 NARROW = {"IN_WIDTH": 4, "W_WIDTH": 4, "SPACING": 6, "MH": 8, "MW": 32, "PE": 2, "SIMD": 2, "ACC_WIDTH": 17}
-WINDOW = {"LANES": 4, "WIDTH": 8, "BLOCKS": 2, "COLUMNS": 14, "BUFFER_ROWS": 6, "BANK": 512}
+WINDOW = {
+    "KERNEL_Y": 3,
+    "KERNEL_X": 3,
+    "LANES": 4,
+    "WIDTH": 8,
+    "BLOCKS": 2,
+    "COLUMNS": 14,
+    "BUFFER_ROWS": 6,
+    "BANK": 512,
+}
 LARGE = {"LANES": 8, "BLOCKS": 4, "COLUMNS": 56}
 # (module, parameters, LUT, DSP, BRAM18) by yosys 0.70 for 7 series
 COUNTED = (

@@ -10,11 +10,13 @@ from hwsim.fpga.units.cells import Array, Cells, Parameters, bits, number
 
 PORT = 25.0  # bits of the wide operand of a DSP48E1
 LEAST_OPERAND, LEAST_PRODUCT = 2.0, 9.0  # bits of products in DSP blocks
+BIAS_BITS = 8.0  # of a bias that differ, the accumulator's others being copies of its sign or zero
 TREE_LEVELS = 12  # of adder trees, more than any has
 # LUTs per LUT counted in the source, fitted to yosys's netlists (benchmarks/template_resources.py matrix_vector --fit).
 FACTORS: Mapping[str, float] = {
-    "weights": 1.0, "vector": 0.54, "biases": 0.65, "replay": 0.46, "packed": 1.05, "overlaps": 0.65, "small": 1.13,
-    "pairs": 0.72, "pair_sums": 0.95, "tree": 0.95, "accumulate": 1.09, "output": 1.09, "control": 1.0,
+    "weights": 1.08, "vector": 0.46, "biases": 0.27, "replay": 0.69, "packed": 1.24, "overlaps": 0.81,
+    "small": 1.11, "pairs": 0.68, "pair_sums": 0.96, "tree": 1.01, "accumulate": 1.52, "output": 0.62,
+    "control": 0.95,
 }  # fmt: skip
 
 
@@ -86,7 +88,8 @@ def lut_terms(parameters: Parameters) -> Mapping[str, Array]:
         "pairs": pairs * (wide + 2) * np.where(narrow > 1, 2, 1),
         "pair_sums": np.where(step > 0, 0.0, pe * simd * _tree(np.ceil(narrow / 2), x + w, False)),
         "tree": pe * _tree(simd, x + w, True),
-        "accumulate": pe * acc,
+        # A sum of one step has a bias, of few bits, and nothing to add to.
+        "accumulate": pe * np.where(folds > 1, acc, np.minimum(acc, BIAS_BITS + 1)),
         "output": pe * acc,
         "control": bits(folds) + bits(blocks) + bits(words) + 12,
     }
@@ -111,8 +114,9 @@ def _memories(parameters: Parameters) -> Mapping[str, tuple[Array, Array]]:
     return {
         "weights": memory.rom(pe * simd * number(parameters, "W_WIDTH"), row_blocks * folds,
                               number(parameters, "WEIGHT_BANK"), style),
-        "vector": (np.where(blocks > 1, vector[0], 0.0), np.where(blocks > 1, vector[1], 0.0)),
-        "biases": memory.rom(pe * number(parameters, "ACC_WIDTH"), row_blocks, row_blocks, plain),
+        "vector": (np.where((blocks > 1) & (folds > 1), vector[0], 0.0), np.where(blocks > 1, vector[1], 0.0)),
+        "biases": memory.rom(pe * np.minimum(number(parameters, "ACC_WIDTH"), BIAS_BITS), row_blocks, row_blocks,
+                             plain),
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from hwsim.fpga.units import memory
 from hwsim.fpga.units.cells import Array, Cells, Parameters, bits, number
 
 FEW = 32  # words a FIFO keeps in LUT RAM (hls/rtl/fifo.sv)
+SHORT = 4  # words of the FIFO behind a memory (hls/rtl/fifo_memory.sv)
 
 
 def fifo(parameters: Parameters) -> Cells:
@@ -18,24 +19,18 @@ def fifo(parameters: Parameters) -> Cells:
 
 
 def _fifo_lut(width: Array, depth: Array) -> Array:
-    places = depth - 1
+    """The choice in front of every register; behind a memory three of them, and four counters."""
+    places = np.where(depth > FEW, SHORT, depth) - 1
     ring = np.where(places > 1, memory.LUTS_PER_LUT_RAM * np.ceil(width / 6), 0.0)
     pointers = np.where(places > 1, 5 * bits(places) + 8, 4.0)
-    short = width + ring + pointers
-    many = (
-        memory.single_bank(width, depth)[0]
-        + 2 * width
-        + memory.LUTS_PER_LUT_RAM * np.ceil(width / 6)
-        + 9 * bits(depth)
-        + 40
-    )
-    return np.where(depth > FEW, many, short)
+    many = memory.single_bank(width, depth)[0] + 2 * width + 3.25 * bits(depth) + 26
+    return width + ring + pointers + np.where(depth > FEW, many, 0.0)
 
 
 def stream_fork(parameters: Parameters) -> Cells:
     """Who has taken a beat already."""
     count = number(parameters, "COUNT")
-    return _luts(3 * count)
+    return _luts(3 * count - 1)
 
 
 def width_converter(parameters: Parameters) -> Cells:
@@ -44,7 +39,7 @@ def width_converter(parameters: Parameters) -> Cells:
     ratio = np.maximum(lanes_in, lanes_out) / np.minimum(lanes_in, lanes_out)
     narrows = lanes_in > lanes_out
     shifted = np.where(narrows, (lanes_in - lanes_out) * width, 0.0)
-    return _luts(np.where(ratio > 1, shifted + 2 * bits(ratio) + 4, 0.0))
+    return _luts(np.where(ratio > 1, shifted + bits(ratio) + 2, 0.0))
 
 
 def add(parameters: Parameters) -> Cells:
@@ -69,7 +64,7 @@ def cast(parameters: Parameters) -> Cells:
 def max_pool(parameters: Parameters) -> Cells:
     """A comparison per lane."""
     lanes, width, taps = (number(parameters, name) for name in ("LANES", "WIDTH", "TAPS"))
-    return _luts(lanes * (width + 2) + 2 * bits(taps) + 4)
+    return _luts(np.round(lanes * 0.87 * width) + bits(taps) + 3)
 
 
 def _luts(count: Array) -> Cells:

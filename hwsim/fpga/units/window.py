@@ -6,7 +6,8 @@ import numpy as np
 from hwsim.fpga.units import memory
 from hwsim.fpga.units.cells import Cells, Parameters, bits, number
 
-CONTROL, PER_ADDRESS_BIT = 60.0, 8.5  # LUTs of the counters
+# LUTs of the counters: in all, per bit of an address, less where rows are powers of two, less without a kernel.
+CONTROL, PER_ADDRESS_BIT, EVEN_ROWS, ONE_TAP = 60.0, 8.5, 28.0, 50.0
 
 
 def sliding_window(parameters: Parameters) -> Cells:
@@ -16,4 +17,6 @@ def sliding_window(parameters: Parameters) -> Cells:
     depth = number(parameters, "BUFFER_ROWS") * line
     word = lanes * number(parameters, "WIDTH")
     lut, block = memory.ram(word, depth, number(parameters, "BANK"))
-    return Cells(lut + CONTROL + PER_ADDRESS_BIT * bits(depth), np.zeros_like(block), block)
+    taps = number(parameters, "KERNEL_Y") * number(parameters, "KERNEL_X")
+    control = CONTROL + PER_ADDRESS_BIT * bits(depth) - ONE_TAP * (taps == 1)
+    return Cells(lut + control - EVEN_ROWS * (np.log2(line) % 1 == 0), np.zeros_like(block), block)
