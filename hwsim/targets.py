@@ -19,7 +19,7 @@ from hwsim.device import Device
 from hwsim.errors import InputError, UnknownNameError
 from hwsim.estimate import FIGURE_NAMES, Estimate
 from hwsim.fpga import assemble
-from hwsim.fpga.folding import choose_design
+from hwsim.fpga.folding import Choice, Goal, choose
 from hwsim.network import Network
 from hwsim.registry import Registry, suggest
 
@@ -117,15 +117,25 @@ def estimate(network: Network, target: str, batch: int = 1, design: Design | Non
 
 
 def design(network: Network, target: str, clock_mhz: float | None = None) -> Design:
-    """The folding with the shortest interval that fits the board of an fpga target.
+    """The folding with the shortest interval that fits the board of an fpga target; see :func:`best_folding`."""
+    return best_folding(network, target, clock_mhz).design
+
+
+def best_folding(
+    network: Network, target: str, clock_mhz: float | None = None, goal: Goal | None = None
+) -> Choice:  # fmt: skip
+    """The folding that serves a goal best on the board of an fpga target, with what is proven about it.
+
+    Args:
+        goal: the shortest interval within the board's resources by default.
 
     Raises:
-        InputError: the target is not an FPGA.
+        InputError: the target is not an FPGA, or a budget is more than it has.
     """
     found = parse(target)
     if found.device.kind != "fpga":
         raise InputError(f"target: got '{target}'; expected an fpga target; only those have a design")
-    return choose_design(network, found.device, "folded" if target.endswith("/folded") else "hls4ml", clock_mhz)
+    return choose(network, found.device, "folded" if target.endswith("/folded") else "hls4ml", clock_mhz, goal=goal)
 
 
 def compare(network: Network, targets: Sequence[str], batch: int = 1) -> list[Estimate]:

@@ -9,6 +9,7 @@ from hwsim import device as devices
 from hwsim import ops
 from hwsim.errors import InputError, UnsupportedError
 from hwsim.fixed import FixedPoint
+from hwsim.fpga.folding import Goal
 from hwsim.network import Network
 from slimfab.console import occupation, time_text
 from slimfab.models import Model, build_module, is_torch, load_model
@@ -42,11 +43,15 @@ class Check:
     ok: bool
 
 
-def check_model(source: str, board: str, shape: tuple[int, ...] | None = None) -> Check:
+def check_model(source: str, board: str, shape: tuple[int, ...] | None = None, goal: Goal | None = None) -> Check:
     """Check the network that ``source`` names (see :func:`slimfab.models.load_model`) against a board.
 
+    Args:
+        goal: what the folding makes smallest, and its budgets; the shortest interval by default.
+
     Raises:
-        InputError: the model or the board does not exist, or the model's file cannot be read.
+        InputError: the model or the board does not exist, the model's file cannot be read, or a budget is more than
+            the board has.
     """
     from hwsim.targets import parse
 
@@ -57,16 +62,18 @@ def check_model(source: str, board: str, shape: tuple[int, ...] | None = None) -
         if refused:
             remedy = "change the refused layers, then check again"
             return Check(source, refused, (f"layers refused: {_count(refused, 'refused')}; {remedy}",), ok=False)
-    return check_network(load_model(source, shape), board)
+    return check_network(load_model(source, shape), board, goal)
 
 
-def check_network(model: Model, board: str) -> Check:
+def check_network(model: Model, board: str, goal: Goal | None = None) -> Check:
     """Check a network that could be imported; lines about SystemVerilog follow the verdict on the way of hls4ml."""
-    found = _by_hls4ml(model, board)
-    return replace(found, verdict=(*found.verdict, *_as_systemverilog(model, board, found.ok))) if found.rows else found
+    found = _by_hls4ml(model, board, goal)
+    if not found.rows:
+        return found
+    return replace(found, verdict=(*found.verdict, *_as_systemverilog(model, board, goal, found.ok)))
 
 
-def _by_hls4ml(model: Model, board: str) -> Check:
+def _by_hls4ml(model: Model, board: str, goal: Goal | None) -> Check:
     from hls.lowering import explain
 
     # A float network must be quantised first, which refuses layers that hls4ml would take.
@@ -76,7 +83,7 @@ def _by_hls4ml(model: Model, board: str) -> Check:
     rows = _rows(model.network, explained)
     if not rows:
         return Check(model.name, rows, ("the network computes nothing; give it layers",), ok=False)
-    fit, fits = _fit(model.network, f"fpga:{board}")
+    fit, fits = _fit(model.network, f"fpga:{board}", goal)
     verdict = [fit]
     refused = _count(rows, "refused")
     if refused:
@@ -91,7 +98,7 @@ def _by_hls4ml(model: Model, board: str) -> Check:
     return Check(model.name, rows, tuple(verdict), ok=fits and not refused)
 
 
-def _as_systemverilog(model: Model, board: str, can_run: bool) -> list[str]:
+def _as_systemverilog(model: Model, board: str, goal: Goal | None, can_run: bool) -> list[str]:
     """Whether every layer has a template, so that the way without vendor tools is open, and what it would take."""
     from hls.layers import explain
 
@@ -108,7 +115,7 @@ def _as_systemverilog(model: Model, board: str, can_run: bool) -> list[str]:
         how = "; a recipe with an rtl section simulates it"
     if model.module is None and network.is_quantised:
         how = "; 'slimfab rtl' simulates it"
-    return [*lines, _fit(network, f"fpga:{board}/folded")[0], f"every layer has a SystemVerilog template{how}"]
+    return [*lines, _fit(network, f"fpga:{board}/folded", goal)[0], f"every layer has a SystemVerilog template{how}"]
 
 
 def _integer_network(model: Model) -> tuple[Network, tuple[str, ...]]:
@@ -178,9 +185,9 @@ def _refused_rows(module: "nn.Module", shape: tuple[int, ...]) -> tuple[Row, ...
     return tuple(row for row in ordered if row.status == "refused" or row.operator not in ("input", "output"))
 
 
-def _fit(network: Network, target: str) -> tuple[str, bool]:
-    """Whether the network fits the target's board, in words and as a fact."""
-    from hwsim.targets import estimate
+def _fit(network: Network, target: str, goal: Goal | None) -> tuple[str, bool]:
+    """Whether the network fits the target's board and its budgets, in words and as a fact."""
+    from hwsim.targets import best_folding, estimate
 
     tensors = {
         name: tensor if tensor.format or tensor.storage_bits else replace(tensor, storage_bits=WIDTH)
@@ -190,8 +197,11 @@ def _fit(network: Network, target: str) -> tuple[str, bool]:
     width = "" if network.is_quantised else f" at {WIDTH} bits"
     if width and any(tensor.format or tensor.storage_bits for tensor in network.tensors.values()):
         width = f", float values at {WIDTH} bits"
-    found = estimate(costed, target)
+    chosen = best_folding(costed, target, goal=goal)
+    found = estimate(costed, target, design=chosen.design)
+    if goal is not None and goal.budgets and chosen.misses:
+        return f"{target}{width}: {chosen.text()}; {occupation(found)}", False
     if found.fits():
         time = time_text(found.latency_us.value)
-        return f"{target}{width}: fits, about {time} per inference; {occupation(found)}", True
+        return f"{target}{width}: fits, about {time} per inference; {occupation(found)}; {chosen.text()}", True
     return f"{target}{width}: {occupation(found)}; prune it, use fewer bits, or choose a larger board", False

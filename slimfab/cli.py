@@ -29,6 +29,13 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 ModelArgument = Annotated[
     str, typer.Argument(help="zoo name, module:function, file.py:function, .onnx file, or folder with network.json")
 ]
+ObjectiveOption = Annotated[
+    str,
+    typer.Option(help="what the folding makes smallest: interval_us, latency_us, energy_uj, lut, ff, dsp or bram18"),
+]
+BudgetOption = Annotated[
+    str, typer.Option(help="limits such as dsp=100,latency_us=500; also lut, ff, bram18, uram, interval_us, power_w")
+]
 InputOption = Annotated[str | None, typer.Option("--input", help="input shape without batch, e.g. 1x28x28")]
 
 
@@ -55,11 +62,14 @@ def check(
     model: ModelArgument,
     board: Annotated[str, typer.Option("--board", "-b", help="FPGA board; see 'slimfab targets'")] = "pynq-z2",
     input_shape: InputOption = None,
+    objective: ObjectiveOption = "interval_us",
+    budget: BudgetOption = "",
 ) -> None:
     """Say layer by layer, before any training, what maps exactly, what is rewritten or refused, and whether it fits."""
+    from hwsim.fpga.folding import Goal, parse_budgets
     from slimfab.check import check_model
 
-    result = check_model(model, board, parse_shape(input_shape))
+    result = check_model(model, board, parse_shape(input_shape), Goal(objective, parse_budgets(budget)))
     table = Table(title=f"{result.name} on {board}", title_justify="left", box=box.SIMPLE_HEAD)
     for column in ("layer", "operator", "output", "MACs", "status", "remark"):
         table.add_column(column, justify="right" if column == "MACs" else "left", overflow="fold")
@@ -85,23 +95,27 @@ def rtl(
     data: Annotated[Path | None, typer.Option(help="inputs to simulate instead: a .npy file")] = None,
     input_format: Annotated[str | None, typer.Option(help="of inputs that have none, e.g. ap_ufixed<8,0>")] = None,
     clock: Annotated[float | None, typer.Option(help="clock in MHz; default the board's")] = None,
+    objective: ObjectiveOption = "interval_us",
+    budget: BudgetOption = "",
 ) -> None:
     """Write a quantised network as SystemVerilog, simulate it, compare its integers and count its cycles."""
+    from hwsim.fpga.folding import Goal, parse_budgets
     from hwsim.targets import parse
     from slimfab.rtl import load_integers, read_inputs, sample_inputs, simulate
 
+    goal = Goal(objective, parse_budgets(budget))
     parse(f"fpga:{board}")  # before the network is read
     exact = load_integers(model, None if input_format is None else FixedPoint.parse(input_format))
     inputs = sample_inputs(exact.network, images) if data is None else read_inputs(exact, data)
     with console.ProgressBars() as bars:
         bars.started(0, 1, "simulate SystemVerilog")
-        found = simulate(exact.network, exact.weights, inputs, output, board, clock, listen=bars.advanced)
+        found = simulate(exact.network, exact.weights, inputs, output, board, clock, goal, listen=bars.advanced)
     for note in exact.notes:
         console.say(note, style="dim")
     console.out.print(console.cycles_table(f"{exact.network.name} on {board}, {found.clock_mhz:g} MHz", found))
     console.say("the estimate includes the DMA and the driver", style="dim")
     console.say(f"{found.integers} integers of {found.images} images equal the golden executor's")
-    console.say(f"{found.target} occupies  {console.occupation(found.estimate)}\ndesign  {output}")
+    console.say(f"{found.target} occupies  {console.occupation(found.estimate)}\n{found.folding}\ndesign  {output}")
 
 
 @app.command()

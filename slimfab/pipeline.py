@@ -68,8 +68,9 @@ def _rtl_config(recipe: Recipe) -> Any:
 
 
 def _board_config(recipe: Recipe) -> Any:
-    board = recipe.hardware.board
-    return [board, recipe.hardware.clock_mhz, _device_hashes([board])]
+    section = recipe.hardware
+    goal = [section.objective, sorted(section.budget.items())]
+    return [section.board, section.clock_mhz, goal, _device_hashes([section.board])]
 
 
 def _compare_config(recipe: Recipe) -> Any:
@@ -116,6 +117,7 @@ def run_recipe(recipe: Recipe, folder: Path | str, listener: Listener | None = N
 def _check_names(recipe: Recipe) -> None:
     """Look every name of the recipe up before anything is written."""
     find_builder(recipe.model.source)
+    from hwsim.fpga.folding import expect_available
     from hwsim.targets import parse
     from prune.allocate import ALLOCATORS
     from prune.criteria import CRITERIA
@@ -136,6 +138,7 @@ def _check_names(recipe: Recipe) -> None:
     for section in trainings:
         SCHEDULES[section.schedule]
     _check_board(recipe.hardware.board)
+    expect_available(devices.load(recipe.hardware.board), recipe.hardware.goal)
     for target in recipe.compare.targets:
         parse(target)
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hwsim.errors import RecipeError
+from hwsim.fpga.folding import Goal
 from hwsim.registry import suggest
 
 Width = Annotated[int, Field(ge=2, le=16)]
@@ -108,6 +109,18 @@ class HardwareSection(Section):
     backend: Literal["Vitis", "Vivado"] = "Vitis"
     io_type: Literal["io_stream", "io_parallel"] = "io_stream"
     clock_mhz: float | None = Field(default=None, gt=0)  # the board's usual clock by default
+    objective: str = "interval_us"  # what the folding makes smallest; fields as in hwsim.fpga.folding.Goal
+    budget: dict[str, float] = {}  # such as {dsp: 100, latency_us: 500}; the board's usual share by default
+
+    @model_validator(mode="after")
+    def _goal_exists(self) -> "HardwareSection":
+        _ = self.goal  # an InputError is a ValueError
+        return self
+
+    @property
+    def goal(self) -> Goal:
+        """What the folding is chosen for."""
+        return Goal(self.objective, self.budget)
 
 
 class VerifySection(Section):

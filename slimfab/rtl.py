@@ -18,6 +18,7 @@ from slimfab.models import is_torch
 if TYPE_CHECKING:
     from hwsim.exact import Exact
     from hwsim.fixed import FixedPoint, IntArray
+    from hwsim.fpga.folding import Goal
 
 Listen = Callable[[float, str], None]
 
@@ -27,7 +28,8 @@ class Simulated:
     """One simulation of a design, with the estimate of the same design.
 
     ``cycles`` run from the first input of an image to its last output, ``ii`` from image to image, while source and
-    sink never wait. ``mismatches`` of ``integers`` differ from the golden executor's.
+    sink never wait. ``mismatches`` of ``integers`` differ from the golden executor's. ``folding`` says in words how
+    good the design's folding is proven to be.
     """
 
     target: str
@@ -38,6 +40,7 @@ class Simulated:
     integers: int
     mismatches: int
     estimate: Estimate
+    folding: str
 
     @property
     def latency_us(self) -> float:
@@ -57,6 +60,7 @@ def simulate(
     folder: Path,
     board: str,
     clock_mhz: float | None = None,
+    goal: "Goal | None" = None,
     *,
     cache: Path | None = None,
     listen: Listen = lambda share, text: None,
@@ -65,6 +69,7 @@ def simulate(
 
     Args:
         images: (N, *shape) integers of the input's format, N at least 2.
+        goal: what the folding makes smallest, and its budgets; the shortest interval by default.
         folder: where the SystemVerilog is written; replaced if it holds some.
         cache: folder of compiled designs; the user's cache folder by default.
         listen: called with the share that is done and with what is done next.
@@ -72,18 +77,20 @@ def simulate(
     Raises:
         UnsupportedError: a layer has no template; names it.
         ToolMissing, ToolFailed: Verilator or g++ is missing or failed.
-        InputError: there are too few images.
+        InputError: there are too few images, or a budget is more than the board has.
+        BudgetError: no folding meets the goal's budgets.
         VerifyError: an integer differs from the golden executor's; names the first layer.
         OutputError: the folder cannot be written.
     """
     from hls.rtl_compile import QUICK, compile_design, find_compiler, find_verilator
     from hls.rtl_sim import RtlExecutor
     from hls.verify import verify
-    from hwsim.fpga.folding import choose_design
+    from hwsim.fpga.folding import choose
 
     _expect_two(len(images))
     find_verilator(), find_compiler()  # before anything is written
-    design = choose_design(network, devices.load(board), "folded", clock_mhz)
+    choice = choose(network, devices.load(board), "folded", clock_mhz, goal=goal)
+    design = (choice.require() if goal is not None and goal.budgets else choice).design
     # Few images are sooner through a library that is compiled in little time than through one that is fast.
     executor = RtlExecutor(network, weights, design, folder, cache=cache, optimise=QUICK)
     listen(0.0, f"{len(executor.manifest.units)} units: Verilator and g++")
@@ -94,9 +101,8 @@ def simulate(
     assert run is not None  # verify has run it
     assert run.interval is not None  # of two images or more
     predicted = estimate(network, target, 1, design)
-    return Simulated(
-        target, design.clock_mhz, run.latency, run.interval, found.images, found.outputs, found.mismatches, predicted
-    )
+    counted = run.latency, run.interval, found.images, found.outputs, found.mismatches
+    return Simulated(target, design.clock_mhz, *counted, predicted, choice.text())
 
 
 def load_integers(source: str, input_format: "FixedPoint | None" = None) -> "Exact":

@@ -187,6 +187,18 @@ def test_every_refused_layer_is_listed_in_its_place_and_the_exit_code_says_so(ne
     assert outcome.err == ""
 
 
+def test_the_folding_serves_an_objective_within_budgets_and_says_what_is_proven(nets):
+    text = succeeds("check", "nets.py:good", "--input", "1x8x8", "--objective", "lut", "--budget", "interval_us=50")
+    assert re.search(r"fpga:pynq-z2 at 8 bits: fits, .*; folding: lut [\d.e+]+, proven to be the smallest", text)
+    outcome = slimfab("check", "nets.py:good", "--input", "1x8x8", "--budget", "interval_us=0.01")
+    assert outcome.code == 1
+    assert "fpga:pynq-z2 at 8 bits: folding: none fits, the nearest exceeds interval_us by" in outcome.out
+    message = refused("check", "nets.py:good", "--input", "1x8x8", "--budget", "dsp=1000")
+    assert message == "budget: got dsp=1000; expected at most 220, what pynq-z2 has"
+    message = refused("check", "nets.py:good", "--input", "1x8x8", "--objective", "speed")
+    assert message.startswith("objective: unknown 'speed'")
+
+
 def test_a_network_that_does_not_fit_is_no_success(nets):
     outcome = slimfab("check", "nets.py:large", "--input", "1024", "--board", "pynq-z2")
     assert outcome.code == 1

@@ -69,7 +69,7 @@ def test_a_file_of_any_scales_is_simulated_and_its_cycles_are_counted() -> None:
     assert found["first input to last output"][0] > manifest.interval
     assert "\n150 integers of 30 images equal the golden executor's\n" in text
     assert [note for note in exact.notes if note not in text.splitlines()] == []
-    assert re.search(r"\nfpga:pynq-z2/folded occupies  lut \d+% .*\ndesign  out\n$", text)
+    assert re.search(r"\nfpga:pynq-z2/folded occupies  lut \d+% .*\nfolding: interval_us 0.01, proven to be the smallest\ndesign  out\n$", text)
     assert [path.name for path in Path().iterdir() if path.name.startswith(".")] == []
 
 
@@ -126,6 +126,9 @@ def test_the_ends_of_the_format_are_always_among_the_inputs() -> None:
     (("golden", "--images", "-3"), r"images: got -3; expected at least 2, to count what lies between them"),
     (("golden", "--clock", "0"), r"design: got clock_mhz=0\.0; expected a number > 0; give the clock in MHz"),
     (("golden", "--clock", "inf"), r"design: got clock_mhz=inf; expected a number > 0; give the clock in MHz"),
+    (("golden", "--budget", "lut=5001"), r"pynq-z2: no folding fits; the nearest exceeds lut by [\d.]+ and has lut=.*"),
+    (("golden", "--budget", "dsp=-1"), r"budget: got dsp=-1; expected a number >= 0; leave it out for no limit"),
+    (("golden", "--budget", "dsp"), r"budget: got 'dsp'; expected NAME=NUMBER such as dsp=100"),
     (("golden", "--board", "pynq-z3"), r"unknown target 'fpga:pynq-z3'; did you mean 'fpga:pynq-z2'\?"),
     (("golden", "--input-format", "ap_fixed<8,4>"),
      r"golden: got input format ap_fixed<8,4>; expected none, the folder says it; leave it out"),

@@ -11,7 +11,7 @@ from hwsim.errors import InputError
 from hwsim.estimate import RESOURCE_NAMES, Estimate, Figure, LayerEstimate, Resources
 from hwsim.fpga import pipeline as timing
 from hwsim.fpga.folded import legal_pe, legal_simd
-from hwsim.fpga.folding import choose_design, cost_of
+from hwsim.fpga.folding import Choice, choose, cost_of
 from hwsim.fpga.hls4ml import Cost, legal_reuse_factors
 from hwsim.fpga.hls_report import note
 from hwsim.fpga.power import dynamic_uj
@@ -54,7 +54,9 @@ def _estimate(network: Network, device: Device, batch: int, design: Design | Non
     stages = pipeline(network)
     if design is not None:
         _check_design(stages, design, device)
-    chosen = design or choose_design(network, device, mapping.name)
+    choice = choose(network, device, mapping.name) if design is None else None
+    chosen = design if choice is None else choice.design
+    assert chosen is not None
     foldings = tuple(_folding(stage, chosen, mapping) for stage in stages.stages)
     cost = cost_of(stages, np.arange(len(foldings)), foldings, mapping.name, chosen.io_type, chosen.fifo_depths)
     clock = chosen.clock_mhz
@@ -77,7 +79,7 @@ def _estimate(network: Network, device: Device, batch: int, design: Design | Non
         resources=resources, capacity=capacity,
         layers=_layers(stages, cost, clock, energy),
         notes=(
-            *_notes(stages, chosen, design, mapping, resources, capacity),
+            *_notes(stages, chosen, choice, mapping, resources, capacity),
             *_reported(stages, foldings, chosen, mapping),
             power_note,
         ),
@@ -193,7 +195,7 @@ def _reported(stages: Pipeline, foldings: tuple[Folding, ...], design: Design, m
 
 
 def _notes(
-    stages: Pipeline, design: Design, given: Design | None, mapping: Mapping, resources: Resources,
+    stages: Pipeline, design: Design, choice: Choice | None, mapping: Mapping, resources: Resources,
     capacity: dict[str, float],
 ) -> list[str]:  # fmt: skip
     notes = [
@@ -204,9 +206,9 @@ def _notes(
                if figure.value > capacity[name]]  # fmt: skip
     if missing:
         notes.append(f"does not fit: {', '.join(missing)}")
-    if given is None:
-        rule = "the smallest there is" if missing else "the shortest interval within the board's resources"
-        notes.append(f"folding chosen: {rule}")
+    if choice is not None:
+        rule = "as near as any comes to fitting" if missing else "the shortest interval within the board's resources"
+        notes.append(f"folding chosen: {rule}; {choice.text()}")
     if stages.has_float:
         notes.append("the network is not quantised: costed as 16-bit fixed point, hls4ml's default")
     unsure = resources.dsp is not None and resources.dsp.high > resources.dsp.value

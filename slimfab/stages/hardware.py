@@ -23,17 +23,23 @@ if TYPE_CHECKING:
 
 
 def hardware_stage(run: Run) -> Summary:
-    """Choose the folding that makes the most of the board and write the hls4ml project."""
+    """Choose the folding that makes the most of the board and write the hls4ml project.
+
+    Raises:
+        BudgetError: no folding meets the recipe's budgets.
+    """
     from hls.lowering import lower
     from hls.project import write_project
-    from hwsim.fpga.folding import choose_design
+    from hwsim.fpga.folding import choose
 
     section = run.recipe.hardware
     folder = run.folder("hardware")
     network, weights = golden(run)
     board = devices.load(section.board)
-    design = choose_design(network, board, "hls4ml", section.clock_mhz, section.io_type)
-    design = replace(design, backend=section.backend)
+    choice = choose(network, board, "hls4ml", section.clock_mhz, section.io_type, section.goal)
+    if section.budget:
+        choice.require()
+    design = replace(choice.design, backend=section.backend)
     lowered = lower(network, weights, design)
     run.memory["project"] = write_project(lowered, folder / "project")
     serial.write_json(folder / "design.json", design)
@@ -42,6 +48,7 @@ def hardware_stage(run: Run) -> Summary:
         "backend": section.backend,
         "io_type": section.io_type,
         "clock_mhz": design.clock_mhz,
+        "folding": choice.text(),
         "hls4ml_layers": len(lowered.nodes),
         "notes": list(lowered.notes),
     }

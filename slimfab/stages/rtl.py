@@ -28,6 +28,7 @@ def rtl_stage(run: Run) -> Summary:
         design,
         hardware.board,
         hardware.clock_mhz,
+        hardware.goal,
         cache=run.root / "cache",  # outside the stage's folder: it outlives changes of the recipe
         listen=run.listener.advanced,
     )

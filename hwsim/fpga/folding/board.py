@@ -40,6 +40,19 @@ class Board:
         return self.watts * latency_cycles / self.clock_mhz + self.dynamic_uj
 
 
+def expect_available(device: Device, goal: Goal) -> None:
+    """Refuse budgets beyond the board.
+
+    Raises:
+        InputError: a budget is more than the device has.
+    """
+    for name in (*RESOURCES, "uram"):
+        if goal.budgets.get(name, 0.0) > device[name]:
+            raise InputError(
+                f"budget: got {name}={goal.budgets[name]:g}; expected at most {device[name]:g}, what {device.name} has"
+            )
+
+
 def allowed_by(network: Network, device: Device, clock_mhz: float, goal: Goal) -> Board:
     """The limits that follow from a device and a goal; a resource without budget has the device's ``utilisation``.
 
@@ -47,11 +60,7 @@ def allowed_by(network: Network, device: Device, clock_mhz: float, goal: Goal) -
         InputError: a budget is more than the device has.
     """
     stages = pipeline(network)
-    for name in (*RESOURCES, "uram"):
-        if goal.budgets.get(name, 0.0) > device[name]:
-            raise InputError(
-                f"budget: got {name}={goal.budgets[name]:g}; expected at most {device[name]:g}, what {device.name} has"
-            )
+    expect_available(device, goal)
     scale = {name: device[name] for name in RESOURCES}
     bytes_per_cycle = min(device["axi_bits"] / 8, device["bandwidth_gb_s.dram"] * 1e3 / clock_mhz)
     reads, writes = (bits / 8 / bytes_per_cycle for bits in (stages.input_bits, stages.output_bits))

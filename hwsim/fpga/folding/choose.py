@@ -49,9 +49,13 @@ class Choice:
         return self.value / self.bound - 1 if self.bound > 0 else 0.0 if self.value == self.bound else math.inf
 
     def text(self) -> str:
-        """The objective, its bound and the gap in one line."""
-        within = "the optimum" if self.gap < 5e-4 else f"within {100 * self.gap:.2g} % of the optimum"
-        return f"{self.objective} {self.value:.6g}, proven {within}: nothing is below {self.bound:.6g}"
+        """The objective's figure and how far it is from the best there could be, in one line."""
+        if self.misses:
+            return f"folding: none fits, the nearest exceeds {self._missed()}"
+        best = f"at most {100 * self.gap:.2g} % above the smallest, proven to be no less than {self.bound:.4g}"
+        if self.gap < 5e-4:
+            best = "proven to be the smallest"
+        return f"folding: {self.objective} {self.value:.4g}, {best}"
 
     def require(self) -> "Choice":
         """The same choice.
@@ -61,12 +65,14 @@ class Choice:
         """
         if not self.misses:
             return self
-        missed = ", ".join(f"{name} by {excess:.4g}" for name, excess in self.misses.items())
         occupied = ", ".join(f"{name}={value:.0f}" for name, value in self.used.items())
         raise BudgetError(
-            f"{self.design.device}: no folding fits; the nearest exceeds {missed} and has {occupied}, "
+            f"{self.design.device}: no folding fits; the nearest exceeds {self._missed()} and has {occupied}, "
             f"{self.objective}={self.value:.4g}; allow that much, use fewer bits, or prune"
         )
+
+    def _missed(self) -> str:
+        return ", ".join(f"{name} by {excess:.4g}" for name, excess in self.misses.items())
 
 
 def choose_design(

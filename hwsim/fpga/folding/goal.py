@@ -32,7 +32,7 @@ class Goal:
             if name not in BUDGETS:
                 raise InputError(f"budget: unknown '{name}'; {suggest(name, BUDGETS)}")
             if not 0 <= value < math.inf:
-                raise InputError(f"budget: got {name}={value}; expected a number >= 0; leave it out for no limit")
+                raise InputError(f"budget: got {name}={value:g}; expected a number >= 0; leave it out for no limit")
 
 
 def parse_budgets(text: str) -> dict[str, float]:
