@@ -30,7 +30,8 @@ def rom(width: Array, depth: Array, bank: Array, style: npt.NDArray[np.str_]) ->
     banks = np.ceil(depth / bank)
     lines = np.where(banks > 1, bank, depth)
     total = banks * width
-    in_block = blocks(total, lines)
+    # Of few words, some bits are the same in all of them, and no memory.
+    in_block = blocks(np.minimum(total, np.floor(total * (1 - 2.0 ** (1 - np.minimum(lines, 60.0)))) + 1), lines)
     plain = np.char.strip(style, '"')
     cheap = total * lines / ROM_BITS_PER_COST <= BLOCK_COST * in_block
     in_luts = (plain == "luts") | ((plain != "block") & cheap)
