@@ -15,8 +15,10 @@ from hwsim.fpga.tokens import (
     Pipeline,
     Queue,
     Stage,
+    keeps_pace,
     pattern,
     simulate,
+    slowest,
     smallest_depths,
     steady,
     waits_for_itself,
@@ -42,13 +44,14 @@ def test_what_repeats_is_carried_on() -> None:
         assert found.cycles(images) == long.out_cycles[images - 1, -1] - long.in_cycles[0, 0]
 
 
-def test_a_fifo_that_fills_up_slowly_is_followed_until_it_is_full() -> None:
-    """Four beats come in the four cycles in which the reader takes 2 2/3."""
+def test_images_come_no_faster_than_they_can_be_kept_up_with() -> None:
+    """Four beats come in four cycles, in which the reader takes 2 2/3: the FIFO would fill up, however deep."""
     pipeline = chain(2, 6, Pipe(1, pattern([1], after=1)), Queue(30), Pipe(1, pattern([1, 1], after=[1, 0])))
     found = steady(pipeline)
-    assert found.settled
-    assert found.flow.occupancy() == simulate(pipeline, 500).occupancy() == {"n1": 30}
-    assert not steady(pipeline, most_images=6).settled
+    assert (found.settled, found.interval, slowest(pipeline)) == (True, 6.0, 6)
+    assert found.flow.occupancy() == {"n1": 2}
+    assert simulate(pipeline, 500).occupancy() == {"n1": 30}
+    assert keeps_pace(pipeline, 5) is None
 
 
 def test_the_smallest_depths_keep_the_pace_and_no_other_is_smaller() -> None:
@@ -104,7 +107,7 @@ def test_what_has_no_depths() -> None:
         smallest_depths(pipeline)
     with pytest.raises(NetworkError, match="nothing: got a depth; expected one of branch, wait; name a FIFO"):
         with_depths(pipeline, {"nothing": 3})
-    with pytest.raises(NetworkError, match=r"interval: got 1; expected at least 11\.0; deepen the FIFOs"):
+    with pytest.raises(NetworkError, match=r"interval: got 1; expected at least 11; deepen the FIFOs"):
         smallest_depths(joined(16, beats=6), interval=1)
 
 

@@ -4,7 +4,7 @@
 from hwsim.fpga.tokens.depths import smallest_depths, waits_for_itself, with_depths
 from hwsim.fpga.tokens.engine import Flow, Outside, peak, simulate
 from hwsim.fpga.tokens.stages import Fork, Node, Pattern, Pipe, Pipeline, Queue, Schedule, Stage, Window, pattern
-from hwsim.fpga.tokens.steady import Steady, steady
+from hwsim.fpga.tokens.steady import Steady, keeps_pace, slowest, steady
 
 __all__ = [
     "Flow",
@@ -19,9 +19,11 @@ __all__ = [
     "Stage",
     "Steady",
     "Window",
+    "keeps_pace",
     "pattern",
     "peak",
     "simulate",
+    "slowest",
     "smallest_depths",
     "steady",
     "waits_for_itself",

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """How deep the FIFOs must be: for the full pace, and for the pipeline never to stand still."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
 from hwsim.errors import NetworkError
 from hwsim.fpga.tokens.stages import Node, Pipe, Pipeline, Queue, Schedule, Window
-from hwsim.fpga.tokens.steady import Steady, steady
+from hwsim.fpga.tokens.steady import keeps_pace, steady
 
 SMALLEST = 2  # a FIFO of one word could not pass a word in every cycle (hls/rtl/fifo.sv)
 
@@ -47,11 +48,11 @@ def waits_for_itself(pipeline: Pipeline) -> tuple[str, ...]:
     return steady(_of(pipeline, narrow)).flow.circle
 
 
-def smallest_depths(pipeline: Pipeline, interval: float | None = None) -> dict[str, int]:
+def smallest_depths(pipeline: Pipeline, interval: int | None = None) -> dict[str, int]:
     """The depths of all FIFOs with which images follow each other as fast, none of which could be one less.
 
-    Starts at what the FIFOs hold at the most, and makes one after the other smaller, the deepest first; no pauses can
-    make the pipeline stand still. Other choices of which is smaller may be as good.
+    Starts at what the FIFOs hold at the most while images come at that pace, and makes one after the other smaller, the
+    deepest first; no pauses can make the pipeline stand still. Other choices of which is smaller may be as good.
 
     Args:
         interval: cycles between images that suffice; those of the pipeline as it is by default.
@@ -62,33 +63,33 @@ def smallest_depths(pipeline: Pipeline, interval: float | None = None) -> dict[s
     found = steady(pipeline)
     if found.flow.circle:
         raise NetworkError(f"{found.flow.circle[0]}: waits for itself by {', '.join(found.flow.circle[1:])}; deepen it")
-    wanted = found.interval if interval is None else interval
-    if found.interval > wanted:
+    pace = math.ceil(found.interval) if interval is None else interval
+    flow = keeps_pace(pipeline, pace)
+    if flow is None:
         raise NetworkError(
-            f"interval: got {wanted}; expected at least {found.interval}; deepen the FIFOs, or fold less"
+            f"interval: got {pace}; expected at least {found.interval:g}; deepen the FIFOs, or fold less"
         )
     given = {node.name: node.stage.depth for node in pipeline.queues if isinstance(node.stage, Queue)}
-    held = found.flow.occupancy()
+    held = flow.occupancy()
     depths = {name: min(depth, max(SMALLEST, held[name] + 1)) for name, depth in given.items()}
-    if not _suffices(pipeline, depths, wanted):
+    if not _suffices(pipeline, depths, pace):
         depths = given
     for name in sorted(depths, key=lambda one: -depths[one]):
-        depths[name] = _least(pipeline, depths, name, wanted)
+        depths[name] = _least(pipeline, depths, name, pace)
     return depths
 
 
-def _suffices(pipeline: Pipeline, depths: Mapping[str, int], interval: float) -> bool:
+def _suffices(pipeline: Pipeline, depths: Mapping[str, int], pace: int) -> bool:
     chosen = with_depths(pipeline, depths)
-    found: Steady = steady(chosen)
-    return not found.flow.circle and found.interval <= interval and not waits_for_itself(chosen)
+    return keeps_pace(chosen, pace) is not None and not waits_for_itself(chosen)
 
 
-def _least(pipeline: Pipeline, depths: Mapping[str, int], name: str, interval: float) -> int:
+def _least(pipeline: Pipeline, depths: Mapping[str, int], name: str, pace: int) -> int:
     """The smallest depth of one FIFO that suffices; deeper FIFOs are never worse but by gaps that stay."""
     low, high = min(SMALLEST, depths[name]), depths[name]
     while low < high:
         middle = (low + high) // 2
-        if _suffices(pipeline, {**depths, name: middle}, interval):
+        if _suffices(pipeline, {**depths, name: middle}, pace):
             high = middle
         else:
             low = middle + 1

@@ -19,6 +19,7 @@ from hwsim.fpga.tokens.kernel import (
     SOURCE,
     WINDOW,
     compiled,
+    inlined,
     read_schedule,
     read_window,
     take_pipe,
@@ -29,7 +30,7 @@ from hwsim.fpga.tokens.kernel import (
 )
 
 
-@compiled
+@inlined
 def take(nodes: Any, heap: Any, u: int, port: int, cycle: int) -> int:
     """When node u, no fork, takes a beat that is offered from ``cycle`` on; -1 - n where it waits for node n."""
     kind = nodes[u].kind
@@ -48,7 +49,7 @@ def take(nodes: Any, heap: Any, u: int, port: int, cycle: int) -> int:
     return passed
 
 
-@compiled
+@inlined
 def take_sink(node: Any, heap: Any, cycle: int) -> int:
     """The result is taken in the first cycle in which the receiver is ready."""
     if node.period > 0:  # cycles of which it is known whether the receiver is ready; behind them, it always is
@@ -89,7 +90,7 @@ def take_all(nodes: Any, heap: Any, u: int, cycle: int) -> int:
     return last
 
 
-@compiled
+@inlined
 def offered(nodes: Any, heap: Any, u: int) -> int:
     """From which cycle on node u offers its next beat; -1 - n where that waits for node n."""
     node = nodes[u]
@@ -102,6 +103,8 @@ def offered(nodes: Any, heap: Any, u: int) -> int:
         if node.sent == node.limit:
             return -1 - NOTHING
         gap = heap[node.GAPS + node.sent] if node.period > 0 else 0
+        if node.pace > 0 and node.sent % node.row_beats == 0:
+            return max(node.last + 1 + gap, node.free + node.sent // node.row_beats * node.pace)
         return max(node.last + 1 + gap, node.free)
     if node.sent == node.given:
         blocked = 0
@@ -116,7 +119,7 @@ def offered(nodes: Any, heap: Any, u: int) -> int:
     return int(heap[node.TICKS + (node.sent & node.mask)] + node.latency + node.sent_waited)
 
 
-@compiled
+@inlined
 def hand_on(node: Any, heap: Any, cycle: int, passed: int) -> None:
     """Note that the beat that the node offered from ``cycle`` on has passed."""
     if node.kind == QUEUE:
@@ -134,7 +137,7 @@ def hand_on(node: Any, heap: Any, cycle: int, passed: int) -> None:
         see(node, heap)
 
 
-@compiled
+@inlined
 def see(node: Any, heap: Any) -> None:
     """Count the waits that lie before the node's next tick, whatever comes."""
     while node.seen < node.sent:
@@ -205,6 +208,17 @@ def step(nodes: Any, heap: Any, u: int) -> int:
 
 
 @compiled
+def hurry(nodes: Any, heap: Any, u: int) -> None:
+    """Let what has come to node u go on as far as it can by itself, which spares much asking later."""
+    while nodes[u].busy == 0 and (nodes[u].kind == PIPE or nodes[u].kind == QUEUE):
+        node = nodes[u]
+        is_there = node.sent < (node.taken if node.kind == QUEUE else node.given)
+        if not is_there or step(nodes, heap, u) < 0:
+            return
+        u = node.next
+
+
+@compiled
 def drive(nodes: Any, heap: Any, first: int, stack: Any, marks: Any, trail: Any) -> bool:
     """Let a node hand on a beat or more, and whatever must pass before; False where that cannot be.
 
@@ -224,6 +238,7 @@ def drive(nodes: Any, heap: Any, first: int, stack: Any, marks: Any, trail: Any)
         found = step(nodes, heap, u)
         if found >= 0:
             nodes[u].busy = 0
+            hurry(nodes, heap, nodes[u].next)
             top -= 1
             follow = -1
             if top < 0:
@@ -258,7 +273,7 @@ def give_up(nodes: Any, stack: Any, top: int, marks: Any, moved: int) -> int:
     return top
 
 
-@compiled
+@inlined
 def note_trail(stack: Any, top: int, follow: int, trail: Any) -> None:
     """Keep the nodes on the stack from ``follow`` on."""
     if follow == NOTHING:

@@ -21,11 +21,13 @@ class Outside:
     """What stands at both ends of a pipeline, from the cycle in which its reset ends.
 
     ``gaps[k]`` is how many cycles after beat k - 1 was taken, or the reset ended, the source goes on pausing;
-    ``ready[c]`` whether the receiver is ready in cycle c. None, or what lies behind the arrays' ends: no pause.
+    ``ready[c]`` whether the receiver is ready in cycle c. None, or what lies behind the arrays' ends: no pause. Image n
+    is not offered before ``n · pace`` cycles have passed.
     """
 
     gaps: Cycles | None = None
     ready: npt.NDArray[np.bool_] | None = None
+    pace: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,20 +111,19 @@ class _Layout:
 
         self.kernel, self.pipeline, self.images, self.outside = kernel, pipeline, images, outside
         self.nodes = np.zeros(len(pipeline.nodes) + 2, dtype=kernel.NODE)
-        self.parts: list[Cycles] = [np.zeros(1, dtype=np.int64)]
+        self.parts: list[tuple[int, Any]] = []
         self.size = 1
         self.beats = pipeline.beats()
 
     def put(self, values: Any) -> int:
         """The place in the heap of an array."""
-        part = np.asarray(values, dtype=np.int64).ravel()
-        place, self.size = self.size, self.size + len(part)
-        self.parts.append(part)
-        return place
+        self.parts.append((self.size, values))
+        return self.room(np.size(values))
 
-    def room(self, count: int, value: int = 0) -> int:
-        """The place of ``count`` numbers to be filled in."""
-        return self.put(np.full(count, value, dtype=np.int64))
+    def room(self, count: int) -> int:
+        """The place of ``count`` numbers to be filled in, all 0."""
+        place, self.size = self.size, self.size + count
+        return place
 
     def finish(self) -> tuple[Any, Cycles]:
         """Records and heap."""
@@ -139,13 +140,17 @@ class _Layout:
             if isinstance(node.stage, Fork):
                 readers = [(taker + 1, port) for taker, port in (pipeline.takers[wire] for wire in node.outputs)]
                 nodes[number]["READERS"], nodes[number]["kind"] = self.put(readers), kernel.FORK
-                nodes[number]["inputs"], nodes[number]["TAKEN"] = len(readers), self.room(len(readers), -1)
-        return nodes, np.concatenate(self.parts)
+                nodes[number]["inputs"], nodes[number]["TAKEN"] = len(readers), self.put([-1] * len(readers))
+        heap = np.zeros(self.size, dtype=np.int64)
+        for place, values in self.parts:
+            heap[place : place + np.size(values)] = np.ravel(values)
+        return nodes, heap
 
     def ends(self) -> None:
         """The source and the sink."""
         source, sink = self.nodes[0], self.nodes[-1]
         source["kind"], sink["kind"] = self.kernel.SOURCE, self.kernel.SINK
+        source["row_beats"], source["pace"] = self.pipeline.beats_in, self.outside.pace
         source["limit"] = self.images * self.pipeline.beats_in
         source["PUSHES"], sink["POPS"] = self.room(source["limit"]), self.room(self.images * self.pipeline.beats_out)
         if self.outside.gaps is not None:
@@ -176,7 +181,7 @@ class _Layout:
         one["SILENT"] = self.put(_silent(firing > 0))
         self.ring(one, int(firing.max()))
         one["inputs"] = len(node.inputs)
-        one["OFFERS"], one["TAKEN"] = self.room(len(node.inputs), -1), self.room(len(node.inputs), -1)
+        one["OFFERS"], one["TAKEN"] = self.put([-1] * len(node.inputs)), self.put([-1] * len(node.inputs))
         if stage.turns:
             one["TURNS"] = self.put(stage.turns)
 
@@ -204,7 +209,7 @@ class _Layout:
         one["buffer"], one["extent"], one["given_up"] = stage.buffer_rows, stage.extent, stage.given_up
         one["limit"] = self.images * stage.out_rows
         one["READY"] = self.room((self.images + 1) * int(stage.kept.sum()))
-        one["FREED"] = self.room(self.images * stage.out_rows, -1)
+        one["FREED"] = self.put(np.full(self.images * stage.out_rows, -1))
         self.ring(one, stage.beats_per_row)
 
     def schedule(self, one: Any, node: Node) -> None:
@@ -215,7 +220,7 @@ class _Layout:
         one["depth"], one["steps"], one["release"] = stage.depth, stage.steps, stage.release
         one["ENDS"], one["row_beats"] = self.put(stage.ends), len(stage.ends)
         vectors = self.images * self.beats[node.inputs[0]] // stage.beats + 1
-        one["READY"], one["FREED"] = self.room(vectors), self.room(vectors, -1)
+        one["READY"], one["FREED"] = self.room(vectors), self.put(np.full(vectors, -1))
         self.ring(one, len(stage.ends))
 
 

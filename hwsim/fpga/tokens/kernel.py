@@ -22,7 +22,7 @@ NOTHING = 1 << 40  # waits for a beat that will never come
 PASSED = 0  # where the heap counts the beats that have passed
 
 _NUMBERS = (
-    "kind next port inputs latency depth period out_rows row_beats steps buffer extent given_up release mask limit"
+    "kind next port inputs latency depth period out_rows row_beats steps buffer extent given_up release mask limit pace"
 )
 _PLACES = (
     "GIVERS READERS BEFORE GIVES AFTER SPACING SILENT TURNS TICKS WAITS OFFERS TAKEN PUSHES POPS ROWS KEPT ENDS READY "
@@ -43,7 +43,12 @@ def compiled(function: Function) -> Function:
     return cast(Function, njit(error_model="numpy")(function))
 
 
-@compiled
+def inlined(function: Function) -> Function:
+    """The same for what is called for every beat: part of its caller's code."""
+    return cast(Function, njit(error_model="numpy", forceinline=True)(function))
+
+
+@inlined
 def until_it_advances(node: Any, heap: Any, cycle: int) -> int:
     """The first cycle from ``cycle`` on in which the node's next tick can be, or -1 where it must hand on a beat first.
 
@@ -64,7 +69,7 @@ def until_it_advances(node: Any, heap: Any, cycle: int) -> int:
     return cycle
 
 
-@compiled
+@inlined
 def give(node: Any, heap: Any, tick: int) -> None:
     """The node fires at a tick, and a beat is on its way."""
     heap[node.TICKS + (node.given & node.mask)] = tick
@@ -119,7 +124,7 @@ def take_pipe(nodes: Any, heap: Any, u: int, port: int, cycle: int) -> int:
     return start
 
 
-@compiled
+@inlined
 def take_queue(nodes: Any, heap: Any, u: int, cycle: int) -> int:
     """As :func:`take_pipe`, for a FIFO: when it has room."""
     node = nodes[u]
@@ -148,7 +153,7 @@ def write_padding(nodes: Any, heap: Any, u: int) -> int:
     return 0
 
 
-@compiled
+@inlined
 def end_row(node: Any, heap: Any) -> None:
     """A row is written."""
     if heap[node.KEPT + node.row]:

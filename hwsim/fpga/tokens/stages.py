@@ -193,6 +193,21 @@ class Pipeline:
         return beats
 
 
+def busy(stage: Stage, beats: int) -> int:
+    """Cycles per image that a stage is at work if nothing waits: images cannot follow each other faster.
+
+    Args:
+        beats: per image that it takes, of its first input.
+    """
+    if isinstance(stage, Pipe):
+        each = stage.pattern
+        share = stage.turns.count(0) if stage.turns else each.beats_in
+        return beats // share * int((each.before + 1 + each.after * each.spacing).sum())
+    if isinstance(stage, Window):
+        return max(int(np.maximum(stage.rows, 1).sum()), stage.out_rows * stage.beats_per_row)
+    return beats // stage.beats * max(stage.beats, stage.steps) if isinstance(stage, Schedule) else beats
+
+
 def _given(node: Node, beats: Mapping[str, int]) -> int:
     """Beats per image that a node gives on each of its wires.
 

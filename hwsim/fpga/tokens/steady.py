@@ -5,16 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwsim.fpga.tokens.engine import Flow, simulate
-from hwsim.fpga.tokens.stages import Pipeline, Queue, Schedule, Window
+from hwsim.fpga.tokens.engine import Flow, Outside, simulate
+from hwsim.fpga.tokens.stages import Pipeline, Queue, Schedule, Window, busy
 
 MOST_IMAGES = 256  # simulated before a pipeline counts as not settled
 _LONGEST_PERIOD = 16  # images
+_MOST_TRIED = 32  # images at a given pace
 
 
 @dataclass(frozen=True, eq=False)
 class Steady:
-    """A pipeline at work for ever: source and receiver never pause.
+    """A pipeline at work for ever: the receiver never pauses, and images come as fast as they can be kept up with.
 
     After the simulated images, every ``period`` images pass both ends and every FIFO as the ``period`` before,
     ``shift`` cycles later, and so do all that follow: the same state has the same future. Where that did not come about
@@ -44,12 +45,42 @@ class Steady:
         return int(ends[images - 1 - beyond * self.period] + beyond * self.shift - self.flow.in_cycles[0, 0])
 
 
+def slowest(pipeline: Pipeline) -> int:
+    """Cycles per image of the stage that takes longest; no images follow each other faster."""
+    beats = pipeline.beats()
+    return max((busy(node.stage, beats[node.inputs[0]]) for node in pipeline.nodes), default=1)
+
+
+def keeps_pace(pipeline: Pipeline, pace: int) -> Flow | None:
+    """Images that come every ``pace`` cycles, up to where each passes everything as the one before: so it goes on.
+
+    None where that does not come about, or the pipeline stands still.
+    """
+    memory = _memory(pipeline)
+    images = memory + 2
+    while True:
+        flow = simulate(pipeline, images, Outside(pace=pace))
+        if flow.circle:
+            return None
+        if flow.interval == pace and _repeats(flow, memory, 1):
+            return flow
+        if images >= _MOST_TRIED * memory:
+            return None
+        images *= 2
+
+
 def steady(pipeline: Pipeline, most_images: int = MOST_IMAGES) -> Steady:
-    """Stream images until everything repeats.
+    """Stream images until everything repeats: at the pace of the slowest stage, or else as fast as they are taken.
 
     Args:
         most_images: give up after so many.
     """
+    pace = slowest(pipeline)
+    kept = keeps_pace(pipeline, pace)
+    return _unpaced(pipeline, most_images) if kept is None else Steady(kept, True, 1, pace)
+
+
+def _unpaced(pipeline: Pipeline, most_images: int) -> Steady:
     memory = _memory(pipeline)
     images = memory + 2
     while True:
@@ -70,7 +101,7 @@ def _shift(flow: Flow, period: int) -> int:
 
 
 def _memory(pipeline: Pipeline) -> int:
-    """Images that any one stage holds at the most, and one: what lies further back has no influence."""
+    """Images that any one stage holds at the most: an image does not depend on what lies further back."""
     beats, held = pipeline.beats(), 1
     for node in pipeline.nodes:
         stage = node.stage
@@ -78,7 +109,7 @@ def _memory(pipeline: Pipeline) -> int:
             held = max(held, -(-stage.depth // beats[node.inputs[0]]))
         elif isinstance(stage, Window):
             held = max(held, -(-stage.buffer_rows // int(stage.kept.sum())))
-    return held + 1
+    return held
 
 
 def _repeats(flow: Flow, memory: int, period: int) -> bool:
