@@ -14,7 +14,7 @@ share of rows whose first prediction is the truth.
 import argparse
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +25,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim.errors import SlimfabError
-from hwsim.fpga import calibrate_dense, calibrate_mlp, hls4ml_dense, hls4ml_mlp
+from hwsim.fpga import calibrate_dense, calibrate_mlp, calibrate_streamed, hls4ml_dense, hls4ml_mlp, hls4ml_streamed
 from hwsim.fpga.linear import Calibration
 from hwsim.validate import hls4ml_projects, hls4ml_synth
 from hwsim.validate.rows import Rows, read_rows
 from hwsim.validate.scores import smape_of
+from hwsim.validate.streamed_rows import streamed_layers
 from hwsim.validate.table import recognise
 
 Array = npt.NDArray[np.float64]
@@ -57,26 +58,23 @@ def main() -> int:
     parser.add_argument("table", type=Path)
     parser.add_argument("--no-baseline", action="store_true", help="without the boosted tree")
     given = parser.parse_args()
-    studies = {"hls4ml_synth": of_layers, "hls4ml_projects": of_projects}
+    studies = {"hls4ml_synth": (of_layers, of_streams), "hls4ml_projects": (of_projects,)}
     try:
         rows = read_rows(given.table)
         kind = recognise(rows, (hls4ml_synth.HLS4ML_SYNTH, hls4ml_projects.HLS4ML_PROJECTS), str(given.table))
-        study = studies[kind.name](rows)
+        found = [study for make in studies[kind.name] for study in make(rows)]
     except SlimfabError as error:
         print(error, file=sys.stderr)
         return 2
-    print_constants(study.calibrations)
+    for study in found:
+        print_constants(study.calibrations)
     print(f"\n{'slice':28} {'metric':8} {'n':>4} {'left out':>9} {'exact':>7} {'package':>9} {'tree':>9}")
-    trees = {} if given.no_baseline else {
-        metric: boosted(study.features, study.truth[metric], study.groups) for metric in METRICS
-    }  # fmt: skip
-    for name in np.unique(study.slices).tolist():
-        for metric in METRICS:
-            print(line(study, name, metric, trees.get(metric)))
+    for study in found:
+        print("\n".join(lines(study, not given.no_baseline)))
     return 0
 
 
-def of_layers(rows: Rows) -> Study:
+def of_layers(rows: Rows) -> Iterator[Study]:
     """Single dense layers."""
     known, layers = hls4ml_synth.dense_layers(rows)
     dense = rows.where(known)
@@ -86,7 +84,7 @@ def of_layers(rows: Rows) -> Study:
     bits = np.char.add(shapes, layers.weight_bits.astype(str))
     features = np.stack([layers.n_in, layers.n_out, layers.weight_bits, layers.reuse,
                          layers.n_in * layers.n_out / layers.reuse, layers.resource], axis=1)  # fmt: skip
-    return Study(
+    yield Study(
         hls4ml_synth.slices(dense), np.where(np.isin(kinds, alone), bits, shapes), truth,
         calibrate_dense.left_out_shapes(layers, truth),
         {metric: figure.value for metric, figure in hls4ml_dense.cost(layers).items()}, features,
@@ -99,7 +97,25 @@ def dense_shapes(layers: hls4ml_dense.DenseLayers) -> Labels:
     return np.array([f"{n:g}x{m:g} " for n, m in zip(layers.n_in, layers.n_out, strict=True)])
 
 
-def of_projects(rows: Rows) -> Study:
+def of_streams(rows: Rows) -> Iterator[Study]:
+    """Layers of streamed networks, a study per kind of layer."""
+    for known, layers in streamed_layers(rows):
+        if not known.any():
+            continue
+        chosen = rows.where(known)
+        table = hls4ml_synth.HLS4ML_SYNTH.truth(chosen)
+        truth = {metric: np.rint(table[metric]) for metric in hls4ml_streamed.METRICS}
+        shapes = np.array([f"{n:g}x{m:g}" for n, m in zip(layers.n_in, layers.n_out, strict=True)])
+        length = np.nan_to_num(layers.length)
+        yield Study(
+            hls4ml_synth.slices(chosen), shapes, truth, calibrate_streamed.left_out_shapes(layers, truth),
+            {metric: figure.value for metric, figure in hls4ml_streamed.cost(layers).items()},
+            np.stack([layers.n_in, layers.n_out, length, layers.reuse], axis=1),
+            {layers.kind: calibrate_streamed.calibrate(layers, truth)},
+        )  # fmt: skip
+
+
+def of_projects(rows: Rows) -> Iterator[Study]:
     """Whole multilayer perceptrons."""
     known, mlps = hls4ml_projects.mlps(rows)
     found = rows.where(known)
@@ -109,12 +125,21 @@ def of_projects(rows: Rows) -> Study:
         mlps.dense_layers, mlps.per_design(mlps.n_in * mlps.n_out), mlps.per_design(mlps.nonzero),
         mlps.reuse[mlps.is_last], mlps.clock_ns, mlps.lut_multipliers, mlps.n_out[mlps.is_last],
     ], axis=1)  # fmt: skip
-    return Study(
+    yield Study(
         hls4ml_projects.slices(found), groups, truth, calibrate_mlp.left_out_networks(mlps, truth, groups),
         {metric: figure.value for metric, figure in hls4ml_mlp.cost(mlps).items()}, features,
         {"MLP": calibrate_mlp.calibrate(mlps, truth, groups),
          "MLP_PRUNING": calibrate_mlp.calibrate_pruning(mlps, truth, groups)},
     )  # fmt: skip
+
+
+def lines(study: Study, with_tree: bool) -> Iterator[str]:
+    """A line per slice and metric."""
+    metrics = [metric for metric in METRICS if metric in study.truth]
+    trees = {metric: boosted(study.features, study.truth[metric], study.groups) for metric in metrics if with_tree}
+    for name in np.unique(study.slices).tolist():
+        for metric in metrics:
+            yield line(study, name, metric, trees.get(metric))
 
 
 def line(study: Study, name: str, metric: str, tree: Array | None) -> str:

@@ -8,7 +8,7 @@
     dataflow/     exact cycles of the SystemVerilog units of hls/rtl
     units/        LUTs, DSP blocks and block RAM of the same units
     pipeline.py   latency and interval of the stages together
-    hls4ml_dense.py, hls4ml_mlp.py   hls4ml's dense layers and perceptrons as HLS reports them; hls_report.py quotes it
+    hls4ml_dense.py, hls4ml_mlp.py, hls4ml_streamed.py   what HLS reports of hls4ml; hls_report.py quotes it
     constant_products.py   what HLS makes of products by constants
     linear.py     constants by least squares, judged on groups left out; calibrate_*.py apply it
     finn_mvu.py   FINN's matrix-vector units alone

@@ -10,6 +10,9 @@ MLP (hwsim/fpga/hls4ml_mlp.py): 23 projects with four multilayer perceptrons of 
 (Vitis HLS 2021.1 estimates before logic synthesis, xc7z007s, 3.33 and 5 ns, 8-bit weights and inputs, reuse 1, 2 and
 100, multipliers in DSP blocks or LUTs), from a table of projects in the same way, networks left out in place of shapes.
 MLP_PRUNING, from the same designs, is for those whose zero weights are not counted.
+
+STREAMED (hwsim/fpga/hls4ml_streamed.py): 341 layers with reuse of github:HeRCLab/N-TORC, MIT (Vivado HLS 2019.1
+estimates before logic synthesis, xczu7ev, 4 ns), shapes left out.
 """
 
 from hwsim.fpga.linear import Calibration
@@ -83,3 +86,54 @@ MLP_PRUNING = Calibration(
     bars={"lut": 0.232, "ff": 0.154, "dsp": 0.2099, "bram18": 0.0, "cycles": 0.12, "ii": 0.1724},
     range={},
 )
+
+STREAMED: dict[str, Calibration] = {
+    "dense": Calibration(
+        constants={
+            "lut": {
+                "layer": 287.3,
+                "input": 42.27,
+                "output": 65.66,
+                "product": 241.4,
+                "long_input": 12.05,
+                "selected_operand": 4.343,
+                "selected_sum": 2.883,
+            },
+            "ff": {"layer": 74.09, "input": 66.76, "output": 57.53, "product": 83.41},
+        },
+        bars={"lut": 0.3883, "ff": 0.1462, "dsp": 0.0, "bram18": 0.0, "cycles": 0.125},
+        range={"n_in": (16.0, 2048.0), "n_out": (1.0, 64.0), "weight_bits": (16.0, 16.0), "reuse": (2.0, 512.0)},
+    ),
+    "conv1d_k3": Calibration(
+        constants={
+            "lut": {
+                "layer": 665.0,
+                "input": 16.95,
+                "output": 60.22,
+                "product": 215.7,
+                "long_input": 0.0,
+                "selected_operand": 4.496,
+                "selected_sum": 12.93,
+            },
+            "ff": {"layer": 321.8, "input": 31.31, "output": 35.7, "product": 93.7},
+        },
+        bars={"lut": 0.4025, "ff": 0.3831, "dsp": 0.0, "bram18": 0.0, "cycles": 0.07143},
+        range={"n_in": (1.0, 32.0), "n_out": (16.0, 32.0), "weight_bits": (16.0, 16.0), "reuse": (2.0, 384.0)},
+    ),
+    "lstm": Calibration(
+        constants={
+            "lut": {
+                "layer": 3315.0,
+                "input": 30.03,
+                "output": 2002.0,
+                "product": 225.7,
+                "long_input": 0.0,
+                "selected_operand": 0.5483,
+                "selected_sum": 2.136,
+            },
+            "ff": {"layer": 1031.0, "input": 17.86, "output": 823.4, "product": 81.54},
+        },
+        bars={"lut": 0.2067, "ff": 0.1335, "dsp": 0.0, "bram18": 0.0, "cycles": 0.03687},
+        range={"n_in": (8.0, 32.0), "n_out": (8.0, 32.0), "weight_bits": (16.0, 16.0), "reuse": (2.0, 512.0)},
+    ),
+}
