@@ -46,7 +46,7 @@ def test_calibration_finds_the_constants_again(kind: str) -> None:
         truth[metric] = evaluate(terms(made, metric), STREAMED[kind].constants[metric])
     found = calibrate(made, truth)
     for metric in ("lut", "ff"):
-        assert found.constants[metric] == pytest.approx(STREAMED[kind].constants[metric], rel=1e-6), metric
+        assert found.constants[metric] == pytest.approx(STREAMED[kind].constants[metric], rel=1e-6, abs=1e-6), metric
     assert max(found.bars.values()) < 0.01
     assert found.range["reuse"] == (2, 256)
 

@@ -100,16 +100,22 @@ def terms(layers: StreamedLayers, metric: str) -> Terms:
         return shared
     operands = [np.where(_selects(one), count * np.where(one.n_out > 1, one.n_out, one.n_in), 0.0)
                 for one, count in zip(inside, multipliers, strict=True)]  # fmt: skip
-    sums = [np.where(one.reuse > one.n_in, count * one.n_out, 0.0)
-            for one, count in zip(inside, multipliers, strict=True)]  # fmt: skip
+    each = [one.reuse / one.n_in for one in inside]  # outputs of a multiplier
+
+    def serving(low: float, high: float) -> Array:
+        """Multipliers with more than `low` and up to `high` outputs."""
+        chosen = [np.where((k > low) & (k <= high), count, 0.0) for k, count in zip(each, multipliers, strict=True)]
+        return np.asarray(np.sum(chosen, axis=0))
+
     return {
         **shared, "long_input": np.where(first.n_in >= LONG_INPUT, first.n_in, 0.0),
-        "selected_operand": np.sum(operands, axis=0), "selected_sum": np.sum(sums, axis=0),
+        "selected_operand": np.sum(operands, axis=0), "of_2_outputs": serving(1, 2), "of_4_outputs": serving(2, 4),
+        "of_more_outputs": serving(4, np.inf),
     }  # fmt: skip
 
 
 def _selects(matrix: DenseLayers) -> npt.NDArray[np.bool_]:
-    """Whether every multiplier selects its operands or sums itself."""
+    """Whether every multiplier has a multiplexer of its own."""
     return np.asarray((matrix.reuse > 2) & (matrix.reuse < matrix.n_in) & (matrix.n_in < LONG_INPUT))
 
 
