@@ -4,10 +4,11 @@
     python benchmarks/template_resources.py [--random 20] [--seed 0] [--cases] [--fit] [MODULE ...]
 
 MODULE is one of hwsim.fpga.units.RESOURCES; all of them by default. --random units per module have parameters as small
-layers have them; with --cases those of template_cases.py come before them. Printed are predicted and counted LUTs, DSP
-blocks and 18-kbit block RAMs, and how many units' DSP blocks and block RAM are exact. With --fit the factors of the
-parts of a matrix_vector follow, fitted to its units, and the errors of every fifth of them by a fit to the others.
-Netlists are kept (~/.cache/slimfab/synthesis) and not made again; a new one takes about ten seconds of a core.
+layers have them; with --cases, and for modules without random ones, those of template_cases.py come first. Printed are
+predicted and counted LUTs, DSP blocks and 18-kbit block RAMs, and how many units' DSP blocks and block RAM are exact.
+With --fit the factors of the parts of a matrix_vector follow, fitted to its units, and the errors of every fifth of them
+by a fit to the others. Netlists are kept (~/.cache/slimfab/synthesis) and not made again; a new one takes about ten
+seconds of a core.
 """
 
 import argparse
@@ -49,8 +50,8 @@ def main() -> int:
     given = parser.parse_args()
     for module in given.modules:
         found = []
-        cases = CASES[module].items() if given.cases else ()
-        for name, case in (*cases, *randoms(module, given.random, given.seed)):
+        cases = CASES[module].items() if given.cases or module not in MAKERS else ()
+        for name, case in (*cases, *randoms(module, given.random if module in MAKERS else 0, given.seed)):
             try:
                 counts = counted(*case)
             except SlimfabError as error:

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from hwsim.fpga.units import memory
-from hwsim.fpga.units.cells import Array, Cells, Parameters, bits, number
+from hwsim.fpga.units.cells import Array, Cells, Parameters, bits, number, tree
 
 PORT = 25.0  # bits of the wide operand of a DSP48E1
 LEAST_OPERAND, LEAST_PRODUCT = 2.0, 9.0  # bits of products in DSP blocks
 BIAS_BITS = 8.0  # of a bias that differ, the accumulator's others being copies of its sign or zero
-TREE_LEVELS = 12  # of adder trees, more than any has
 # LUTs per LUT counted in the source, fitted to yosys's netlists (benchmarks/template_resources.py matrix_vector --fit).
 FACTORS: Mapping[str, float] = {
     "weights": 1.08, "vector": 0.46, "biases": 0.27, "replay": 0.69, "packed": 1.24, "overlaps": 0.81,
@@ -86,8 +85,8 @@ def lut_terms(parameters: Parameters) -> Mapping[str, Array]:
         "overlaps": overlapping * 7,
         "small": np.where(step > 0, number(parameters, "PARALLEL") * simd * small * 2, 0.0),
         "pairs": pairs * (wide + 2) * np.where(narrow > 1, 2, 1),
-        "pair_sums": np.where(step > 0, 0.0, pe * simd * _tree(np.ceil(narrow / 2), x + w, False)),
-        "tree": pe * _tree(simd, x + w, True),
+        "pair_sums": np.where(step > 0, 0.0, pe * simd * tree(np.ceil(narrow / 2), x + w, False)),
+        "tree": pe * tree(simd, x + w, True),
         # A sum of one step has a bias, of few bits, and nothing to add to.
         "accumulate": pe * np.where(folds > 1, acc, np.minimum(acc, BIAS_BITS + 1)),
         "output": pe * acc,
@@ -118,13 +117,3 @@ def _memories(parameters: Parameters) -> Mapping[str, tuple[Array, Array]]:
         "biases": memory.rom(pe * np.minimum(number(parameters, "ACC_WIDTH"), BIAS_BITS), row_blocks, row_blocks,
                              plain),
     }  # fmt: skip
-
-
-def _tree(terms: Array, width: Array, grows: bool) -> Array:
-    """Bits of all adders of a tree; an adder whose second operand is not there is a register."""
-    total = np.zeros(np.broadcast(terms, width).shape)
-    left = np.asarray(terms, dtype=np.float64)
-    for level in range(1, TREE_LEVELS + 1):
-        total = total + np.floor(left / 2) * (width + level * grows)
-        left = np.ceil(left / 2)
-    return total

@@ -74,4 +74,4 @@ def single_bank(width: Array, depth: Array) -> tuple[Array, Array]:
 
 def multiplexer(ways: Array) -> Array:
     """LUTs per bit of a choice by a variable index; yosys takes one for every two further ways."""
-    return np.ceil((np.maximum(ways, 1.0) - 1) / 2)
+    return np.where(ways <= 2, ways - 1, (np.maximum(ways, 1.0) - 1) / 2)
