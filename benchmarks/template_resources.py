@@ -6,9 +6,9 @@
 MODULE is one of hwsim.fpga.units.RESOURCES; all of them by default. --random units per module have parameters as small
 layers have them; with --cases, and for modules without random ones, those of template_cases.py come first. Printed are
 predicted and counted LUTs, DSP blocks and 18-kbit block RAMs, and how many units' DSP blocks and block RAM are exact.
-With --fit the factors of the parts of a matrix_vector follow, fitted to its units, and the errors of every fifth of them
-by a fit to the others. Netlists are kept (~/.cache/slimfab/synthesis) and not made again; a new one takes about ten
-seconds of a core.
+With --fit the factors of the parts of a matrix_vector follow, fitted to its units, and the errors of every fifth of
+them by a fit to the others. Netlists are kept (~/.cache/slimfab/synthesis) and not made again; a new one takes about
+ten seconds of a core.
 """
 
 import argparse

@@ -99,7 +99,7 @@ def upsample(parameters: Parameters) -> Cells:
     width, blocks, columns = (number(parameters, name) for name in ("WIDTH", "BLOCKS", "COLUMNS"))
     depth = np.where(number(parameters, "FACTOR_Y") > 1, columns * blocks, blocks)
     lut, block = memory.ram(width, depth, number(parameters, "BANK"))
-    return Cells(lut + width + 4 * bits(depth) + 10, np.zeros_like(width), block)
+    return Cells(lut + width + 3.3 * bits(depth) + 10, np.zeros_like(width), block)
 
 
 def _luts(count: Array) -> Cells:

@@ -67,7 +67,8 @@ def single_bank(width: Array, depth: Array) -> tuple[Array, Array]:
     per_cell = np.where(depth <= 32, 6.0, 3.0)
     cells = np.ceil(width / per_cell) * np.ceil(depth / 64)
     in_block = blocks(width, depth)
-    choice = width * multiplexer(np.ceil(depth / 64))
+    ways = np.ceil(depth / 64)
+    choice = np.where(ways > 2, width * multiplexer(ways), 0.0)  # of two goes into the LUTs behind
     in_luts = LUT_RAM_COST * cells + choice < BLOCK_COST * in_block
     return np.where(in_luts, LUTS_PER_LUT_RAM * cells + choice, 0.0), np.where(in_luts, 0.0, in_block)
 
