@@ -98,7 +98,7 @@ def upsample(parameters: Parameters) -> Cells:
     """A row in memory, and counters."""
     width, blocks, columns = (number(parameters, name) for name in ("WIDTH", "BLOCKS", "COLUMNS"))
     depth = np.where(number(parameters, "FACTOR_Y") > 1, columns * blocks, blocks)
-    lut, block = memory.ram(width, depth, number(parameters, "BANK"))
+    lut, block = memory.one_port(width, depth)
     return Cells(lut + width + 3.3 * bits(depth) + 10, np.zeros_like(width), block)
 
 

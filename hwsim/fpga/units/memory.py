@@ -73,6 +73,15 @@ def single_bank(width: Array, depth: Array) -> tuple[Array, Array]:
     return np.where(in_luts, LUTS_PER_LUT_RAM * cells + choice, 0.0), np.where(in_luts, 0.0, in_block)
 
 
+def one_port(width: Array, depth: Array) -> tuple[Array, Array]:
+    """LUTs and blocks of a memory that reads and writes at one address: 32 words of 8 bits to a LUT RAM, or 64 of 4."""
+    per_cell = np.select([depth <= 32, depth <= 64, depth <= 128], [8.0, 4.0, 2.0], 1.0)
+    cells = np.ceil(width / per_cell) * np.ceil(depth / 256)
+    in_block = blocks(width, depth)
+    in_luts = LUT_RAM_COST * cells < BLOCK_COST * in_block
+    return np.where(in_luts, LUTS_PER_LUT_RAM * cells, 0.0), np.where(in_luts, 0.0, in_block)
+
+
 def multiplexer(ways: Array) -> Array:
     """LUTs per bit of a choice by a variable index; yosys takes one for every two further ways."""
     return np.where(ways <= 2, ways - 1, (np.maximum(ways, 1.0) - 1) / 2)
