@@ -58,7 +58,7 @@ def cast(parameters: Parameters) -> Cells:
     even = (number(parameters, "ROUNDING") == 2) & (right > 1)
     saturates = number(parameters, "HAS_LOW") + number(parameters, "HAS_HIGH") > 0
     clipped = np.where(saturates, out + np.maximum(width + 2 - out, 0.0), 0.0)
-    return _luts(lanes * (clipped + np.where(even, np.ceil((right - 1) / 5), 0.0) + rounds) + 3)
+    return _luts(lanes * (clipped + np.where(even, np.ceil((right - 1) / 5), 0.0) + rounds) + 4)
 
 
 def max_pool(parameters: Parameters) -> Cells:
