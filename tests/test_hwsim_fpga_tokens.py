@@ -164,3 +164,29 @@ def test_what_no_pipeline_is() -> None:
         )
     with pytest.raises(InputError, match="images: got 0; expected at least 1"):
         simulate(chain(1, 1, Queue(2)), 0)
+
+
+def test_runs_of_beats_are_beats_one_by_one() -> None:
+    """Windows go into a pipe in runs that give nothing; in front of a fork, where there are none, one by one."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        kernel, rows, line, out, latency = (int(rng.integers(1, most)) for most in (4, 4, 5, 5, 9))
+        rows, taps = rows + kernel, int(rng.choice([1, 2, 3, 6]))
+        window = Window(
+            4, np.full(rows, line), np.ones(rows, np.int64), rows - kernel + 1, out * 6, kernel + 1, kernel, 1
+        )
+        last, beats = np.arange(taps) == taps - 1, (rows - kernel + 1) * out * 6
+        pool = Pipe(latency, pattern(last, last * int(rng.integers(0, 2)), taps))
+        given = beats // taps * pool.pattern.beats_out
+        nodes = (
+            Node("window", window, ("x",), ("w",)),
+            Node("pool", pool, ("w",), ("p",)),
+            Node("out", Queue(2), ("p",), ("y",)),
+        )
+        direct = Pipeline(nodes, "x", "y", rows * line, given)
+        fork = Node("fork", Fork(), ("w",), ("f",))
+        forked = replace(direct, nodes=(nodes[0], fork, replace(nodes[1], inputs=("f",)), nodes[2]))
+        outside = Outside(rng.integers(0, 4, 300) * (rng.random(300) < 0.2), rng.random(500) < rng.uniform(0.1, 1.0))
+        one, other = simulate(direct, 5, outside), simulate(forked, 5, outside)
+        np.testing.assert_array_equal(one.in_cycles, other.in_cycles)
+        np.testing.assert_array_equal(one.out_cycles, other.out_cycles)

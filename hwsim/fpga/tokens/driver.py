@@ -168,12 +168,12 @@ def pass_silently(giver: Any, taker: Any, heap: Any, u: int, cycle: int) -> int:
     if taker.index == taker.period:
         taker.index = 0
     see(giver, heap)
+    for number in range(giver.sent, giver.sent + count):
+        heap[giver.WAITS + (number & giver.mask)] = 0
     if giver.seen == giver.sent:
         first = heap[giver.TICKS + (giver.sent & giver.mask)]
         giver.seen += min(count, max(0, giver.last + 2 - giver.latency - first))
     giver.sent += count
-    for number in range(giver.seen, giver.sent):
-        heap[giver.WAITS + (number & giver.mask)] = 0
     heap[PASSED] += count
     return count
 
