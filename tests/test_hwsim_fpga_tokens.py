@@ -166,6 +166,20 @@ def test_what_no_pipeline_is() -> None:
         simulate(chain(1, 1, Queue(2)), 0)
 
 
+def test_what_no_hardware_does() -> None:
+    with pytest.raises(NetworkError, match="n0: got depth 0; expected at least 1; deepen it"):
+        chain(1, 1, Queue(0))
+    with pytest.raises(NetworkError, match="n0: got latency 0; expected at least 1; leave out what has no register"):
+        chain(1, 1, Pipe(0, pattern([1])))
+    with pytest.raises(NetworkError, match="n0: got 1 rows; expected at least 2; buffer a window"):
+        chain(9, 8, Window(1, np.array([3, 3, 3]), np.array([1, 1, 1]), 2, 4, 1, 2, 1))
+    with pytest.raises(NetworkError, match="n0: got room for 3; expected at least 4; store a vector"):
+        chain(4, 1, Schedule(4, 4, 3, 3, np.array([2]), 3))
+    forks = Node("f", Fork(), ("x",), ("a", "b")), Node("g", Fork(), ("a",), ("c", "d"))
+    with pytest.raises(NetworkError, match="g: got a fork behind a fork; expected one; let the first give to all"):
+        Pipeline(forks, "x", "b", 1, 1)
+
+
 def test_runs_of_beats_are_beats_one_by_one() -> None:
     """Windows go into a pipe in runs that give nothing; in front of a fork, where there are none, one by one."""
     rng = np.random.default_rng(0)

@@ -137,8 +137,8 @@ class Pipeline:
     """Nodes in topological order between one wire in and one out, with the beats that pass there per image.
 
     Raises:
-        NetworkError: a wire has not one giver and one taker, the nodes are out of order, as in a cycle, or an image is
-            no whole number of a node's periods.
+        NetworkError: a wire has not one giver and one taker, the nodes are out of order, as in a cycle, an image is no
+            whole number of a node's periods, or a stage has no room.
     """
 
     nodes: tuple[Node, ...]
@@ -152,7 +152,15 @@ class Pipeline:
     def __post_init__(self) -> None:
         givers: dict[str, int] = {self.source: -1}
         takers: dict[str, tuple[int, int]] = {}
+        forked: set[str] = set()
         for number, node in enumerate(self.nodes):
+            _check(node)
+            if isinstance(node.stage, Fork):
+                if forked.intersection(node.inputs):
+                    raise NetworkError(
+                        f"{node.name}: got a fork behind a fork; expected one; let the first give to all"
+                    )
+                forked |= set(node.outputs)
             for port, wire in enumerate(node.inputs):
                 if wire not in givers:
                     raise NetworkError(
@@ -191,6 +199,27 @@ class Pipeline:
         for node in self.nodes:
             beats |= dict.fromkeys(node.outputs, _given(node, beats))
         return beats
+
+
+def _check(node: Node) -> None:
+    """Refuse what no hardware does.
+
+    Raises:
+        NetworkError: no room, or no delay behind a register.
+    """
+    stage = node.stage
+    if isinstance(stage, Queue) and stage.depth < 1:
+        raise NetworkError(f"{node.name}: got depth {stage.depth}; expected at least 1; deepen it")
+    if isinstance(stage, Pipe | Window | Schedule) and stage.latency < 1:
+        raise NetworkError(
+            f"{node.name}: got latency {stage.latency}; expected at least 1; leave out what has no register"
+        )
+    if isinstance(stage, Window) and stage.buffer_rows < stage.extent:
+        raise NetworkError(
+            f"{node.name}: got {stage.buffer_rows} rows; expected at least {stage.extent}; buffer a window"
+        )
+    if isinstance(stage, Schedule) and stage.depth < stage.beats:
+        raise NetworkError(f"{node.name}: got room for {stage.depth}; expected at least {stage.beats}; store a vector")
 
 
 def busy(stage: Stage, beats: int) -> int:
