@@ -16,20 +16,24 @@ RAM, filled as hls/templates/ram.py divides them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from hwsim.design import Folding
+from hwsim.fpga import matrix_unit
 from hwsim.fpga import resources as r
 from hwsim.fpga.hls4ml import Columns, Cost, Mask, divisors
-from hwsim.fpga.multipliers import rows_per_dsp
+from hwsim.fpga.matrix_unit import Arithmetic, Materials
 from hwsim.fpga.resources import Array
 from hwsim.fpga.stages import Stage
 
 PART_BITS = 17.0  # of operands that are cut for several DSP blocks (hls/rtl/scale.sv)
-# Words and bits of an 18-kbit block RAM: AMD UG473 table 1-9 and UG573 (RAMB18).
-RAM_SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))
+SHORT_FIFO = 32  # words that stand in shift registers or LUT RAM (hls/rtl/fifo.sv)
+# The units around products of an int8 ResNet-8, as yosys counts them (see matrix_unit.py): control of a FIFO in memory
+# and per bit of its words, control of a line buffer (and two FF per bit), the cast behind an accumulator per row.
+FIFO_LUT, FIFO_BIT_LUT, FIFO_FF, FIFO_BIT_FF = 62.0, 3.4, 60.0, 3.7
+WINDOW_LUT, WINDOW_FF = 88.0, 85.0
+CAST_LUT, CAST_FF = 17.0, 19.0
 PIPELINE_DEPTH = 6.0  # cycles through multiplier, accumulator and output registers besides the adder tree
 
 
@@ -70,16 +74,6 @@ def _lanes(column: Columns, folds: Mask, pe: Array, simd: Array) -> Array:
     return np.where(folds, np.minimum(simd, column("channels_in")) * side_by_side, pe)
 
 
-@dataclass(frozen=True, eq=False)
-class Materials:
-    """Out of what design points are made, shape (points,): products and weights that are not left to synthesis."""
-
-    products_in_luts: Mask
-    products_in_dsp: Mask
-    weights_in_luts: Mask
-    weights_in_blocks: Mask
-
-
 def materials(foldings: Sequence[Folding]) -> Materials:
     """The materials that foldings name."""
     multiplier = np.array([folding.multiplier for folding in foldings], dtype=np.str_)
@@ -92,60 +86,50 @@ def cost(
     column: Columns, folds: Mask, pe: Array, simd: Array, fifo_depth: Array, made: Materials
 ) -> Cost:  # fmt: skip
     """Cycles and resources of design points with the FIFOs behind them, ``fifo_depth`` pixels deep; see `cycles`."""
-    w, a = column("weight_bits"), column("input_bits")
-    acc = r.accumulator_bits(w, a, column("mw"))
-    count = pe * simd
-    in_dsp = _in_dsp(w, a, made)
-    dsp, overlaps = _dsp(column, pe, simd)
-    # Products that share a block are taken apart, and narrow ones computed in part a second time.
-    product = np.where(in_dsp, overlaps * r.ADD_LUT * (w + a), r.MULTIPLY_LUT * w * a)
-    lut = r.UNIT_LUT + count * (product + r.ADD_LUT * (w + a)) + pe * acc * r.ACCUMULATE_LUT
-    ff = r.UNIT_FF + r.MULTIPLY_FF * count * (w + a) + pe * acc * r.ACCUMULATE_FF
-    memory_lut, memory_blocks = _weights(count * w, column("mw") * column("mh") * column("groups") / count, made)
+    w, a, mh = column("weight_bits"), column("input_bits"), np.maximum(column("mh"), 1.0)
+    in_dsp = made.in_dsp(w, a)
+    unit = Arithmetic(w, a, r.accumulator_bits(w, a, column("mw")), pe, simd, np.maximum(1.0, pe / mh))
+    rom = matrix_unit.weights(pe * simd * w, column("mw") * column("mh") * column("groups") / (pe * simd), made)
+    replayed = matrix_unit.replay_buffer(unit.vectors * simd * a, np.where(pe < mh, column("mw") / simd, 0.0))
+    window, streams = _window(column, folds, pe, simd), _streams(column, pe, fifo_depth)
     taps = column("kernel_rows") * column("kernel_columns")
     scales = (w > 0) & ~folds
-    moved = pe * (r.ADD_LUT * a * taps + np.where(scales & ~in_dsp, r.MULTIPLY_LUT * w * a, 0.0))
-    lanes = _lanes(column, folds, pe, simd)
-    buffer_width = lanes * a
-    buffer_depth = column("buffered_rows") * column("padded_columns") * np.ceil(column("channels_in") / lanes)
-    out = np.minimum(pe, column("channels_out"))
-    fifos = r.fifo(out * column("output_bits"), fifo_depth * np.ceil(column("channels_out") / out))
-    readers = column("readers")
+    moved = r.UNIT_LUT + pe * (r.ADD_LUT * a * taps + np.where(scales & ~in_dsp, r.MULTIPLY_LUT * w * a, 0.0))
     scaling = np.where(scales & in_dsp, pe * np.ceil(w / PART_BITS) * np.ceil(a / PART_BITS), 0.0)
-    found = np.where(folds, np.where(in_dsp, dsp, 0.0), scaling)
+    dsp = np.where(folds, np.where(in_dsp, unit.dsp(), 0.0), scaling)
     unsure = folds & ~made.products_in_luts & ~made.products_in_dsp & r.dsp_unsure(w, a)
     return Cost(
         busy=cycles(column, folds, pe, simd),
         depth=PIPELINE_DEPTH + np.where(folds, np.ceil(np.log2(np.maximum(simd, 1))), 0.0),
-        lut=np.where(folds, lut + memory_lut, r.UNIT_LUT + moved)
-        + r.lutram(buffer_width, buffer_depth) + readers * fifos[0],
-        ff=np.where(folds, ff, r.UNIT_FF + pe * (a * taps + column("output_bits"))) + readers * fifos[1],
-        dsp=found,
-        dsp_high=np.maximum(found, np.where(unsure, count, 0.0)),
-        bram18=np.where(folds, memory_blocks, 0.0) + r.bram18(buffer_width, buffer_depth) + readers * fifos[2],
+        lut=np.where(folds, unit.lut(in_dsp) + rom[0] + replayed[0] + CAST_LUT * pe, moved) + window[0] + streams[0],
+        ff=np.where(folds, unit.ff(in_dsp) + CAST_FF * pe, r.UNIT_FF + pe * (a * taps + column("output_bits")))
+        + window[1] + streams[1],
+        dsp=dsp,
+        dsp_high=np.maximum(dsp, np.where(unsure, pe * simd, 0.0)),
+        bram18=np.where(folds, rom[1] + replayed[1], 0.0) + window[2] + streams[2],
     )  # fmt: skip
 
 
-def _in_dsp(w: Array, a: Array, made: Materials) -> Mask:
-    wide_enough = np.minimum(w, a) >= r.DSP_MIN_BITS
-    found: Mask = made.products_in_dsp | (wide_enough & ~made.products_in_luts)
-    return found
+def _window(column: Columns, folds: Mask, pe: Array, simd: Array) -> tuple[Array, Array, Array]:
+    """LUT, FF and BRAM18 of the line buffer in front of windows, or of rows that are repeated."""
+    lanes = _lanes(column, folds, pe, simd)
+    width = lanes * column("input_bits")
+    depth = column("buffered_rows") * column("padded_columns") * np.ceil(column("channels_in") / lanes)
+    there = column("buffered_rows") > 0
+    lut = WINDOW_LUT + r.lutram(width, depth)
+    return np.where(there, lut, 0.0), np.where(there, WINDOW_FF + 2 * width, 0.0), r.bram18(width, depth)
 
 
-def _dsp(column: Columns, pe: Array, simd: Array) -> tuple[Array, Mask]:
-    """DSP blocks of a matrix unit, and whether products in them overlap; rows of different inputs share none."""
-    w, a = column("weight_bits"), column("input_bits")
-    narrow, wide = np.minimum(w, a), np.maximum(w, a)
-    rows = np.where(w > 0, rows_per_dsp(a, np.maximum(w, 1.0)), 1.0)
-    side_by_side = np.maximum(1.0, pe / np.maximum(column("mh"), 1.0))
-    blocks = np.where(rows > 1, 1.0, np.ceil(wide / 25) * np.ceil(narrow / 18))
-    shared = side_by_side * np.ceil(pe / side_by_side / rows)
-    return shared * simd * blocks, (rows > 1) & (narrow >= 2) & (narrow < r.DSP_MIN_BITS)
-
-
-def _weights(width: Array, depth: Array, made: Materials) -> tuple[Array, Array]:
-    """LUT and 18-kbit blocks of the weights' memory."""
-    in_luts = made.weights_in_luts | (~made.weights_in_blocks & (width * depth <= r.LUTRAM_BITS))
-    shapes = np.array(RAM_SHAPES)
-    lines = np.ceil(np.ceil(depth[..., None] / shapes[:, 0]) * width[..., None] / shapes[:, 1])
-    return np.where(in_luts, np.ceil(depth / 64) * width, 0.0), np.where(in_luts, 0.0, lines.min(axis=-1))
+def _streams(column: Columns, pe: Array, pixels: Array) -> tuple[Array, Array, Array]:
+    """LUT, FF and BRAM18 of the FIFOs behind a stage, one for each reader."""
+    lanes = np.minimum(pe, column("channels_out"))
+    width, depth = lanes * column("output_bits"), pixels * np.ceil(column("channels_out") / lanes)
+    short = r.fifo(width, np.minimum(depth, SHORT_FIFO))
+    deep = depth > SHORT_FIFO
+    found = (
+        np.where(deep, FIFO_LUT + FIFO_BIT_LUT * width + r.lutram(width, depth), short[0]),
+        np.where(deep, FIFO_FF + FIFO_BIT_FF * width, short[1]),
+        np.where(deep, r.bram18(width, depth), 0.0),
+    )
+    lut, ff, blocks = (column("readers") * one for one in found)
+    return lut, ff, blocks

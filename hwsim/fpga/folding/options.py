@@ -16,6 +16,7 @@ from hwsim.fpga.resources import Array
 from hwsim.fpga.stages import Pipeline, Stage
 
 MULTIPLIERS = ("dsp", "lut")  # of stages with weights; UltraRAM cannot start with them (AMD UG573)
+DSP_POSSIBLE_BITS = 4
 MEMORIES = ("block", "distributed")
 CHAIN_FIFO_DEPTH = 32  # what shift registers hold in one LUT per bit
 
@@ -37,7 +38,8 @@ def all_options(stages: Pipeline, mapping: str, io_type: str) -> Options:
     counts = np.array([len(options) for options in per_stage], dtype=np.intp)
     foldings = tuple(folding for options in per_stage for folding in options)
     stage = np.repeat(np.arange(len(per_stage)), counts)
-    cost = cost_of(stages, stage, foldings, mapping, io_type, safe_fifo_depths(stages))
+    depths = (chain_fifo_depths if mapping == "folded" else safe_fifo_depths)(stages)
+    cost = cost_of(stages, stage, foldings, mapping, io_type, depths)
     return Options(stage, np.cumsum(counts) - counts, foldings, cost)
 
 
@@ -47,10 +49,12 @@ def cost_of(
     """Cost of design points: point i folds stage number ``stage[i]`` by ``foldings[i]``.
 
     ``depths`` gives the depth of the FIFOs of tensors; where it does not, a FIFO holds a whole image, as hls4ml makes
-    it (backends/fpga/fpga_types.py).
+    it (backends/fpga/fpga_types.py), and hls/dataflow.py behind forks.
     """
     whole = stages.column("rows_out") * stages.column("columns_out")
-    given = [depths.get(item.tensor, pixels) for item, pixels in zip(stages.stages, whole.tolist(), strict=True)]
+    # PE x SIMD stages have a whole image where branches part alone, and hardly anything where they meet.
+    rest = np.where(stages.column("readers") > 1, whole, 1.0) if mapping == "folded" else whole
+    given = [depths.get(item.tensor, pixels) for item, pixels in zip(stages.stages, rest.tolist(), strict=True)]
     fifo_depth = np.maximum(np.array(given), 2.0)[stage]
     kinds = np.array([item.kind in ("matrix", "depthwise") for item in stages.stages], dtype=np.bool_)
     folds = kinds[stage]
@@ -96,7 +100,9 @@ def _hls4ml_options(stage: Stage, io_type: str) -> tuple[Folding, ...]:
 
 def _folded_options(stage: Stage, io_type: str) -> tuple[Folding, ...]:
     has_matrix = stage.kind in ("matrix", "depthwise")
-    multipliers = MULTIPLIERS if stage.weight_bits else ("auto",)
+    # yosys does not put the narrowest products into DSP blocks, whatever it is told.
+    in_dsp = min(stage.weight_bits, stage.input_bits) >= DSP_POSSIBLE_BITS
+    multipliers = MULTIPLIERS if stage.weight_bits and in_dsp else ("lut",) if stage.weight_bits else ("auto",)
     memories = MEMORIES if has_matrix else ("auto",)
     lanes = folded.legal_pe(stage), folded.legal_simd(stage)
     return _lane_options(stage.mw * stage.mh * stage.groups, *lanes, multipliers, memories)

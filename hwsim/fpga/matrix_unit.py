@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a matrix-vector unit of hls/rtl occupies: products and sums, the weights, and the buffer that replays inputs.
+
+Constants are non-negative least squares on the relative error over yosys's counts of 23 units (synth_xilinx, 7 series;
+1x1 to 8x8, 4x16 and 16x2 elements, 2 to 8 bits, products in DSP blocks and in LUTs): mean error 4 % for LUT and FF.
+``benchmarks/matrix_units.py`` counts them again. yosys counts every small LUT by itself, or estimates how many share a
+6-input one; a placed design lies between, and LUTs here are the mean of both counts.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwsim.fpga import resources as r
+from hwsim.fpga.multipliers import rows_per_dsp
+from hwsim.fpga.resources import Array
+
+Mask = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+# LUTs: control; per bit of an addition, of products and the carries of their sums; per operand bit of a product for
+# taking it out of a shared DSP block, again where narrow products overlap; per bit by bit of one in LUTs; per
+# accumulator bit.
+CONTROL_LUT, ADD_LUT, APART_LUT, OVERLAP_LUT, PRODUCT_LUT, SUM_LUT = 42.0, 0.365, 0.75, 0.385, 1.33, 1.02
+CARRIES = 2  # bits
+# FF: control; per operand bit of a product; per bit by bit of one in LUTs; per accumulator bit; per bit of the inputs
+# and of the weights of one cycle.
+CONTROL_FF, OPERAND_FF, PRODUCT_FF, SUM_FF, INPUT_FF, WEIGHT_FF = 38.8, 0.67, 0.94, 2.57, 10.0, 3.06
+BUFFER_LUT = 4 / 3  # of a memory of 64 bits with a port to read and one to write: RAM64M, three of them in four LUTs
+SHARED_BITS = 2  # of the narrower operand, from which products of one DSP block are taken apart
+# Words and bits of an 18-kbit block RAM: AMD UG473 table 1-9 and UG573 (RAMB18).
+RAM_SHAPES = np.array(((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36)), dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Materials:
+    """Out of what design points are made, shape (points,): products and weights that are not left to synthesis."""
+
+    products_in_luts: Mask
+    products_in_dsp: Mask
+    weights_in_luts: Mask
+    weights_in_blocks: Mask
+
+    def in_dsp(self, w: Array, a: Array) -> Mask:
+        """Whether products of w by a bits are in DSP blocks."""
+        wide_enough = np.minimum(w, a) >= r.DSP_MIN_BITS
+        found: Mask = self.products_in_dsp | (wide_enough & ~self.products_in_luts)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Arithmetic:
+    """Widths and folding of matrix units, (points,): weights, inputs, accumulators; rows, columns; groups of rows.
+
+    ``vectors`` arrive side by side, each for an equal part of the rows.
+    """
+
+    w: Array
+    a: Array
+    acc: Array
+    pe: Array
+    simd: Array
+    vectors: Array
+
+    def lut(self, in_dsp: Mask) -> Array:
+        """LUTs of products, sums and control."""
+        narrow, operands = np.minimum(self.w, self.a), self.w + self.a
+        apart = np.where(narrow >= SHARED_BITS, APART_LUT, 0.0) + np.where(narrow < r.DSP_MIN_BITS, OVERLAP_LUT, 0.0)
+        product = np.where(in_dsp, apart * operands, PRODUCT_LUT * self.w * self.a)
+        each = ADD_LUT * (operands + CARRIES) + product
+        return CONTROL_LUT + self.pe * self.simd * each + SUM_LUT * self.pe * self.acc
+
+    def ff(self, in_dsp: Mask) -> Array:
+        """Flip-flops of products, sums, operands and control."""
+        product = OPERAND_FF * (self.w + self.a) + np.where(in_dsp, 0.0, PRODUCT_FF * self.w * self.a)
+        count = self.pe * self.simd
+        operands = INPUT_FF * self.vectors * self.simd * self.a + WEIGHT_FF * count * self.w
+        return CONTROL_FF + count * product + SUM_FF * self.pe * self.acc + operands
+
+    def dsp(self) -> Array:
+        """DSP blocks, where products are in them; rows of different inputs share none."""
+        narrow, wide = np.minimum(self.w, self.a), np.maximum(self.w, self.a)
+        rows = np.where(self.w > 0, rows_per_dsp(self.a, np.maximum(self.w, 1.0)), 1.0)
+        blocks = np.where(rows > 1, 1.0, np.ceil(wide / 25) * np.ceil(narrow / 18))
+        return self.vectors * np.ceil(self.pe / self.vectors / rows) * self.simd * blocks
+
+
+def weights(width: Array, depth: Array, made: Materials) -> tuple[Array, Array]:
+    """LUT and 18-kbit blocks of the weights: banks side by side (hls/templates/ram.py), and the choice between them."""
+    in_luts = made.weights_in_luts | (~made.weights_in_blocks & (width * depth <= r.LUTRAM_BITS))
+    banks = np.ceil(depth[..., None] / RAM_SHAPES[:, 0])
+    blocks = np.ceil(banks * width[..., None] / RAM_SHAPES[:, 1])
+    best = blocks.argmin(axis=-1)[..., None]
+    fewest, ways = (np.take_along_axis(table, best, axis=-1)[..., 0] for table in (blocks, banks))
+    in_logic = np.ceil(depth / 64) * width  # a 6-input LUT holds 64 bits
+    return np.where(in_luts, in_logic, r.mux_lut(width, ways)), np.where(in_luts, 0.0, fewest)
+
+
+def replay_buffer(width: Array, depth: Array) -> tuple[Array, Array]:
+    """LUT and 18-kbit blocks of the memory that holds a vector for all rows."""
+    small = depth <= 64
+    blocks = np.ceil(depth[..., None] / RAM_SHAPES[:, 0]) * np.ceil(width[..., None] / RAM_SHAPES[:, 1])
+    return np.where(small, BUFFER_LUT * width, 0.0), np.where(small, 0.0, blocks.min(axis=-1))
