@@ -10,6 +10,7 @@ from small_runs import FILE, NET, Ears, finished_run, go, result_of, small_recip
 
 from hls.emit import load_manifest
 from hwsim.errors import ToolMissing, UnsupportedError
+from hwsim.serial import read_json
 from slimfab.recipe import Recipe, RtlSection, load_recipe
 
 pytestmark = pytest.mark.needs("torch", "brevitas", "qonnx", "hls4ml", "g++", "sklearn", "verilator")
@@ -52,6 +53,20 @@ def test_the_report_shows_counted_beside_estimated_cycles(root: Path) -> None:
     assert f'<td>from image to image</td><td class="n">{result["ii"]}</td><td class="n">{result["ii"]}</td>' in page
     assert f"{result['cycles']} cycles, one image every {result['ii']}, at 100 MHz" in page
     assert "Cycles, counted" not in (finished_run() / "report.html").read_text()
+
+
+def test_the_report_shows_when_each_layer_works(root: Path) -> None:
+    found = result_of(root)["rtl"]
+    rows = [row for row in found["timeline"] if row["image"] == 0]
+    # From the first beat in to the last one that goes into the FIFO at the end, which it leaves a cycle later.
+    assert max(row["end"] for row in rows) + 1 - min(row["start"] for row in rows) == found["cycles"]
+    follows = {row["image"]: row["end"] for row in found["timeline"] if row["layer"] == rows[-1]["layer"]}
+    assert follows[2] - follows[1] == found["ii"]
+    assert "Layers at work, image by image" in (root / "report.html").read_text()
+    assert "Layers at work, image by image" not in (finished_run() / "report.html").read_text()
+    events = read_json(root / "09-rtl/timeline.json")["traceEvents"]
+    lines = {event["args"]["name"] for event in events if event["name"] == "thread_name"}
+    assert lines == {row["layer"] for row in rows}
 
 
 def test_more_images_are_simulated_by_what_is_compiled_already(root: Path, tmp_path: Path) -> None:

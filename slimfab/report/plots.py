@@ -19,6 +19,7 @@ Estimates = Mapping[str, Sequence[Estimate]]
 VARIANT_COLOURS = {"float": "#b8c2cc", "pruned": "#7fb0e8", "quantised": "#3fae8f"}
 LIMIT_COLOURS = {"compute": "#3fae8f", "memory": "#e39a4b", "overhead": "#b8c2cc", "stream": "#7fb0e8"}
 RESOURCE_COLOURS = {"lut": "#3fae8f", "ff": "#7fb0e8", "dsp": "#e39a4b", "bram18": "#a58bd8", "uram": "#b8c2cc"}
+IMAGE_COLOURS = ("#3fae8f", "#7fb0e8", "#e39a4b")
 _INK = "#1f2933"
 _FONT = {"family": "system-ui, sans-serif", "size": 13, "color": _INK}
 _LOG = {"type": "log", "dtick": 1, "exponentformat": "none", "separatethousands": True}
@@ -204,6 +205,34 @@ def _roof(one: Estimate, network: Network) -> list[go.Scatter]:
     return traces
 
 
+def waterfall(result: Mapping[str, Any], estimates: Estimates, network: Network) -> Plot | None:
+    """When each layer of the SystemVerilog works on which image; None where there is none."""
+    if result["rtl"] is None:
+        return None
+    rows, clock_mhz = result["rtl"]["timeline"], result["rtl"]["clock_mhz"]
+    figure = go.Figure()
+    for image in sorted({row["image"] for row in rows}):
+        own = [row for row in rows if row["image"] == image]
+        figure.add_bar(
+            name=f"image {image + 1}", orientation="h", y=[row["layer"] for row in own],
+            base=[row["start"] / clock_mhz for row in own],
+            x=[(row["end"] - row["start"] + 1) / clock_mhz for row in own],
+            marker={"color": IMAGE_COLOURS[image % len(IMAGE_COLOURS)], "line": {"width": 1, "color": _INK}},
+            opacity=0.8,
+            customdata=[[row["start"], row["end"]] for row in own],
+            hovertemplate="%{y}: cycles %{customdata[0]:,} to %{customdata[1]:,}",
+        )  # fmt: skip
+    names = list(dict.fromkeys(row["layer"] for row in rows))
+    figure.update_layout(barmode="overlay")
+    figure.update_yaxes(categoryorder="array", categoryarray=names[::-1], automargin=True)
+    figure.update_xaxes(title="time since the reset, µs")
+    text = (
+        "From the first beat that a layer takes of an image to the last one it gives, while images come as fast as the "
+        "slowest layer allows. Exact, beat by beat; the run's folder has it as a file for a trace viewer."
+    )
+    return _plot("Layers at work, image by image", text, figure, 120 + 24 * len(names))
+
+
 def resources(result: Mapping[str, Any], estimates: Estimates, network: Network) -> Plot | None:
     """What the design takes of each FPGA board."""
     boards = [one for one in estimates["quantised"] if one.resources is not None and one.capacity is not None]
@@ -222,4 +251,4 @@ def resources(result: Mapping[str, Any], estimates: Estimates, network: Network)
     return _plot("Resources against the boards", "Each board with its own folding; post-synthesis estimates.", figure)
 
 
-PLOTS = (accuracy, latency, energy, layers, roofline, resources)
+PLOTS = (accuracy, latency, energy, layers, roofline, resources, waterfall)
