@@ -20,6 +20,7 @@ from hwsim.fpga.tokens.kernel import (
     WINDOW,
     compiled,
     inlined,
+    later,
     read_schedule,
     read_window,
     take_pipe,
@@ -77,7 +78,7 @@ def take_all(nodes: Any, heap: Any, u: int, cycle: int) -> int:
                 node.failed = 0
                 node.taken += 1
         if passed >= 0:
-            last = max(last, passed)
+            last = later(last, passed)
         elif blocked == 0 or node.failed >> node.current & 1:
             blocked, node.current = passed, reader
     if blocked < 0 and node.failed >> node.current & 1:
@@ -98,14 +99,14 @@ def offered(nodes: Any, heap: Any, u: int) -> int:
     if kind == QUEUE:
         if node.sent == node.taken:
             return -1 - heap[node.GIVERS]
-        return max(heap[node.PUSHES + (node.sent & node.mask)] + node.latency, node.last + 1)
+        return later(heap[node.PUSHES + (node.sent & node.mask)] + node.latency, node.last + 1)
     if kind == SOURCE:
         if node.sent == node.limit:
             return -1 - NOTHING
         gap = heap[node.GAPS + node.sent] if node.period > 0 else 0
         if node.pace > 0 and node.sent % node.row_beats == 0:
-            return max(node.last + 1 + gap, node.free + node.sent // node.row_beats * node.pace)
-        return max(node.last + 1 + gap, node.free)
+            return later(node.last + 1 + gap, node.free + node.sent // node.row_beats * node.pace)
+        return later(node.last + 1 + gap, node.free)
     if node.sent == node.given:
         blocked = 0
         if kind == WINDOW:
@@ -205,6 +206,8 @@ def step(nodes: Any, heap: Any, u: int) -> int:
             return 0 if moved else passed
         hand_on(node, heap, cycle, passed)
         moved = True
+        if (node.kind == QUEUE and node.sent == node.taken) or (node.kind == PIPE and node.sent == node.given):
+            return 0  # nothing more is there; asking would say so, too
 
 
 @compiled

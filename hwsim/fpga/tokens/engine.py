@@ -113,7 +113,7 @@ class _Layout:
         self.nodes = np.zeros(len(pipeline.nodes) + 2, dtype=kernel.NODE)
         self.parts: list[tuple[int, Any]] = []
         self.size = 1
-        self.beats = pipeline.beats()
+        self.beats = pipeline.beats
 
     def put(self, values: Any) -> int:
         """The place in the heap of an array."""

@@ -49,12 +49,18 @@ def inlined(function: Function) -> Function:
 
 
 @inlined
+def later(one: int, other: int) -> int:
+    """The later of two cycles; built-in ``max`` would be a call."""
+    return one if one > other else other
+
+
+@inlined
 def until_it_advances(node: Any, heap: Any, cycle: int) -> int:
     """The first cycle from ``cycle`` on in which the node's next tick can be, or -1 where it must hand on a beat first.
 
     The node waits from the cycle in which a beat is offered to the one before it is taken.
     """
-    cycle = max(cycle, node.free, node.last + 1 + node.waited)
+    cycle = later(later(cycle, node.free), node.last + 1 + node.waited)
     while node.seen < node.given:
         place = node.seen & node.mask
         offered = heap[node.TICKS + place] + node.latency + node.waited
@@ -65,7 +71,7 @@ def until_it_advances(node: Any, heap: Any, cycle: int) -> int:
         node.waited += heap[node.WAITS + place]
         node.seen += 1
         node.free = offered + heap[node.WAITS + place]
-        cycle = max(cycle, node.free, node.last + 1 + node.waited)
+        cycle = later(later(cycle, node.free), node.last + 1 + node.waited)
     return cycle
 
 
@@ -95,7 +101,7 @@ def take_pipe(nodes: Any, heap: Any, u: int, port: int, cycle: int) -> int:
             for other in range(node.inputs):
                 if heap[node.OFFERS + other] < 0:
                     return -1 - heap[node.GIVERS + other]
-                cycle = max(cycle, heap[node.OFFERS + other])
+                cycle = later(cycle, heap[node.OFFERS + other])
     index = node.index
     if node.begun == 0 and heap[node.BEFORE + index] > 0:
         start = until_it_advances(node, heap, cycle)
@@ -132,7 +138,7 @@ def take_queue(nodes: Any, heap: Any, u: int, cycle: int) -> int:
     if blocker >= 0:
         if blocker >= node.sent:
             return -1 - u
-        cycle = max(cycle, heap[node.POPS + (blocker & node.mask)] + 1)
+        cycle = later(cycle, heap[node.POPS + (blocker & node.mask)] + 1)
     heap[node.PUSHES + (node.taken & node.mask)] = cycle
     node.taken += 1
     return cycle
@@ -148,7 +154,7 @@ def write_padding(nodes: Any, heap: Any, u: int) -> int:
             if freed < 0:
                 return freed
             node.slot = freed
-        node.written = max(node.written + 1, node.slot)
+        node.written = later(node.written + 1, node.slot)
         end_row(node, heap)
     return 0
 
@@ -200,7 +206,7 @@ def take_window(nodes: Any, heap: Any, u: int, cycle: int) -> int:
         if freed < 0:
             return freed
         node.slot = freed
-    node.written = max(cycle, node.written + 1, node.slot)
+    node.written = later(later(cycle, node.written + 1), node.slot)
     passed = int(node.written)
     node.in_row += 1
     if node.in_row == heap[node.ROWS + node.row]:
@@ -244,7 +250,7 @@ def take_schedule(nodes: Any, heap: Any, u: int, cycle: int) -> int:
         vector = (node.taken - node.depth) // node.period
         if heap[node.FREED + vector] < 0 and (vector != node.started - 1 or not releases(node, heap)):
             return -1 - u
-        cycle = max(cycle, heap[node.FREED + vector])
+        cycle = later(cycle, heap[node.FREED + vector])
     node.taken += 1
     if node.taken % node.period == 0:
         heap[node.READY + node.taken // node.period - 1] = cycle + 1

@@ -136,6 +136,8 @@ class Node:
 class Pipeline:
     """Nodes in topological order between one wire in and one out, with the beats that pass there per image.
 
+    ``givers``, ``takers`` (node and which of its inputs) and ``beats`` per image, of every wire, follow from these.
+
     Raises:
         NetworkError: a wire has not one giver and one taker, the nodes are out of order, as in a cycle, an image is no
             whole number of a node's periods, or a stage has no room.
@@ -148,6 +150,7 @@ class Pipeline:
     beats_out: int
     givers: dict[str, int] = field(init=False, repr=False)
     takers: dict[str, tuple[int, int]] = field(init=False, repr=False)
+    beats: dict[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         givers: dict[str, int] = {self.source: -1}
@@ -176,9 +179,11 @@ class Pipeline:
         unread = sorted(set(givers) - set(takers))
         if unread:
             raise NetworkError(f"{unread[0]}: nothing reads it; expected one reader; remove its giver")
-        given = self.beats()[self.result]
+        beats = self._count()
+        given = beats[self.result]
         if given != self.beats_out:
             raise NetworkError(f"{self.result}: got {self.beats_out} beats per image; expected {given}; say so")
+        object.__setattr__(self, "beats", beats)
         object.__setattr__(self, "givers", givers)
         object.__setattr__(self, "takers", takers)
 
@@ -193,8 +198,7 @@ class Pipeline:
         """The FIFOs, which are the nodes with a depth that can be chosen."""
         return tuple(node for node in self.nodes if isinstance(node.stage, Queue) and node.stage.latency == 1)
 
-    def beats(self) -> dict[str, int]:
-        """Beats per image of every wire."""
+    def _count(self) -> dict[str, int]:
         beats = {self.source: self.beats_in}
         for node in self.nodes:
             beats |= dict.fromkeys(node.outputs, _given(node, beats))

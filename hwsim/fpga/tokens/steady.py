@@ -47,7 +47,7 @@ class Steady:
 
 def slowest(pipeline: Pipeline) -> int:
     """Cycles per image of the stage that takes longest; no images follow each other faster."""
-    beats = pipeline.beats()
+    beats = pipeline.beats
     return max((busy(node.stage, beats[node.inputs[0]]) for node in pipeline.nodes), default=1)
 
 
@@ -102,7 +102,7 @@ def _shift(flow: Flow, period: int) -> int:
 
 def _memory(pipeline: Pipeline) -> int:
     """Images that any one stage holds at the most: an image does not depend on what lies further back."""
-    beats, held = pipeline.beats(), 1
+    beats, held = pipeline.beats, 1
     for node in pipeline.nodes:
         stage = node.stage
         if isinstance(stage, Queue | Schedule):
