@@ -6,14 +6,15 @@ import math
 
 import numpy as np
 import pytest
-from cost_networks import LAW, Draft, networks, resnet8
+from cost_networks import LAW, Draft, ad08, networks, resnet8, rn06, rn07
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hwsim import device
 from hwsim.errors import BudgetError, InputError
 from hwsim.fpga import pipeline as timing
-from hwsim.fpga.folding import OBJECTIVES, RESOURCES, Goal, all_options, choose, parse_budgets
+from hwsim.fpga.folding import OBJECTIVES, RESOURCES, Goal, all_options, choose, parse_budgets, search
+from hwsim.fpga.folding.knapsack import solve
 from hwsim.fpga.folding.paths import longest_path
 from hwsim.fpga.resources import SHELL
 from hwsim.fpga.stages import pipeline
@@ -85,6 +86,31 @@ def test_the_longest_path_is_the_latency_and_bounds_every_other_one(network, see
     path = longest_path(stages, first.busy, first.depth, 77.0)
     assert path.length(first.busy, first.depth) == pytest.approx(timing.latency(stages, first, 77.0))
     assert path.length(other.busy, other.depth) <= timing.latency(stages, other, 77.0) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("mapping", ["hls4ml", "folded"])
+@pytest.mark.parametrize("build", [resnet8, rn06, rn07, ad08])
+def test_published_networks_are_folded_within_5_percent_of_the_optimum_by_few_questions(build, mapping, monkeypatch):
+    asked = []
+    monkeypatch.setattr(search, "solve", lambda *question: asked.append(question) or solve(*question))
+    choose.__globals__["_CACHE"].clear()
+    choice = choose(build(), BOARD, mapping)
+    assert choice.gap <= 0.05
+    assert 0 < len(asked) < 60
+
+
+def test_the_folding_is_faster_than_the_same_reuse_factor_everywhere():
+    network = resnet8()
+    stages, options = pipeline(network), all_options(pipeline(network), "hls4ml", "io_stream")
+    limits = {name: BOARD[name] * BOARD["utilisation"] - SHELL[name] for name in RESOURCES}
+    reuse = np.array([folding.reuse_factor for folding in options.foldings])
+    best = math.inf
+    for factor in np.unique(reuse):
+        rows = [own[np.argmin(abs(reuse[own] - factor))]
+                for own in (np.flatnonzero(options.stage == index) for index in range(len(stages.stages)))]  # fmt: skip
+        if all(getattr(options.cost, name)[rows].sum() <= limits[name] for name in RESOURCES):
+            best = min(best, options.cost.busy[rows].max())
+    assert choose(network, BOARD, "hls4ml").value * BOARD["clock_mhz"] < best < math.inf
 
 
 def test_products_and_weights_go_where_there_is_room():
