@@ -10,7 +10,7 @@ from hwsim.fpga.tokens.stages import Pipeline, Queue, Schedule, Window, busy
 
 MOST_IMAGES = 256  # simulated before a pipeline counts as not settled
 _LONGEST_PERIOD = 16  # images
-_MOST_TRIED = 32  # images at a given pace
+_DOUBLED = 4  # how often more images are tried at a given pace
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,19 +54,19 @@ def slowest(pipeline: Pipeline) -> int:
 def keeps_pace(pipeline: Pipeline, pace: int) -> Flow | None:
     """Images that come every ``pace`` cycles, up to where each passes everything as the one before: so it goes on.
 
-    None where that does not come about, or the pipeline stands still.
+    None where that does not come about soon, or the pipeline stands still.
     """
     memory = _memory(pipeline)
-    images = memory + 2
-    while True:
+    for images in ((memory + 2) << doubled for doubled in range(_DOUBLED)):
         flow = simulate(pipeline, images, Outside(pace=pace))
         if flow.circle:
             return None
-        if flow.interval == pace and _repeats(flow, memory, 1):
+        intervals = np.diff(flow.out_cycles[:, -1])
+        if intervals[-1] == pace and _repeats(flow, memory, 1):
             return flow
-        if images >= _MOST_TRIED * memory:
-            return None
-        images *= 2
+        if images > memory + 2 and np.all(intervals[-memory - 1 :] > pace):
+            return None  # it falls behind, image by image
+    return None
 
 
 def steady(pipeline: Pipeline, most_images: int = MOST_IMAGES) -> Steady:
