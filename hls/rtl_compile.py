@@ -106,7 +106,7 @@ def compile_design(
         OutputError: the cache folder cannot be written.
     """
     compiler, verilator = find_compiler(), find_verilator()
-    root = cache_folder or default_cache()
+    root = (cache_folder or default_cache()).absolute()  # the tools run in other folders
     library = root / _key(manifest, compiler, verilator, optimise) / LIBRARY
     if library.exists():
         return library

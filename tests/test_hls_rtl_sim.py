@@ -98,6 +98,14 @@ def test_the_simulation_that_runs_fast_is_that_of_the_sources_as_they_are(
         assert fast.counters == plain.counters
 
 
+def test_relative_folders_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    network, weights, plan = tiny()
+    executor = RtlExecutor(network, weights, plan, "design", cache=Path("cache"), optimise=QUICK)
+    images = corner_images(network, 8)
+    np.testing.assert_array_equal(executor.predict(images), reference.execute(network, weights, images))
+
+
 def test_latency_is_left_out_where_more_frames_fly_than_are_timed(tmp_path: Path, rtl_cache: Path) -> None:
     fmt, depth = FixedPoint(8, 0), 2 * MAX_STAMPS
     dataflow = alone(fifo("b", "fifo", WIRES, 8, 1, depth), stream("a", fmt, 1, 1), stream("b", fmt, 1, 1))
