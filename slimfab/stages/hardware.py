@@ -48,7 +48,7 @@ def hardware_stage(run: Run) -> Summary:
         "backend": section.backend,
         "io_type": section.io_type,
         "clock_mhz": design.clock_mhz,
-        "folding": choice.text(),
+        "folding": choice.text().removeprefix("folding: "),
         "hls4ml_layers": len(lowered.nodes),
         "notes": list(lowered.notes),
     }
