@@ -34,7 +34,7 @@ ObjectiveOption = Annotated[
     typer.Option(help="what the folding makes smallest: interval_us, latency_us, energy_uj, lut, ff, dsp or bram18"),
 ]
 BudgetOption = Annotated[
-    str, typer.Option(help="limits such as dsp=100,latency_us=500; also lut, ff, bram18, uram, interval_us, power_w")
+    str, typer.Option(help="limits such as dsp=100,latency_us=500; also lut, ff, bram18, interval_us, power_w")
 ]
 InputOption = Annotated[str | None, typer.Option("--input", help="input shape without batch, e.g. 1x28x28")]
 

@@ -10,8 +10,9 @@ from hls.synthesis import synthesise
 from hls.templates.streams import fifo
 from hwsim.design import Design
 from hwsim.fixed import FixedPoint
+from hwsim.fpga.resources import blocks_of_one_shape
 from hwsim.fpga.units import RESOURCES
-from hwsim.fpga.units.memory import blocks, ram, rom
+from hwsim.fpga.units.memory import ram, rom
 
 MATRIX = {
     "MW": 64, "MH": 64, "MATRICES": 1, "PARALLEL": 1, "PE": 4, "SIMD": 4, "IN_WIDTH": 8, "IN_SIGNED": 1, "W_WIDTH": 8,
@@ -75,7 +76,7 @@ def test_memories_move_to_block_ram_when_that_is_cheaper():
     def sized(width, depth):
         return np.array([float(width)]), np.array([float(depth)])
 
-    assert blocks(*sized(36, 512)) == blocks(*sized(9, 2048)) == 1
+    assert blocks_of_one_shape(*sized(36, 512)) == blocks_of_one_shape(*sized(9, 2048)) == 1
     width, depth = sized(128, 64)
     assert rom(width, depth, depth, np.array(['"auto"']))[1] == 0
     assert rom(width, depth, depth, np.array(['"block"']))[1] == 4

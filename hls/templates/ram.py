@@ -4,9 +4,7 @@
 import numpy as np
 
 from hls.templates.unit import Array
-
-# Words and bits of an 18-kbit block: AMD UG473 table 1-9 and UG573 (RAMB18); Lattice FPGA-TN-02204 (ECP5, EBR).
-_SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))
+from hwsim.fpga.resources import BLOCK_SHAPES
 
 
 def bank_words(width: int, depth: int) -> int:
@@ -14,7 +12,7 @@ def bank_words(width: int, depth: int) -> int:
 
     The depth of a block RAM's shape with which the fewest blocks hold everything; of several, the deepest.
     """
-    return min(_SHAPES, key=lambda shape: -(-depth // shape[0]) * -(-width // shape[1]))[0]
+    return min(BLOCK_SHAPES, key=lambda shape: -(-depth // shape[0]) * -(-width // shape[1]))[0]
 
 
 def line_words(width: int, depth: int) -> int:
@@ -22,7 +20,7 @@ def line_words(width: int, depth: int) -> int:
 
     Its banks stand side by side in one memory, so that a block may hold the end of one and the beginning of the next.
     """
-    return min(_SHAPES, key=lambda shape: -(-(-(-depth // shape[0]) * width) // shape[1]))[0]
+    return min(BLOCK_SHAPES, key=lambda shape: -(-(-(-depth // shape[0]) * width) // shape[1]))[0]
 
 
 def banked(values: Array, bank: int) -> Array:

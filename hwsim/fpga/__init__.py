@@ -6,14 +6,16 @@
     hls4ml.py     cycles and resources of hls4ml's stages           (target fpga:NAME)
     folded.py     cycles and resources of PE x SIMD stages          (target fpga:NAME/folded)
     dataflow/     exact cycles of the SystemVerilog units of hls/rtl
-    units/        LUTs, DSP blocks and block RAM of the same units
+    tokens/       in which cycle every beat passes every FIFO between them
+    units/        LUTs, DSP blocks and block RAM of single units, by their parameters
+    matrix_unit.py   LUTs, FF, DSP blocks and block RAM of matrix units, as folded.py costs them
     pipeline.py   latency and interval of the stages together
     hls4ml_dense.py, hls4ml_mlp.py, hls4ml_streamed.py   what HLS reports of hls4ml; hls_report.py quotes it
     constant_products.py   what HLS makes of products by constants
     linear.py     constants by least squares, judged on groups left out; calibrate_*.py apply it
     finn_mvu.py   FINN's matrix-vector units alone
     pixels.py     when every pixel leaves every stage
-    system.py     what is around a pipeline on a board: copies, start, clock
+    system.py, power.py   what is around a pipeline on a board: copies, start, clock; switching energy
     folding/      how parallel each stage should be within a device
     assemble.py   from stages to an Estimate
 

@@ -26,8 +26,6 @@ CARRIES = 2  # bits
 CONTROL_FF, OPERAND_FF, PRODUCT_FF, SUM_FF, INPUT_FF, WEIGHT_FF = 38.8, 0.67, 0.94, 2.57, 10.0, 3.06
 BUFFER_LUT = 4 / 3  # of a memory of 64 bits with a port to read and one to write: RAM64M, three of them in four LUTs
 SHARED_BITS = 2  # of the narrower operand, from which products of one DSP block are taken apart
-# Words and bits of an 18-kbit block RAM: AMD UG473 table 1-9 and UG573 (RAMB18).
-RAM_SHAPES = np.array(((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36)), dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +84,9 @@ class Arithmetic:
 def weights(width: Array, depth: Array, made: Materials) -> tuple[Array, Array]:
     """LUT and 18-kbit blocks of the weights: banks side by side (hls/templates/ram.py), and the choice between them."""
     in_luts = made.weights_in_luts | (~made.weights_in_blocks & (width * depth <= r.LUTRAM_BITS))
-    banks = np.ceil(depth[..., None] / RAM_SHAPES[:, 0])
-    blocks = np.ceil(banks * width[..., None] / RAM_SHAPES[:, 1])
+    words, bits = np.array(r.BLOCK_SHAPES, dtype=np.float64).T
+    banks = np.ceil(depth[..., None] / words)
+    blocks = np.ceil(banks * width[..., None] / bits)
     best = blocks.argmin(axis=-1)[..., None]
     fewest, ways = (np.take_along_axis(table, best, axis=-1)[..., 0] for table in (blocks, banks))
     in_logic = np.ceil(depth / 64) * width  # a 6-input LUT holds 64 bits
@@ -97,5 +96,4 @@ def weights(width: Array, depth: Array, made: Materials) -> tuple[Array, Array]:
 def replay_buffer(width: Array, depth: Array) -> tuple[Array, Array]:
     """LUT and 18-kbit blocks of the memory that holds a vector for all rows."""
     small = depth <= 64
-    blocks = np.ceil(depth[..., None] / RAM_SHAPES[:, 0]) * np.ceil(width[..., None] / RAM_SHAPES[:, 1])
-    return np.where(small, BUFFER_LUT * width, 0.0), np.where(small, 0.0, blocks.min(axis=-1))
+    return np.where(small, BUFFER_LUT * width, 0.0), np.where(small, 0.0, r.blocks_of_one_shape(width, depth))

@@ -17,14 +17,14 @@ MULTIPLY_LUT = 1.24  # LUT per product of one bit by one bit
 ADD_LUT = 0.89  # LUT per bit of the sum of two operands
 ACCUMULATE_LUT = 0.78  # LUT per accumulator bit
 UNIT_LUT = 72.0  # LUT of the control of one unit
-ACCUMULATE_FF = 4.0  # FF per accumulator bit (pipeline registers of its adder tree included)
-MULTIPLY_FF = 0.215  # FF per operand bit of one multiplier
 UNIT_FF = 61.0  # FF of the control of one unit
 
 # AXI DMA, interconnect and reset of a usual PYNQ design: what remains of the place-and-route report of hls4ml's
 # Pynq-Z2 camera demo (20,386 LUT, 30,289 FF in all) next to its accelerator.
 SHELL = {"lut": 5000.0, "ff": 7000.0, "dsp": 0.0, "bram18": 6.0}
 
+# Words and bits of an 18-kbit block RAM: AMD UG473 table 1-9 and UG573 (RAMB18); Lattice FPGA-TN-02204 (ECP5, EBR).
+BLOCK_SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))
 LUTRAM_BITS = 1024  # memories up to here stay in LUTs (Vivado's default for automatic inference of block RAM)
 ROM_BITS = 1024  # ROMs from here on are block RAM (Vitis HLS)
 DSP_MIN_BITS = 5  # below, products always go to LUTs
@@ -77,6 +77,12 @@ def bram18(width: Number, depth: Number) -> Array:
         np.minimum(np.ceil(d / 1024) * np.ceil(w / 18), np.ceil(d / 512) * np.ceil(w / 36)),
     )
     return np.where(w * d <= LUTRAM_BITS, 0.0, deep)
+
+
+def blocks_of_one_shape(width: Number, depth: Number) -> Array:
+    """The fewest blocks, all of one of BLOCK_SHAPES, that hold `depth` words of `width` bits, in rows and columns."""
+    each = [np.ceil(np.divide(depth, words)) * np.ceil(np.divide(width, bits)) for words, bits in BLOCK_SHAPES]
+    return np.asarray(np.min(np.stack(each), axis=0), dtype=np.float64)
 
 
 def rom_blocks(width: Number, depth: Number) -> Array:

@@ -46,7 +46,7 @@ def expect_available(device: Device, goal: Goal) -> None:
     Raises:
         InputError: a budget is more than the device has.
     """
-    for name in (*RESOURCES, "uram"):
+    for name in RESOURCES:
         if goal.budgets.get(name, 0.0) > device[name]:
             raise InputError(
                 f"budget: got {name}={goal.budgets[name]:g}; expected at most {device[name]:g}, what {device.name} has"

@@ -10,7 +10,7 @@ from hwsim.registry import suggest
 
 RESOURCES = ("lut", "ff", "dsp", "bram18")
 OBJECTIVES = ("interval_us", "latency_us", "energy_uj", *RESOURCES)
-BUDGETS = (*RESOURCES, "uram", "interval_us", "latency_us", "power_w")
+BUDGETS = (*RESOURCES, "interval_us", "latency_us", "power_w")
 
 
 @dataclass(frozen=True)

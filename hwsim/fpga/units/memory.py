@@ -8,17 +8,11 @@ LUT RAM of four LUTs, 1/64 per bit of a read-only memory in LUTs. A LUT RAM hold
 import numpy as np
 import numpy.typing as npt
 
+from hwsim.fpga.resources import blocks_of_one_shape
 from hwsim.fpga.units.cells import Array
 
-BLOCK_SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))  # UG473 table 1-9
 BLOCK_COST, LUT_RAM_COST, ROM_BITS_PER_COST = 129.0, 8.0, 64.0
 LUTS_PER_LUT_RAM = 4.0
-
-
-def blocks(width: Array, depth: Array) -> Array:
-    """18-kbit blocks of a memory of ``depth`` words of ``width`` bits."""
-    each = [np.ceil(depth / words) * np.ceil(width / bits) for words, bits in BLOCK_SHAPES]
-    return np.asarray(np.min(np.stack(each), axis=0), dtype=np.float64)
 
 
 def rom(width: Array, depth: Array, bank: Array, style: npt.NDArray[np.str_]) -> tuple[Array, Array]:
@@ -31,7 +25,8 @@ def rom(width: Array, depth: Array, bank: Array, style: npt.NDArray[np.str_]) ->
     lines = np.where(banks > 1, bank, depth)
     total = banks * width
     # Of few words, some bits are the same in all of them, and no memory.
-    in_block = blocks(np.minimum(total, np.floor(total * (1 - 2.0 ** (1 - np.minimum(lines, 60.0)))) + 1), lines)
+    kept = np.minimum(total, np.floor(total * (1 - 2.0 ** (1 - np.minimum(lines, 60.0)))) + 1)
+    in_block = blocks_of_one_shape(kept, lines)
     plain = np.char.strip(style, '"')
     cheap = total * lines / ROM_BITS_PER_COST <= BLOCK_COST * in_block
     in_luts = (plain == "luts") | ((plain != "block") & cheap)
@@ -66,7 +61,7 @@ def single_bank(width: Array, depth: Array) -> tuple[Array, Array]:
     """LUTs and blocks of a memory with a write and a read port, in whichever costs less."""
     per_cell = np.where(depth <= 32, 6.0, 3.0)
     cells = np.ceil(width / per_cell) * np.ceil(depth / 64)
-    in_block = blocks(width, depth)
+    in_block = blocks_of_one_shape(width, depth)
     ways = np.ceil(depth / 64)
     choice = np.where(ways > 2, width * multiplexer(ways), 0.0)  # of two goes into the LUTs behind
     in_luts = LUT_RAM_COST * cells + choice < BLOCK_COST * in_block
@@ -77,7 +72,7 @@ def one_port(width: Array, depth: Array) -> tuple[Array, Array]:
     """LUTs and blocks of a memory that reads and writes at one address: 32 words of 8 bits to a LUT RAM, or 64 of 4."""
     per_cell = np.select([depth <= 32, depth <= 64, depth <= 128], [8.0, 4.0, 2.0], 1.0)
     cells = np.ceil(width / per_cell) * np.ceil(depth / 256)
-    in_block = blocks(width, depth)
+    in_block = blocks_of_one_shape(width, depth)
     in_luts = LUT_RAM_COST * cells < BLOCK_COST * in_block
     return np.where(in_luts, LUTS_PER_LUT_RAM * cells, 0.0), np.where(in_luts, 0.0, in_block)
 
