@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Matrix units of hls/rtl in yosys beside the model of their resources (hwsim/fpga/matrix_unit.py).
 
-    python benchmarks/matrix_units.py [--all]
+    python benchmarks/matrix_units.py [--all] [--fit]
 
-By default the units that the constants were not fitted to; with --all also those they were. Per unit: rows by columns
+By default the units that the constants were not fitted to; with --all also those they were. With --fit the constants
+follow, fitted to those, beside the package's. Per unit: rows by columns
 at a time, bits of weights and inputs, the matrix, materials, and LUT (the mean of yosys's two counts), FF, DSP and
 BRAM18 as counted and as predicted. A unit takes some ten seconds; netlists are kept for the next time.
 """
@@ -30,7 +31,9 @@ from hls.templates.operands import Operands
 from hwsim.design import Design, Folding
 from hwsim.fixed import FixedPoint
 from hwsim.fpga.folded import materials
-from hwsim.fpga.matrix_unit import Arithmetic, replay_buffer, weights
+from hwsim.fpga.linear import fit
+from hwsim.fpga.matrix_unit import FF, LUT, Arithmetic, Mask, replay_buffer, weights
+from hwsim.fpga.resources import Array
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,9 @@ def main() -> None:
     """Print a line per unit, and the mean errors."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--all", action="store_true")
-    cases = HELD_OUT + (FITTED if parser.parse_args().all else ())
+    parser.add_argument("--fit", action="store_true")
+    given = parser.parse_args()
+    cases = HELD_OUT + (FITTED if given.all else ())
     print(f"{'unit':46}{'LUT':>12}{'FF':>14}{'DSP':>10}{'BRAM18':>10}    counted predicted")
     errors = []
     for case in cases:
@@ -84,6 +89,23 @@ def main() -> None:
         errors.append([abs(guess - real) / max(real, 1) for real, guess in pairs])
     means = np.mean(errors, axis=0)
     print("mean errors: " + ", ".join(f"{name} {100 * mean:.1f} %" for name, mean in zip(NAMES, means, strict=True)))
+    if given.fit:
+        print_fit()
+
+
+def print_fit() -> None:
+    """The constants that the units of FITTED give, and those of the package."""
+    parts, found = [unit_parts(case) for case in FITTED], [counted(case) for case in FITTED]
+    beside = np.array([float(rom[0][0] + replayed[0][0]) for _, _, rom, replayed in parts])
+    luts = np.array([(one.lut + one.lut_paired) / 2 for one in found])
+    for name, truth, known, constants in (
+        ("lut", luts, beside, LUT),
+        ("ff", np.array([one.ff for one in found]), 0.0, FF),
+    ):
+        terms = [getattr(unit, f"{name}_terms")(in_dsp) for unit, in_dsp, _, _ in parts]
+        columns = {term: np.array([one[term][0] for one in terms]) for term in constants}
+        for term, value in fit(columns, truth, known).items():
+            print(f"{name} {term:10}{value:8.3f}  in the package {constants[term]:.3f}")
 
 
 NAMES = ("LUT", "FF", "DSP", "BRAM18")
@@ -91,14 +113,19 @@ NAMES = ("LUT", "FF", "DSP", "BRAM18")
 
 def predicted(case: Case) -> tuple[float, ...]:
     """LUT, FF, DSP and BRAM18 by the model."""
+    unit, in_dsp, rom, replayed = unit_parts(case)
+    figures = (unit.lut(in_dsp) + rom[0] + replayed[0], unit.ff(in_dsp), in_dsp * unit.dsp(), rom[1] + replayed[1])
+    return tuple(float(figure[0]) for figure in figures)
+
+
+def unit_parts(case: Case) -> tuple[Arithmetic, Mask, tuple[Array, Array], tuple[Array, Array]]:
+    """The arithmetic, whether products are in DSP blocks, LUT and BRAM18 of the weights and of the replay buffer."""
     made = materials((Folding(multiplier=case.multiplier, memory=case.memory),))
     w, a, pe, simd = (np.array([float(number)]) for number in (case.w, case.a, case.pe, case.simd))
     unit = Arithmetic(w, a, np.array([float(case.accumulator.width)]), pe, simd, np.ones(1))
-    in_dsp = made.in_dsp(w, a)
     rom = weights(pe * simd * w, case.mw * case.mh / (pe * simd), made)
     replayed = replay_buffer(simd * a, np.where(pe < case.mh, case.mw / simd, 0.0))
-    figures = (unit.lut(in_dsp) + rom[0] + replayed[0], unit.ff(in_dsp), in_dsp * unit.dsp(), rom[1] + replayed[1])
-    return tuple(float(figure[0]) for figure in figures)
+    return unit, made.in_dsp(w, a), rom, replayed
 
 
 def counted(case: Case) -> Counts:

@@ -3,8 +3,8 @@
 
 Constants are non-negative least squares on the relative error over yosys's counts of 23 units (synth_xilinx, 7 series;
 1x1 to 8x8, 4x16 and 16x2 elements, 2 to 8 bits, products in DSP blocks and in LUTs): mean error 4 % for LUT and FF.
-``benchmarks/matrix_units.py`` counts them again. yosys counts every small LUT by itself, or estimates how many share a
-6-input one; a placed design lies between, and LUTs here are the mean of both counts.
+``benchmarks/matrix_units.py --all --fit`` counts and fits them again. yosys counts every small LUT by itself, or
+estimates how many share a 6-input one; a placed design lies between, and LUTs here are the mean of both counts.
 """
 
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwsim.fpga import resources as r
+from hwsim.fpga.linear import Terms, evaluate
 from hwsim.fpga.multipliers import rows_per_dsp
 from hwsim.fpga.resources import Array
 
 Mask = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
-# LUTs: control; per bit of an addition, of products and the carries of their sums; per operand bit of a product for
-# taking it out of a shared DSP block, again where narrow products overlap; per bit by bit of one in LUTs; per
-# accumulator bit.
-CONTROL_LUT, ADD_LUT, APART_LUT, OVERLAP_LUT, PRODUCT_LUT, SUM_LUT = 42.0, 0.365, 0.75, 0.385, 1.33, 1.02
-CARRIES = 2  # bits
-# FF: control; per operand bit of a product; per bit by bit of one in LUTs; per accumulator bit; per bit of the inputs
-# and of the weights of one cycle.
-CONTROL_FF, OPERAND_FF, PRODUCT_FF, SUM_FF, INPUT_FF, WEIGHT_FF = 38.8, 0.67, 0.94, 2.57, 10.0, 3.06
+# For control; per bit of an addition; per operand bit of a product for taking it out of a shared DSP block, again where
+# narrow products overlap; per bit by bit of a product in LUTs; per accumulator bit.
+LUT = {"control": 42.0, "add": 0.365, "apart": 0.75, "overlap": 0.385, "product": 1.33, "sum": 1.02}
+# For control; per operand bit of a product; per bit by bit of one in LUTs; per accumulator bit; per bit of the
+# inputs and of the weights of one cycle.
+FF = {"control": 38.8, "operand": 0.67, "product": 0.94, "sum": 2.57, "input": 10.0, "weight": 3.06}
+CARRIES = 2  # bits of a sum beyond those of its operands
 BUFFER_LUT = 4 / 3  # of a memory of 64 bits with a port to read and one to write: RAM64M, three of them in four LUTs
 SHARED_BITS = 2  # of the narrower operand, from which products of one DSP block are taken apart
 
@@ -60,18 +60,35 @@ class Arithmetic:
 
     def lut(self, in_dsp: Mask) -> Array:
         """LUTs of products, sums and control."""
-        narrow, operands = np.minimum(self.w, self.a), self.w + self.a
-        apart = np.where(narrow >= SHARED_BITS, APART_LUT, 0.0) + np.where(narrow < r.DSP_MIN_BITS, OVERLAP_LUT, 0.0)
-        product = np.where(in_dsp, apart * operands, PRODUCT_LUT * self.w * self.a)
-        each = ADD_LUT * (operands + CARRIES) + product
-        return CONTROL_LUT + self.pe * self.simd * each + SUM_LUT * self.pe * self.acc
+        return evaluate(self.lut_terms(in_dsp), LUT)
 
     def ff(self, in_dsp: Mask) -> Array:
         """Flip-flops of products, sums, operands and control."""
-        product = OPERAND_FF * (self.w + self.a) + np.where(in_dsp, 0.0, PRODUCT_FF * self.w * self.a)
+        return evaluate(self.ff_terms(in_dsp), FF)
+
+    def lut_terms(self, in_dsp: Mask) -> Terms:
+        """How often each of LUT's constants counts."""
+        count, operands, narrow = self.pe * self.simd, self.w + self.a, np.minimum(self.w, self.a)
+        return {
+            "control": np.ones_like(count),
+            "add": count * (operands + CARRIES),
+            "apart": np.where(in_dsp & (narrow >= SHARED_BITS), count * operands, 0.0),
+            "overlap": np.where(in_dsp & (narrow < r.DSP_MIN_BITS), count * operands, 0.0),
+            "product": np.where(in_dsp, 0.0, count * self.w * self.a),
+            "sum": self.pe * self.acc,
+        }
+
+    def ff_terms(self, in_dsp: Mask) -> Terms:
+        """How often each of FF's constants counts."""
         count = self.pe * self.simd
-        operands = INPUT_FF * self.vectors * self.simd * self.a + WEIGHT_FF * count * self.w
-        return CONTROL_FF + count * product + SUM_FF * self.pe * self.acc + operands
+        return {
+            "control": np.ones_like(count),
+            "operand": count * (self.w + self.a),
+            "product": np.where(in_dsp, 0.0, count * self.w * self.a),
+            "sum": self.pe * self.acc,
+            "input": self.vectors * self.simd * self.a,
+            "weight": count * self.w,
+        }
 
     def dsp(self) -> Array:
         """DSP blocks, where products are in them; rows of different inputs share none."""
