@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a matrix-vector unit of hls/rtl occupies: products and sums, the weights, and the buffer that replays inputs.
 
-Constants are non-negative least squares on the relative error over yosys's counts of 23 units (synth_xilinx, 7 series;
-1x1 to 8x8, 4x16 and 16x2 elements, 2 to 8 bits, products in DSP blocks and in LUTs): mean error 4 % for LUT and FF.
-``benchmarks/matrix_units.py --all --fit`` counts and fits them again. yosys counts every small LUT by itself, or
-estimates how many share a 6-input one; a placed design lies between, and LUTs here are the mean of both counts.
+Constants are least squares on the relative error over yosys's counts of 23 units (synth_xilinx, 7 series; 1x1 to 8x8,
+4x16 and 16x2 elements, 2 to 8 bits, products in DSP blocks and in LUTs); of four units that had no part in the fit, LUT
+is off by 5 % and FF by 13 % in the mean. ``benchmarks/matrix_units.py --all --fit`` counts and fits them again. yosys
+counts every small LUT by itself, or estimates how many share a 6-input one; a placed design lies between, and LUTs here
+are the mean of both counts.
 """
 
 from dataclasses import dataclass
@@ -19,10 +20,9 @@ from hwsim.fpga.resources import Array
 Mask = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 # For control; per bit of an addition; per operand bit of a product for taking it out of a shared DSP block, again where
 # narrow products overlap; per bit by bit of a product in LUTs; per accumulator bit.
-LUT = {"control": 42.0, "add": 0.365, "apart": 0.75, "overlap": 0.385, "product": 1.33, "sum": 1.02}
-# For control; per operand bit of a product; per bit by bit of one in LUTs; per accumulator bit; per bit of the
-# inputs and of the weights of one cycle.
-FF = {"control": 38.8, "operand": 0.67, "product": 0.94, "sum": 2.57, "input": 10.0, "weight": 3.06}
+LUT = {"control": 31.6, "add": 0.319, "apart": 0.827, "overlap": 0.390, "product": 1.347, "sum": 0.951}
+# For control; per bit by bit of a product in LUTs; per accumulator bit; per bit of the inputs and weights of one cycle.
+FF = {"control": 14.8, "product": 0.938, "sum": 2.274, "input": 9.75, "weight": 4.726}
 CARRIES = 2  # bits of a sum beyond those of its operands
 BUFFER_LUT = 4 / 3  # of a memory of 64 bits with a port to read and one to write: RAM64M, three of them in four LUTs
 SHARED_BITS = 2  # of the narrower operand, from which products of one DSP block are taken apart
@@ -83,7 +83,6 @@ class Arithmetic:
         count = self.pe * self.simd
         return {
             "control": np.ones_like(count),
-            "operand": count * (self.w + self.a),
             "product": np.where(in_dsp, 0.0, count * self.w * self.a),
             "sum": self.pe * self.acc,
             "input": self.vectors * self.simd * self.a,
