@@ -63,6 +63,28 @@ def global_raw(groups: Sequence[ChannelGroup], scores: Scores, ratios: Ratios) -
     return {group.name: np.sort(scores[group.name])[::-1] for group in groups}
 
 
+@ALLOCATORS.register("isomorphic")
+def isomorphic(groups: Sequence[ChannelGroup], scores: Scores, ratios: Ratios) -> dict[str, Array]:
+    """Units compete within layers of one structure; every structure loses the same share (Fang et al., ECCV 2024).
+
+    Groups are of one structure where the same kinds of parameters make, follow and consume their channels: scores of
+    depthwise filters, of residual streams and of plain convolutions are never set against one another.
+    """
+    _refuse_ratios("isomorphic", ratios)
+    kinds: dict[object, list[ChannelGroup]] = {}
+    for group in groups:
+        shape = tuple(tuple(m.role for m in part) for part in (group.producers, group.followers, group.consumers))
+        kinds.setdefault(shape, []).append(group)
+    priorities = {}
+    for alike in kinds.values():
+        sorted_scores = global_normalised(alike, {g.name: scores[g.name] for g in alike}, {})
+        everyone = np.sort(np.concatenate(list(sorted_scores.values())))
+        for name, values in sorted_scores.items():
+            # The share of its own kind that goes before the unit and with it.
+            priorities[name] = np.searchsorted(everyone, values, side="right") / len(everyone)
+    return {group.name: priorities[group.name] for group in groups}
+
+
 def group_ratios(groups: Sequence[ChannelGroup], ratios: Ratios) -> dict[str, float]:
     """Kept shares by group name, from shares given by group or layer name.
 

@@ -43,6 +43,19 @@ def test_global_divides_by_the_layers_mean_and_global_raw_does_not():
     assert allocate("global_raw") == {"conv2d1": [4, 3, 2, 1], "conv2d2": [30, 10]}
 
 
+def test_isomorphic_ranks_within_structures_and_removes_the_same_share_of_each():
+    # Both convolutions are made and consumed alike: one ranking of all six, by score over the layer's mean.
+    assert allocate("isomorphic") == {"conv2d1": [1, 4 / 6, 3 / 6, 1 / 6], "conv2d2": [5 / 6, 2 / 6]}
+    draft = Draft(1, 4, 4)
+    draft.conv(2)
+    draft.conv(2, bias=False)  # another structure: its weak scores are not set against the other's
+    draft.head()
+    groups = channel_groups(draft.network())
+    scores = {"conv2d1": np.array([1.0, 2.0]), "conv2d2": np.array([10.0, 30.0])}
+    found = ALLOCATORS["isomorphic"](groups, scores, {})
+    assert {name: values.tolist() for name, values in found.items()} == {"conv2d1": [1, 0.5], "conv2d2": [1, 0.5]}
+
+
 def test_per_layer_removes_in_proportion_and_spares_the_rest():
     assert allocate("per_layer", {"conv2d1": 0.5}) == {"conv2d1": [2, 1.5, 1, 0.5], "conv2d2": [np.inf, np.inf]}
     # Where one layer loses twice the share of the other, its unit at half its width goes before the other's.
@@ -80,7 +93,7 @@ def test_two_ratios_for_coupled_layers_are_refused():
         ALLOCATORS["per_layer"](groups, {}, {stem: 0.5, outer: 0.25})
 
 
-@pytest.mark.parametrize("name", ["uniform", "global", "global_raw"])
+@pytest.mark.parametrize("name", ["uniform", "global", "global_raw", "isomorphic"])
 def test_ratios_are_for_per_layer_only(name):
     with pytest.raises(InputError, match=f"{name}: got ratios for conv2d1; expected none; choose allocator per_layer"):
         allocate(name, {"conv2d1": 0.5})

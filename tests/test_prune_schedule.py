@@ -25,6 +25,11 @@ def test_known_points():
     assert SCHEDULES["agp"](2) == (0.875, 1)
 
 
+def test_the_asymptotic_schedule_is_three_quarters_there_after_an_eighth():
+    assert SCHEDULES["asymptotic"](8)[0] == pytest.approx(0.75, abs=1e-12)
+    assert SCHEDULES["asymptotic"](8)[-1] == 1
+
+
 def test_limits_move_from_the_cost_before_to_the_budget():
     limits = (Limit("macs", 40, 100), Limit("dsp", 120, 100))
     assert [limit.value for limit in limits_at(limits, 0.5)] == [70, 120]
