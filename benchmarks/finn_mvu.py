@@ -5,8 +5,9 @@
 
 TABLE has the columns of `hwsim.validate`'s finn_mvu_synth. Factors are not negative and fitted to relative errors; of
 parts whose size is known by definition they are pulled towards 1 by as much as one row pulls. This is done once with
-all rows (printed as they stand in hwsim/fpga/finn_mvu.py) and once per sweep without its rows and without the units
-that another sweep has in common with it. Beside the errors stand those of gradient-boosted trees under the same split.
+all rows (printed as they stand in hwsim/fpga/finn_mvu.py, and compared with what stands there) and once per sweep
+without its rows and without the units that another sweep has in common with it. Beside the errors stand those of
+gradient-boosted trees under the same split, by sweep and by the slices of `hwsim.validate`.
 """
 
 import argparse
@@ -19,14 +20,17 @@ import numpy as np
 from scipy.optimize import nnls
 from sklearn.ensemble import GradientBoostingRegressor
 
+from hwsim.fpga import finn_mvu
 from hwsim.fpga.finn_mvu import Terms, ff_terms, lut_terms
-from hwsim.validate.finn_mvu_synth import units_of
+from hwsim.validate.finn_mvu_synth import FINN_MVU_SYNTH, units_of
 from hwsim.validate.rows import Rows, read_rows
 from hwsim.validate.scores import smape_of
 
 ROUNDS = 20  # of reweighting, from squared towards absolute errors
 SMALL = 0.03  # relative errors below it weigh alike
-FREE = {"lut": ("unit",), "ff": ("unit", "accumulate")}  # factors without a size by definition
+FREE = {"lut": ("unit", "rows"), "ff": ("unit",)}  # factors without a size by definition
+SHARE = 0.9  # of the units that were left out lie within the error bar
+SHIPPED = {"lut": (finn_mvu.LUT_FACTORS, finn_mvu.LUT_ERROR), "ff": (finn_mvu.FF_FACTORS, finn_mvu.FF_ERROR)}
 
 
 def main() -> None:
@@ -35,29 +39,49 @@ def main() -> None:
     parser.add_argument("table", type=Path)
     rows = read_rows(parser.parse_args().table)
     units = units_of(rows)
-    impl, sweep = rows.text("impl"), rows.text("sweep")
+    for resource, terms_of in (("lut", lut_terms), ("ff", ff_terms)):
+        for kind in ("hls", "rtl"):
+            study(rows, resource, kind, terms_of(units, kind))
+
+
+def study(rows: Rows, resource: str, kind: str, terms: Terms) -> None:
+    """Factors, error bar and left-out errors of one resource of one kind of unit."""
+    truth = rows.number(resource)
+    known = (rows.text("impl") == kind) & np.isfinite(truth)
+    found = {name: round(float(value), 3) for name, value in fitted(terms, truth, known, FREE[resource]).items()}
+    ours, trees = left_out(rows, terms, truth, known, FREE[resource])
+    off = np.exp(np.abs(np.log(ours[known] / truth[known])))
+    bar = round(float(np.quantile(off, SHARE, method="higher")), 2)
+    print(f"{resource} {kind}: {found}, {SHARE:.0%} within a factor of {bar}")
+    factors, bars = SHIPPED[resource]
+    same = factors[kind] == found and bars[kind] == bar
+    print("  as in the package" if same else f"  the package has {factors[kind]}, {bars[kind]}")
+    for title, groups in (("without", rows.text("sweep")), ("slice", FINN_MVU_SYNTH.slices(rows)), ("all", None)):
+        for name in sorted(set(groups[known].tolist())) if groups is not None else [""]:
+            test = known & (groups == name) if groups is not None else known
+            print(f"  {title:8} {name:32} {test.sum():3} units: sMAPE {error(ours, truth, test):5.1f} %, "
+                  f"trees {error(trees, truth, test):5.1f} %")  # fmt: skip
+
+
+def error(predicted: np.ndarray, truth: np.ndarray, rows: np.ndarray) -> float:
+    """Mean sMAPE of the rows, %."""
+    return float(smape_of(predicted[rows], truth[rows]).mean())
+
+
+def left_out(
+    rows: Rows, terms: Terms, truth: np.ndarray, known: np.ndarray, free: tuple[str, ...]
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Predictions of every sweep by factors, and by trees, that were fitted without it."""
     same = np.array(["/".join(key) for key in zip(*(rows.text(name).tolist() for name in (
         "type", "IFMC", "OFMC", "K", "PE", "SIMD")), strict=True)])  # fmt: skip
-    for resource, terms_of in (("lut", lut_terms), ("ff", ff_terms)):
-        truth = rows.number(resource)
-        errors, factors = [], []
-        for kind in ("hls", "rtl"):
-            terms = terms_of(units, kind)
-            known = (impl == kind) & np.isfinite(truth)
-            found = fitted(terms, truth, known, FREE[resource])
-            print(f"{resource} {kind}: {{" + ", ".join(f'"{name}": {value:.3f}' for name, value in found.items()) + "}")
-            for name in sorted(set(sweep[known].tolist())):
-                test = known & (sweep == name)
-                train = known & (sweep != name) & ~np.isin(same, same[test])
-                predicted = total(terms, fitted(terms, truth, train, FREE[resource]))[test]
-                trees = trees_of(rows, truth, train, test)
-                error = smape_of(predicted, truth[test])
-                errors += error.tolist()
-                factors += np.exp(np.abs(np.log(predicted / truth[test]))).tolist()
-                print(f"  without {name:18} {test.sum():3} units: sMAPE {error.mean():5.1f} %, "
-                      f"trees {smape_of(trees, truth[test]).mean():5.1f} %")  # fmt: skip
-        print(f"{resource}: left-out sMAPE {np.mean(errors):.1f} %, "
-              f"90 % within a factor of {np.quantile(factors, 0.9):.2f}\n")  # fmt: skip
+    sweep = rows.text("sweep")
+    ours, trees = np.full(len(truth), np.nan), np.full(len(truth), np.nan)
+    for name in sorted(set(sweep[known].tolist())):
+        test = known & (sweep == name)
+        train = known & (sweep != name) & ~np.isin(same, same[test])
+        ours[test] = total(terms, fitted(terms, truth, train, free))[test]
+        trees[test] = trees_of(rows, truth, train, test)
+    return ours, trees
 
 
 def fitted(terms: Terms, truth: np.ndarray, rows: np.ndarray, free: tuple[str, ...]) -> dict[str, float]:

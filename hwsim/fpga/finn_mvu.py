@@ -4,14 +4,19 @@
 A unit of ``pe`` rows and ``simd`` columns multiplies a matrix of mw = kernel^2 * inputs columns and mh rows with each
 of ``pixels`` vectors. Every resource is a sum of what its parts occupy, each with one fitted factor:
 
-    products  pe simd w a            bits of all partial products
-    sums      pe simd (w + a)        bits of the adder trees
-    negate    pe simd (a + 1)        RTL units negate inputs for binary weights, HLS ones add or subtract
-    accumulate  pe (w + a + log2 mw)
-    weights   pe simd w              a ROM in LUTs, up to 32 words half a LUT per bit, up to 64 words one (UG474: a LUT
-                                     is 64 x 1 or 32 x 2); HLS takes block RAM above 16 words
+    rows      pe               control, accumulator and result of a row; no growth with the accumulator's width shows
+    products  pe simd w a      bits of all partial products; none of weights of one bit, which choose a sign
+    negate    pe simd (a + 1)  RTL units negate inputs for binary weights, HLS ones add or subtract
+    tree      pe (p (simd - 1) + 2 simd - 2 - log2 simd)   bits of the sums of simd products of p bits, which grow by
+                               one bit per level; p = w + a, for binary weights a + 1
+    popcount  three quarters of that for products of one bit: LUTs of six inputs count them (UG474)
+    weights   pe simd w        a ROM in LUTs, up to 32 words half a LUT per bit, up to 64 words one (UG474: a LUT is
+                               64 x 1 or 32 x 2); HLS takes block RAM above 16 words
     words, vector   HLS keeps a vector in registers: an enable for each of mw / simd words, a multiplexer of 4:1 per LUT
     memory    simd a words / 64      RTL keeps it in LUTs up to 256 words
+    counters  2 log2 of the words of weights: RTL counts folds and addresses
+
+Flip-flops stand behind every fourth LUT of products and sums; accumulators have the width of their sums there.
 
 The factors are those of a fit of relative errors to 168 units of
 github:asadalam/FINN_MatrixVector_RTL, Doc/results.ipynb (Vivado 2020.1 out of context, xczu3eg at 5 ns; 1-bit times
@@ -19,33 +24,38 @@ github:asadalam/FINN_MatrixVector_RTL, Doc/results.ipynb (Vivado 2020.1 out of c
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
-from hwsim.fpga.resources import accumulator_bits
-
 Numbers = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
+IMPLEMENTATIONS = ("hls", "rtl")
 DEPTH = 4.0  # cycles from the last operands to the last result; 3 to 5 in the published simulations
 HLS_ROM_WORDS, RTL_ROM_WORDS, WIDE_ROM_WORDS = 16, 64, 32
 RTL_VECTOR_WORDS = 256
 Terms = Mapping[str, Numbers]
 
+LUTS_PER_POPCOUNT_BIT = 0.75
+LOGIC_PER_FF = 4.0
+ROW_FF = 32.0  # a row's partial result and its copy on the way out, of 16 bits each
+
+# As `benchmarks/finn_mvu.py` prints them; bars are factors within which 90 % of the units of left-out sweeps lie.
 LUT_FACTORS: Mapping[str, Mapping[str, float]] = {
-    "hls": {"unit": 118.4, "products": 1.151, "sums": 0.654, "accumulate": 1.093, "weights": 0.810, "words": 0.970,
-            "vector": 1.147},
-    "rtl": {"unit": 57.85, "products": 1.344, "sums": 0.500, "accumulate": 0.771, "weights": 0.980, "negate": 0.831,
-            "memory": 0.963, "counters": 1.003},
+    "hls": {"unit": 95.055, "rows": 31.952, "products": 0.738, "tree": 1.187, "popcount": 0.857, "weights": 1.103,
+            "words": 0.926, "vector": 1.19},
+    "rtl": {"unit": 30.458, "rows": 21.066, "products": 1.05, "tree": 0.929, "popcount": 0.983, "weights": 0.923,
+            "negate": 1.204, "memory": 1.133, "counters": 1.044},
 }  # fmt: skip
 FF_FACTORS: Mapping[str, Mapping[str, float]] = {
-    "hls": {"unit": 159.7, "products": 0.485, "sums": 0.120, "accumulate": 2.951, "weights": 0.984, "vector": 1.021},
-    "rtl": {"unit": 52.75, "sums": 0.037, "accumulate": 4.114, "weights": 1.053, "memory": 1.462},
-}
-# Factors within which 90 % of the units of left-out sweeps lie.
-LUT_ERROR = 1.30
-FF_ERROR = 1.55
+    "hls": {"unit": 130.896, "rows": 1.007, "accumulate": 1.014, "tree": 1.139, "weights": 0.886, "products": 1.531,
+            "vector": 1.036},
+    "rtl": {"unit": 49.048, "rows": 1.097, "accumulate": 1.42, "tree": 0.272, "weights": 1.016, "memory": 1.388},
+}  # fmt: skip
+LUT_ERROR: Mapping[str, float] = {"hls": 1.13, "rtl": 1.26}
+FF_ERROR: Mapping[str, float] = {"hls": 1.21, "rtl": 1.67}
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +69,10 @@ class Units:
     weight_bits: Numbers
     input_bits: Numbers
     pixels: Numbers
+
+    def only(self, chosen: Flags) -> "Units":
+        """The units of a mask of shape (units,)."""
+        return Units(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
     @property
     def weight_words(self) -> Numbers:
@@ -78,23 +92,33 @@ def latency(units: Units) -> Numbers:
 
 def lut_terms(units: Units, impl: str) -> Terms:
     """What LUTs are proportional to; ``impl`` is "hls" or "rtl"."""
-    products = units.pe * units.simd
-    terms = {**_arithmetic(units), "weights": products * units.weight_bits * _rom_lut(units, impl)}
+    lanes = units.pe * units.simd
+    single = _single_bit(units)
+    sums = _sum_bits(units)
+    terms = {
+        "unit": np.ones_like(units.mw), "rows": units.pe, "products": _product_bits(units),
+        "tree": np.where(single, 0.0, sums), "popcount": np.where(single, LUTS_PER_POPCOUNT_BIT * sums, 0.0),
+        "weights": lanes * units.weight_bits * _rom_lut(units, impl),
+    }  # fmt: skip
     words = units.mw / units.simd
     if impl == "hls":
         return {**terms, "words": words, "vector": units.mw * units.input_bits / 4}
-    negated = np.where((units.weight_bits == 1) & (units.input_bits > 1), units.input_bits + 1, 0.0)
+    negated = np.where(_signs(units), lanes * (units.input_bits + 1), 0.0)
     memory = np.where(words <= RTL_VECTOR_WORDS, units.simd * units.input_bits * np.ceil(words / 64), 0.0)
-    counters = np.log2(np.maximum(units.weight_words, 1.0))
-    return {**terms, "negate": products * negated, "memory": memory, "counters": counters}
+    counters = 2 * np.log2(np.maximum(units.weight_words, 1.0))
+    return {**terms, "negate": negated, "memory": memory, "counters": counters}
 
 
 def ff_terms(units: Units, impl: str) -> Terms:
     """What flip-flops are proportional to."""
     read = np.where(_rom_lut(units, impl) > 0, units.pe * units.simd * units.weight_bits, 0.0)
-    terms = {**_arithmetic(units), "weights": read}
+    terms = {
+        "unit": np.ones_like(units.mw), "rows": ROW_FF * units.pe,
+        "accumulate": units.pe * (_operand_bits(units) + np.log2(np.maximum(units.mw, 1.0))),
+        "tree": _sum_bits(units) / LOGIC_PER_FF, "weights": read,
+    }  # fmt: skip
     if impl == "hls":
-        return {**terms, "vector": units.mw * units.input_bits}
+        return {**terms, "products": _product_bits(units) / LOGIC_PER_FF, "vector": units.mw * units.input_bits}
     return {**terms, "memory": units.simd * units.input_bits}
 
 
@@ -108,14 +132,28 @@ def ff(units: Units, impl: str) -> Numbers:
     return _sum(ff_terms(units, impl), FF_FACTORS[impl])
 
 
-def _arithmetic(units: Units) -> Terms:
-    products = units.pe * units.simd
-    return {
-        "unit": np.ones_like(units.mw),
-        "products": products * units.weight_bits * units.input_bits,
-        "sums": products * (units.weight_bits + units.input_bits),
-        "accumulate": units.pe * accumulator_bits(units.weight_bits, units.input_bits, units.mw),
-    }
+def _single_bit(units: Units) -> Flags:
+    return np.asarray((units.weight_bits == 1) & (units.input_bits == 1))
+
+
+def _signs(units: Units) -> Flags:
+    """Weights of one bit, which add or subtract inputs of several."""
+    return np.asarray((units.weight_bits == 1) & (units.input_bits > 1))
+
+
+def _operand_bits(units: Units) -> Numbers:
+    """Width of one product."""
+    return np.where(_single_bit(units), 1.0, units.input_bits + np.where(_signs(units), 1.0, units.weight_bits))
+
+
+def _product_bits(units: Units) -> Numbers:
+    return np.where(units.weight_bits > 1, units.pe * units.simd * units.weight_bits * units.input_bits, 0.0)
+
+
+def _sum_bits(units: Units) -> Numbers:
+    """Bits of the adders behind the products of all rows: simd / 2 of p bits and a carry, simd / 4 of p + 1 …"""
+    levels = np.log2(np.maximum(units.simd, 1.0))
+    return np.asarray(units.pe * (_operand_bits(units) * (units.simd - 1) + 2 * units.simd - 2 - levels))
 
 
 def _rom_lut(units: Units, impl: str) -> Numbers:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from hwsim.fpga import finn_mvu
-from hwsim.validate.rows import Mask, Rows, Texts
+from hwsim.validate.rows import Rows, Texts
 from hwsim.validate.table import Prediction, Table, truth_columns
 
 
@@ -25,20 +25,19 @@ def units_of(rows: Rows) -> finn_mvu.Units:
 
 def _predict(rows: Rows) -> Mapping[str, Prediction]:
     units, impl = units_of(rows), rows.text("impl")
-    lut, ff = (_by_impl(impl, model(units, "hls"), model(units, "rtl")) for model in (finn_mvu.lut, finn_mvu.ff))
-    known = np.isin(impl, ("hls", "rtl"))
-    cycles, interval = (np.where(known, each, np.nan) for each in (finn_mvu.latency(units), finn_mvu.interval(units)))
-    return {
-        "lut": Prediction(lut, lut / finn_mvu.LUT_ERROR, lut * finn_mvu.LUT_ERROR),
-        "ff": Prediction(ff, ff / finn_mvu.FF_ERROR, ff * finn_mvu.FF_ERROR),
-        "cycles": Prediction(cycles, cycles - 1, cycles + 1),
-        "ii": Prediction(interval, interval, interval),
-    }
-
-
-def _by_impl(impl: Texts, hls: finn_mvu.Numbers, rtl: finn_mvu.Numbers) -> finn_mvu.Numbers:
-    is_hls: Mask = impl == "hls"
-    return np.where(is_hls, hls, np.where(impl == "rtl", rtl, np.nan))
+    sized = np.all([np.isfinite(size) & (size > 0) for size in (
+        units.mw, units.mh, units.pe, units.simd, units.weight_bits, units.input_bits)], axis=0)  # fmt: skip
+    found = {metric: np.full((3, len(rows)), np.nan) for metric in ("lut", "ff", "cycles", "ii")}
+    for kind in finn_mvu.IMPLEMENTATIONS:
+        chosen = (impl == kind) & sized
+        part = units.only(chosen)
+        for metric, value, bar in (("lut", finn_mvu.lut(part, kind), finn_mvu.LUT_ERROR[kind]),
+                                   ("ff", finn_mvu.ff(part, kind), finn_mvu.FF_ERROR[kind])):  # fmt: skip
+            found[metric][:, chosen] = value, value / bar, value * bar
+        cycles, interval = finn_mvu.latency(part), finn_mvu.interval(part)
+        found["cycles"][:, chosen] = cycles, cycles - 1, cycles + 1
+        found["ii"][:, chosen] = interval, interval, interval
+    return {metric: Prediction(*columns) for metric, columns in found.items()}
 
 
 def _slices(rows: Rows) -> Texts:
