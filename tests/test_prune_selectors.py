@@ -67,14 +67,15 @@ def test_the_first_step_of_each_selector_is_its_definition():
 
 
 def test_backward_leaves_less_than_the_greedy_after_least_squares():
-    for seed in range(5):
+    errors = {"greedy": [], "backward": []}
+    for seed in range(8):
         rng = np.random.default_rng(seed)
         z = np.maximum(rng.normal(size=(1000, 6)) @ rng.normal(size=(6, 24)), 0) * rng.normal(size=24)
-        errors = {
-            name: relative_error(gram(z), kept := select(name, gram(z), 12), fit_scales(gram(z), kept))
-            for name in ("greedy", "backward")
-        }
-        assert errors["backward"] < errors["greedy"]
+        for name, found in errors.items():
+            kept = select(name, gram(z), 12)
+            found.append(relative_error(gram(z), kept, fit_scales(gram(z), kept)))
+    assert (np.array(errors["backward"]) <= np.array(errors["greedy"]) + 1e-12).all()
+    assert sum(errors["backward"]) < 0.8 * sum(errors["greedy"])
 
 
 def test_scales_are_least_squares_and_the_error_is_the_residuals():
