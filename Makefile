@@ -42,7 +42,7 @@ data: install ## fetch Fashion-MNIST: as a Debian package where that is possible
 	    .ci/system-packages --optional dataset-fashion-mnist; \
 	    $(BIN)/python -c 'from slimfab import datasets; datasets.load("fashion_mnist", download=True)' 2>&1 | tail -n 1; }
 
-lint: install ## ruff over everything (rules and format), mypy --strict over hwsim and hls
+lint: install ## ruff over everything (rules and format), mypy --strict over hwsim, hls and boards
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy

@@ -11,6 +11,7 @@
     │   ├── WeightsError         weights that are missing, of the wrong shape, or not finite
     │   ├── ModelFileError       a model file that cannot be read
     │   ├── DeviceError          a device or board description
+    │   ├── BundleError          a bundle for a board that cannot be trusted
     │   └── UnknownNameError     a name that no registry knows
     ├── BudgetError              a budget that cannot be met
     ├── ToolError                an external tool
@@ -62,6 +63,10 @@ class ModelFileError(InputError):
 
 class DeviceError(InputError):
     """A device or board description is wrong."""
+
+
+class BundleError(InputError):
+    """A bundle for a board is damaged, stale, hostile, or for another board."""
 
 
 class UnknownNameError(InputError):
