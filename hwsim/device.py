@@ -2,7 +2,7 @@
 """Device descriptions: one YAML file per device, every number with its source on the same line.
 
     name: pynq-z2
-    kind: fpga                 # cpu, gpu or fpga; decides which numbers must be there (SCHEMAS)
+    kind: fpga                 # cpu, gpu, npu or fpga; decides which numbers must be there (SCHEMAS)
     title: TUL Pynq-Z2
     text: {part: xc7z020clg400-1, family: 7series}
     numbers:
@@ -30,6 +30,7 @@ from hwsim.registry import suggest
 
 FOLDER = Path(__file__).parent / "devices"
 DTYPES = ("int8", "fp16", "fp32")  # what a processor executes, from narrow to wide
+DATAFLOWS = ("ws", "os", "is", "rs")  # what stays in the elements of an array: weights, sums, inputs, rows
 MAC_KINDS = ("conv", "pointwise", "depthwise", "dense")  # kernels with their own efficiency
 
 
@@ -98,9 +99,23 @@ SCHEMAS: Mapping[str, Schema] = {
         ("power_w", "power_static_w", "overhead_us.inference", "memory_clock_mhz"),
         ("part", "family"),
     ),
-}
+    "npu": Schema(
+        (
+            "rows", "columns", "clock_mhz", "operand_bits", "sum_bits", "buffer_kib", "register_bytes",
+            "bandwidth_gb_s.dram", "node_nm", "supply_v", "noc_products", "dram_pj_per_bit", "error.latency",
+            "error.energy", "error.traffic",
+        ),
+        (
+            *(f"register_words.{name}" for name in ("inputs", "weights", "sums")), "sparsity.n", "sparsity.m",
+            "power_static_w", "overhead_us.inference",
+        ),
+        ("dataflow",),
+    ),
+}  # fmt: skip
 MAY_BE_ZERO = ("uram", "reduction_overhead", "overhead_us.op", "overhead_us.inference")
 AT_MOST_ONE = ("efficiency.", "utilisation")
+WHOLE = ("rows", "columns", "operand_bits", "sum_bits", "sparsity.n", "sparsity.m",
+         *(f"register_words.{name}" for name in ("inputs", "weights", "sums")))  # fmt: skip
 
 
 def names() -> list[str]:
@@ -212,8 +227,10 @@ def _check(device: Device, where: str) -> None:
     for key in schema.text:
         if key not in device.text:
             raise DeviceError(f"{where}: text '{key}' is missing; a {device.kind} needs {', '.join(schema.text)}")
-    if device.kind != "fpga":
+    if device.kind in ("cpu", "gpu"):
         _check_rates(device, where)
+    if device.kind == "npu":
+        _check_array(device, where)
 
 
 def _check_rates(device: Device, where: str) -> None:
@@ -227,3 +244,20 @@ def _check_rates(device: Device, where: str) -> None:
                     f"{where}: {kind}: {narrow} runs {fast:.3g} MAC/cycle, {wide} {slow:.3g}; expected "
                     "the narrow type to be at least as fast; use the wide type's rate for both"
                 )
+
+
+def _check_array(device: Device, where: str) -> None:
+    if device.text["dataflow"] not in DATAFLOWS:
+        raise DeviceError(
+            f"{where}: unknown dataflow '{device.text['dataflow']}'; {suggest(device.text['dataflow'], DATAFLOWS)}"
+        )
+    for key in WHOLE:
+        if key in device and device[key] != int(device[key]):
+            raise DeviceError(f"{where}: {key}: got {device[key]}; expected a whole number")
+    for key in ("error.latency", "error.energy", "error.traffic"):
+        if device[key] < 1:
+            raise DeviceError(f"{where}: {key}: got {device[key]}; expected a factor, 1 or more")
+    if device.get("sparsity.n", 0) > device.get("sparsity.m", 0):
+        raise DeviceError(
+            f"{where}: sparsity: got {device['sparsity.n']:g} of {device.get('sparsity.m', 0):g}; expected n <= m"
+        )

@@ -91,6 +91,30 @@ class Resources:
 
 
 @dataclass(frozen=True)
+class EnergyParts:
+    """Where the energy of one inference goes, in uJ, as Sze et al. break it down (Proc. IEEE 105(12), 2017, section V).
+
+    ``other`` is what no operation or access accounts for: leakage, clocks, control, the rest of a measured board.
+    """
+
+    mac_uj: float
+    register_uj: float
+    noc_uj: float
+    buffer_uj: float
+    dram_uj: float
+    other_uj: float = 0.0
+
+    @property
+    def total_uj(self) -> float:
+        """All parts."""
+        return sum(self.shares_uj().values())
+
+    def shares_uj(self) -> dict[str, float]:
+        """The parts by name: mac, register, noc, buffer, dram, other."""
+        return {part.name.removesuffix("_uj"): getattr(self, part.name) for part in fields(self)}
+
+
+@dataclass(frozen=True)
 class LayerEstimate:
     """The cost of one layer (or of the layers fused into it), and what limits it.
 
@@ -109,6 +133,7 @@ class LayerEstimate:
     bottleneck: str
     resources: Resources | None = None
     fused: tuple[str, ...] = ()
+    energy_parts: EnergyParts | None = None
 
     def __post_init__(self) -> None:
         if self.bottleneck not in BOTTLENECKS:
@@ -119,7 +144,10 @@ class LayerEstimate:
 
 @dataclass(frozen=True)
 class Estimate:
-    """The cost of a network on a target.  See the head of this file for units and conventions."""
+    """The cost of a network on a target.  See the head of this file for units and conventions.
+
+    ``energy_parts`` are given by targets whose energy is a sum over operations and accesses.
+    """
 
     target: str
     network_hash: str
@@ -136,6 +164,7 @@ class Estimate:
     capacity: Mapping[str, float] | None = None
     layers: tuple[LayerEstimate, ...] = ()
     notes: tuple[str, ...] = ()
+    energy_parts: EnergyParts | None = None
 
     def figure(self, name: str) -> Figure:
         """The figure called `name`: a field of this record or a resource ("latency_us", "dsp").

@@ -13,6 +13,9 @@ A product of M x K by K x N is cut into folds that each fill an array of R rows 
 T streams through a fold; R + C - 2 is the skew across the array. Every fold takes as long as a full one. This is what
 SCALE-Sim counts in its mode without memory stalls (github:scalesim-project/SCALE-Sim, scale-sim-v3, compute/systolic_
 compute_{os,ws,is}.py); `benchmarks/simulator.py` runs it beside this.
+
+Arrays whose processing elements hold the operand of the next fold beside that of this one hide the loading of all folds
+but the first (:func:`double_buffered_cycles`), as the TPU does (Jouppi et al., ISCA 2017, section 2).
 """
 
 from dataclasses import dataclass
@@ -53,16 +56,54 @@ def cycles(
     Raises:
         InputError: an unknown dataflow, or a size below 1.
     """
+    folds, streamed, fill = _folds(m, n, k, rows, columns, dataflow)
+    return np.asarray(folds * (streamed + fill) - 1, dtype=np.int64)
+
+
+def double_buffered_cycles(
+    m: npt.ArrayLike, n: npt.ArrayLike, k: npt.ArrayLike, rows: npt.ArrayLike, columns: npt.ArrayLike, dataflow: str
+) -> Counts:
+    """As :func:`cycles`, where a fold is loaded (os: drained) while another computes; arguments broadcast.
+
+    A fold then takes the longer of what streams through it and the ``rows`` cycles of the load beside it, and the
+    array is filled and emptied once.
+
+    Raises:
+        InputError: an unknown dataflow, or a size below 1.
+    """
+    folds, streamed, fill = _folds(m, n, k, rows, columns, dataflow)
+    steady = np.maximum(streamed, np.asarray(rows, dtype=np.int64))
+    return np.asarray((folds - 1) * steady + streamed + fill - 1, dtype=np.int64)
+
+
+def spread(m: npt.ArrayLike, n: npt.ArrayLike, k: npt.ArrayLike, dataflow: str) -> tuple[Counts, Counts, Counts]:
+    """What of M, N, K lies along the array's rows, along its columns, and streams through.
+
+    Raises:
+        InputError: an unknown dataflow, or a size below 1.
+    """
     if dataflow not in DATAFLOWS:
         raise InputError(f"systolic: unknown dataflow '{dataflow}'; {suggest(dataflow, DATAFLOWS)}")
-    sizes = [np.asarray(each, dtype=np.int64) for each in (m, n, k, rows, columns)]
-    if any(np.any(each < 1) for each in sizes):
-        raise InputError("systolic: got a size below 1; expected matrices and arrays of at least 1 x 1; check M, N, K")
-    m_, n_, k_, r, c = sizes
-    spread = {"os": (m_, n_, k_), "ws": (k_, n_, m_), "is": (k_, m_, n_)}[dataflow]
-    folds = -(-spread[0] // r) * -(-spread[1] // c)
+    m_, n_, k_ = (_sizes(each) for each in (m, n, k))
+    return {"os": (m_, n_, k_), "ws": (k_, n_, m_), "is": (k_, m_, n_)}[dataflow]
+
+
+def _folds(
+    m: npt.ArrayLike, n: npt.ArrayLike, k: npt.ArrayLike, rows: npt.ArrayLike, columns: npt.ArrayLike, dataflow: str
+) -> tuple[Counts, Counts, Counts]:
+    """Folds, what streams through each, and the cycles to fill and empty the array."""
+    along_rows, along_columns, streamed = spread(m, n, k, dataflow)
+    r, c = _sizes(rows), _sizes(columns)
+    folds = -(-along_rows // r) * -(-along_columns // c)
     loads = 1 if dataflow == "os" else 2
-    return np.asarray(folds * (spread[2] + loads * r + c - 2) - 1, dtype=np.int64)
+    return folds, streamed, np.asarray(loads * r + c - 2, dtype=np.int64)
+
+
+def _sizes(given: npt.ArrayLike) -> Counts:
+    found = np.asarray(given, dtype=np.int64)
+    if np.any(found < 1):
+        raise InputError("systolic: got a size below 1; expected matrices and arrays of at least 1 x 1; check M, N, K")
+    return found
 
 
 def products(network: Network) -> Products:

@@ -3,17 +3,20 @@
 
     cpu:NAME           a processor, all cores               hwsim/cpu.py
     gpu:NAME           a GPU                                hwsim/gpu.py
+    npu:NAME           an array of processing elements      hwsim/npu
+    npu:NAME/ws        the same, weight stationary; also os, is and rs
     fpga:NAME          an FPGA board, stages by hls4ml      hwsim/fpga
     fpga:NAME/folded   the same board, PE x SIMD stages     hwsim/fpga
 
 NAME is a file in hwsim/devices (``pynq-z2``), the path of another one, or ``host`` for this machine.  A new kind of
-target is a function like the four below and a line in TARGET_KINDS.
+target is a function like those below and a line in TARGET_KINDS.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from hwsim import cpu, device, gpu
+from hwsim import cpu, device, gpu, npu
 from hwsim.design import Design
 from hwsim.device import Device
 from hwsim.errors import InputError, UnknownNameError
@@ -28,6 +31,9 @@ Model = Callable[[Network, Device, int, Design | None], Estimate]
 TARGET_KINDS: Registry[Model] = Registry("target kind")
 TARGET_KINDS.register("cpu")(cpu.estimate)
 TARGET_KINDS.register("gpu")(gpu.estimate)
+TARGET_KINDS.register("npu")(npu.estimate)
+for _dataflow in npu.DATAFLOWS:
+    TARGET_KINDS.register(f"npu/{_dataflow}")(partial(npu.estimate, dataflow=_dataflow))
 TARGET_KINDS.register("fpga")(assemble.estimate_hls4ml)
 TARGET_KINDS.register("fpga/folded")(assemble.estimate_folded)
 

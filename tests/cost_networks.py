@@ -118,6 +118,37 @@ def resnet50(weights=8, activations=8):
     return draft.network("resnet50")
 
 
+def alexnet(weights=8, activations=8, dense=True):
+    """AlexNet: 666 M MACs in convolutions and 59 M in dense layers (Krizhevsky et al., NIPS 2012, figure 2)."""
+    draft = Draft(3, 227, 227, weights=weights, activations=activations)
+    for width, kernel, stride, groups, pool in ((96, 11, 4, 1, True), (256, 5, 1, 2, True), (384, 3, 1, 1, False),
+                                                (384, 3, 1, 2, False), (256, 3, 1, 2, dense)):  # fmt: skip
+        draft.conv(width, kernel, stride, padding=(0,) * 4 if stride > 1 else None, groups=groups)
+        draft.relu()
+        if pool:
+            draft.max_pool(3, 2)
+    if dense:
+        draft.layer("flatten")
+        for width in (4096, 4096, 1000):
+            draft.dense(width)
+    return draft.network("alexnet")
+
+
+def vgg16(weights=8, activations=8, dense=True):
+    """VGG-16: 15.3 G MACs in convolutions (Simonyan, Zisserman, ICLR 2015, table 1, column D)."""
+    draft = Draft(3, 224, 224, weights=weights, activations=activations)
+    for width, repeats in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
+        for _ in range(repeats):
+            draft.conv(width)
+            draft.relu()
+        draft.max_pool(2)
+    if dense:
+        draft.layer("flatten")
+        for width in (4096, 4096, 1000):
+            draft.dense(width)
+    return draft.network("vgg16")
+
+
 def mobilenet_v1(weights=8, activations=8, alpha=1.0, size=224):
     """MobileNetV1: 569 M MACs at alpha 1 and 224 pixels (Howard et al., arXiv:1704.04861, table 4)."""
     draft = Draft(3, size, size, weights=weights, activations=activations)
