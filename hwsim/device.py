@@ -172,7 +172,7 @@ def parse(data: Mapping[str, Any], where: str) -> Device:
         raise DeviceError(f"{where}: unknown kind '{data['kind']}'; {suggest(str(data['kind']), SCHEMAS)}")
     if not isinstance(data["numbers"], Mapping) or not isinstance(data["text"], Mapping):
         raise DeviceError(f"{where}: 'numbers' and 'text' must be mappings; see hwsim/devices for examples")
-    quantities = dict(_leaves(data["numbers"], "", where))
+    quantities = read_quantities(data["numbers"], where)
     device = Device(
         name=str(data["name"]), kind=str(data["kind"]), title=str(data["title"]),
         text=MappingProxyType({str(key): str(value) for key, value in data["text"].items()}),
@@ -180,6 +180,15 @@ def parse(data: Mapping[str, Any], where: str) -> Device:
     )  # fmt: skip
     _check(device, where)
     return device
+
+
+def read_quantities(tree: Mapping[str, Any], where: str) -> dict[str, Quantity]:
+    """The numbers of a nested mapping by their dotted names, each with its range and source.
+
+    Raises:
+        DeviceError: a number is not finite, or has no source.
+    """
+    return dict(_leaves(tree, "", where))
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str, where: str) -> Any:

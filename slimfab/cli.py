@@ -15,7 +15,7 @@ from rich.table import Table
 from hwsim import serial
 from hwsim.errors import FormatError, InputError, SlimfabError
 from hwsim.fixed import FixedPoint
-from slimfab import console
+from slimfab import board_commands, console
 
 app = typer.Typer(
     help="Prune and quantise neural networks and put them on FPGA fabric, with numbers that are never silently wrong.",
@@ -23,6 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(board_commands.app, name="board")
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 
