@@ -15,13 +15,13 @@ import numpy.typing as npt
 
 from hls.mappable import check_mappable
 from hls.templates import streams
-from hls.templates.cast import cast, is_identity
+from hls.templates.cast import cast
 from hls.templates.sliding_window import expect_padding
 from hls.templates.unit import Unit, expect_divisor
 from hwsim.design import Design, Folding
 from hwsim.errors import UnsupportedError
 from hwsim.fixed import FixedPoint
-from hwsim.fpga.dataflow import Window
+from hwsim.fpga.dataflow import Window, conversion_steps, is_identity
 from hwsim.network import Layer, Network
 
 Array = npt.NDArray[Any]
@@ -113,7 +113,7 @@ class Draft:
 
     def with_lanes(self, layer: Layer, stream: Stream, lanes: int) -> Stream:
         """The stream with another number of lanes, which must divide its number of values."""
-        for step in streams.conversion_steps(stream.lanes, lanes)[1:]:
+        for step in conversion_steps(stream.lanes, lanes)[1:]:
             width = stream.format.width
             wire = self.behind(stream, f"{layer.name}_lanes", lanes=step)
             beats, pair = stream.beats, (stream.lanes, step)

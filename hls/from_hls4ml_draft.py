@@ -13,11 +13,11 @@ import numpy as np
 
 from hls.from_hls4ml_types import Parameter, format_of, is_binary, settled
 from hls.graph import image_order
-from hls.templates.cast import is_identity
 from hwsim import ops
 from hwsim.errors import FormatError, UnsupportedError
 from hwsim.fixed import FixedPoint, IntArray
 from hwsim.formats import exact_format
+from hwsim.fpga.dataflow import is_identity
 from hwsim.network import Layer, Network, Tensor, Weights
 
 Shape = tuple[int, ...]

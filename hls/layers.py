@@ -11,17 +11,17 @@ import numpy as np
 
 from hls import layers_matrix, layers_pointwise, layers_pool, layers_shape
 from hls.dataflow import Array, Dataflow, Draft, Stream, arrival_order, check_network, image_of
-from hls.depths import deepen
 from hls.mappable import with_assumed_formats
 from hls.templates import streams
-from hls.templates.cast import is_identity
 from hls.templates.matrix_vector import accumulator
-from hls.templates.unit import expect_divisor
+from hls.templates.unit import Unit, expect_divisor
 from hwsim.design import Design, Folding
 from hwsim.device import Device
 from hwsim.errors import InputError, NetworkError
 from hwsim.formats import exact_format
+from hwsim.fpga.dataflow import is_identity
 from hwsim.fpga.folding import choose_design
+from hwsim.fpga.outline import fork_depths
 from hwsim.network import Layer, Network, Tensor, check_weights
 
 
@@ -51,9 +51,20 @@ def build(network: Network, weights: Mapping[str, Array], design: Design, *, ski
         raise NetworkError(f"{network.name}: got a network that computes nothing; expected at least one layer")
     source, result = draft.input, draft.take(network.outputs[0])
     assert source is not None  # every network has an input layer
-    units = deepen(network, draft.units, design.fifo_depths)
+    units = _deepened(draft)
     wires, tensors = dict(draft.wires), dict(draft.tensors)
     return Dataflow(network.name, network.hash, design, units, wires, source, result, tensors)
+
+
+def _deepened(draft: Draft) -> tuple[Unit, ...]:
+    """The units; FIFOs behind forks are deeper where that keeps the pace of the slowest one."""
+    least = fork_depths(draft.network, draft.units, draft.design.fifo_depths)
+    return tuple(
+        replace(unit, parameters={**unit.parameters, "DEPTH": max(int(unit.parameters["DEPTH"]), least[unit.name])})
+        if unit.name in least
+        else unit
+        for unit in draft.units
+    )
 
 
 def explain(network: Network, device: Device) -> dict[str, str]:

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from hls.dataflow import Draft, Lowering, Stream, arrival_order, image_of
 from hls.templates.max_pool import max_pool
-from hls.templates.mean import accumulate, divide, quotient_format
+from hls.templates.mean import accumulate, divide
 from hls.templates.sliding_window import sliding_window
 from hwsim.fixed import FixedPoint
 from hwsim.formats import smallest_format
+from hwsim.fpga.dataflow import Division
 from hwsim.network import Layer
 
 
@@ -69,7 +70,7 @@ def _mean(
         draft.finish(layer, replace(result, format=shifted))
         return
     target = draft.format(layer.output)
-    quotient = quotient_format(exact, count, target)
+    quotient = Division.of(exact, count, target).quotient
     wire = draft.behind(result, f"{layer.name}_mean", quotient)
     wires = (result.wire, wire)
     draft.units.append(divide(wire, layer.name, wires, exact, count, target, result.lanes, result.beats))

@@ -9,8 +9,8 @@ import numpy as np
 
 from hls.dataflow import Draft, Lowering, Stream, arrival_order, image_of
 from hls.templates import shape
-from hls.templates.cast import is_identity
 from hls.templates.unit import expect_divisor
+from hwsim.fpga.dataflow import is_identity
 from hwsim.network import Layer
 
 

@@ -5,29 +5,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hls.dataflow import Dataflow
-from hls.templates.streams import MIN_DEPTH
 from hls.templates.unit import Unit
 from hwsim.errors import NetworkError
-from hwsim.fpga.tokens import patterns
-from hwsim.fpga.tokens.stages import Node, Pipeline, Stage
+from hwsim.fpga import outline
+from hwsim.fpga.dataflow import MIN_DEPTH
+from hwsim.fpga.tokens.stages import Pipeline
 
 
 def pipeline(dataflow: Dataflow) -> Pipeline:
     """The stages of a dataflow, named like its units; what a module has behind its first stage is ``NAME.out``."""
-    nodes: list[Node] = []
-    same: dict[str, str] = {}  # wire → the wire that it is, where nothing stands between them
-    for unit in dataflow.units:
-        stages = unit_stages(unit)
-        inputs = tuple(same.get(wire, wire) for wire in unit.inputs)
-        if not stages:
-            same[unit.outputs[0]] = inputs[0]
-            continue
-        inner = [(f"{unit.name}.{number}",) for number in range(1, len(stages))]
-        names = [unit.name, *(f"{unit.name}.out" for _ in inner)]
-        for name, stage, ins, outs in zip(names, stages, [inputs, *inner], [*inner, unit.outputs], strict=True):
-            nodes.append(Node(name, stage, ins, outs, unit.module, unit.layer))
     source, result = dataflow.input, dataflow.output
-    return Pipeline(tuple(nodes), source.wire, same.get(result.wire, result.wire), source.beats, result.beats)
+    units = tuple(_outline(unit) for unit in dataflow.units)
+    return outline.stages(units, (source.wire, source.beats), (result.wire, result.beats))
 
 
 def with_depths(dataflow: Dataflow, depths: Mapping[str, int]) -> Dataflow:
@@ -50,20 +39,20 @@ def with_depths(dataflow: Dataflow, depths: Mapping[str, int]) -> Dataflow:
     return replace(dataflow, units=tuple(units))
 
 
-def unit_stages(unit: Unit) -> tuple[Stage, ...]:
-    """The stages of one unit."""
-    if unit.sources:  # made for its weights: hls/templates/unrolled.py
-        return patterns.pointwise({}, unit.timing)
+def _outline(unit: Unit) -> outline.Unit:
+    """Of a unit, what says when beats pass."""
     numbers = {name: value for name, value in unit.parameters.items() if isinstance(value, int)}
+    turns: tuple[int, ...] = ()
     if unit.module == "concat":
         packed = int(str(unit.parameters["BEATS"]).split("h")[1], 16)
-        return patterns.concat(numbers, unit.timing, [packed >> 16 * port & 0xFFFF for port in range(numbers["COUNT"])])
+        turns = tuple(packed >> 16 * port & 0xFFFF for port in range(numbers["COUNT"]))
     if unit.module == "sparse_matrix_vector":
-        return patterns.sparse_matrix_vector(numbers, unit.timing, _row_block_ends(unit, numbers))
-    return patterns.STAGES[unit.module](numbers, unit.timing)
+        turns = _row_block_ends(unit, numbers)
+    wires = unit.inputs, unit.outputs
+    return outline.Unit(unit.name, unit.module, unit.layer, numbers, unit.timing, *wires, turns)
 
 
-def _row_block_ends(unit: Unit, numbers: dict[str, int]) -> list[int]:
+def _row_block_ends(unit: Unit, numbers: dict[str, int]) -> tuple[int, ...]:
     """The steps of a schedule that are the last of their row block: the highest bit of each of its words."""
     (lines,) = (lines for name, lines in unit.memories.items() if name.endswith("_schedule.mem"))
     beats = numbers["MW"] // numbers["SIMD"]
@@ -71,4 +60,4 @@ def _row_block_ends(unit: Unit, numbers: dict[str, int]) -> list[int]:
     steps, bank = numbers["STEPS"], numbers["SCHEDULE_BANK"]
     # Banks stand side by side in a line.
     words = [int(lines[step % bank], 16) >> step // bank * width for step in range(steps)]
-    return [step for step, word in enumerate(words) if word >> width - 1 & 1]
+    return tuple(step for step, word in enumerate(words) if word >> width - 1 & 1)

@@ -54,6 +54,7 @@ def compare(network: Network, weights: Weights, design: Design, inputs: int, fol
     run, predicted = executor.last_run, estimate(network, f"fpga:{design.device}/folded", 1, design)
     assert run is not None
     assert run.interval == executor.manifest.interval == predicted.field("ii")
+    assert run.latency == predicted.field("cycles")
 
 
 def modest(network: Network, most: int) -> Design:

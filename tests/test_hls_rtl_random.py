@@ -23,6 +23,7 @@ from hls.rtl_sim import RtlExecutor, Stalls, simulate
 from hwsim import reference
 from hwsim.design import MEMORIES, MULTIPLIERS, Design, Folding
 from hwsim.fpga import folded
+from hwsim.fpga.counted import Counted, count
 from hwsim.fpga.folding import chain_fifo_depths, cost_of
 from hwsim.fpga.stages import pipeline
 from hwsim.network import Network, Weights
@@ -126,6 +127,10 @@ def is_exact(network: Network, weights: Weights, design: Design, folder: Path, c
     np.testing.assert_array_equal(executor.predict(images), golden)
     assert executor.last_run is not None
     assert executor.last_run.interval >= executor.manifest.interval
+    if all(unit.module != "sparse_matrix_vector" for unit in executor.dataflow.units):
+        counted = count(network, design, IMAGES)
+        assert isinstance(counted, Counted)
+        assert counted.total == executor.last_run.out_cycles[-1, -1] - executor.last_run.in_cycles[0, 0]
     if design.fifo_depths == ample(network):
         assert executor.last_run.interval == executor.manifest.interval
     dense = busy(build(network, weights, design, skip_zeros=False))

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from rtl_units import WIRES, alone, corners, meets_contract, stream
 
-from hls.templates.mean import accumulate, divide, quotient_format
+from hls.templates.mean import accumulate, divide
 from hwsim.errors import UnsupportedError
 from hwsim.fixed import FixedPoint
+from hwsim.fpga.dataflow import Division
 
 needs_simulator = pytest.mark.needs("verilator", "g++")
 
@@ -50,7 +51,7 @@ IN_DEFAULT = ("49 pixels, ties to even", "6 pixels, ties up, coarser")
 def test_quotients_of_every_sum_bits_and_cycles(name: str, tmp_path: Path, rtl_cache: Path) -> None:
     total, divisor, target = CASES[name]
     values = np.arange(total.min_int, total.max_int + 1).reshape(8, -1)
-    quotient = quotient_format(total, divisor, target)
+    quotient = Division.of(total, divisor, target).quotient
     unbounded = FixedPoint(quotient.width, target.frac, True, target.rounding)
     expected = unbounded.cast_ratio(values, divisor, total.frac)
     beats = values.shape[1] // 2

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from pointwise_units import CONTRACT, divisors, formats, one_layer
 from rtl_units import meets_contract
 
-from hls.templates.scale import parts
 from hwsim.design import Folding
 from hwsim.fixed import FixedPoint
+from hwsim.fpga.multipliers import parts
 
 pytestmark = [pytest.mark.needs("verilator", "g++")]
 Format = FixedPoint

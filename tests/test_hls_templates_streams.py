@@ -9,8 +9,9 @@ from rtl_units import WIRES, alone, behind_a_fork, corners, meets_contract, stre
 from hls.dataflow import Dataflow
 from hls.emit import write
 from hls.rtl_sim import Stalls, simulate
-from hls.templates.streams import add, conversion_steps, fifo, width_converter
+from hls.templates.streams import add, fifo, width_converter
 from hwsim.fixed import FixedPoint
+from hwsim.fpga.dataflow import conversion_steps
 
 FORMAT = FixedPoint(5, 0)
 needs_simulator = pytest.mark.needs("verilator", "g++")

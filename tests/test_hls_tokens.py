@@ -19,10 +19,10 @@ from hls.layers import build
 from hls.rtl_compile import QUICK
 from hls.rtl_sim import Stalls
 from hls.rtl_sim import simulate as run
-from hls.templates.streams import MIN_DEPTH
 from hls.tokens import pipeline, with_depths
 from hwsim import device
 from hwsim.errors import NetworkError, ToolFailed
+from hwsim.fpga.dataflow import MIN_DEPTH
 from hwsim.fpga.folding import choose_design
 from hwsim.fpga.tokens import simulate, smallest_depths, steady
 

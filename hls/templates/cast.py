@@ -11,11 +11,6 @@ OVERFLOWS = ("WRAP", "SAT")
 MAX_BITS = 63  # one bit more than every number on the way, in 64-bit parameters
 
 
-def is_identity(source: FixedPoint, target: FixedPoint) -> bool:
-    """Whether a cast without clipping changes no bit."""
-    return source.width == target.width and source.frac == target.frac and source.signed == target.signed
-
-
 def cast(
     name: str,
     layer: str,

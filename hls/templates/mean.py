@@ -44,12 +44,6 @@ def accumulate(
     return Unit(name, "accumulate", layer, parameters, timing, (wires[0],), (wires[1],))
 
 
-def quotient_format(total: FixedPoint, divisor: int, target: FixedPoint) -> FixedPoint:
-    """The signed format, with the target's binary point, of every rounded quotient."""
-    low, high, denominator = _ratio(total, divisor, target)
-    return FixedPoint(max((high // denominator + 1).bit_length(), (low // denominator).bit_length()) + 1, target.frac)
-
-
 def divide(
     name: str,
     layer: str,
@@ -62,15 +56,14 @@ def divide(
 ) -> Unit:
     """Sums divided by ``divisor`` (at least 3, no power of two), rounded to the target's binary point in its mode.
 
-    The result has :func:`quotient_format`; the target's overflow is left to a cast.
+    The result has the quotient of :class:`~hwsim.fpga.dataflow.Division`; the target's overflow is left to a cast.
 
     Raises:
         UnsupportedError: a rounding the hardware lacks, or more than 62 bits on the way.
     """
     expect_modes(layer, target, ROUNDINGS, (target.overflow,))
-    low, high, denominator = _ratio(total, divisor, target)
-    offset = -(low // denominator)
-    width = max((high + denominator * offset).bit_length(), total.width + max(0, target.frac - total.frac))
+    division = dataflow.Division.of(total, divisor, target)
+    width, denominator = division.width, division.denominator
     if max(width, denominator.bit_length()) > MAX_BITS or denominator >= 1 << 31:
         raise UnsupportedError(
             f"{layer}: its mean needs {width} bits on the way to {target}; expected at most {MAX_BITS}; bring the "
@@ -82,15 +75,8 @@ def divide(
         "LEFT": max(0, target.frac - total.frac),
         "WIDTH": width,
         "DIVISOR": denominator,
-        "OFFSET": bits64(offset),
+        "OFFSET": bits64(division.offset),
         "ROUNDING": ROUNDINGS.index(target.rounding),
-        "OUT_WIDTH": quotient_format(total, divisor, target).width,
+        "OUT_WIDTH": division.quotient.width,
     }
-    bits = width - (denominator.bit_length() - 1) + int(target.rounding != "TRN")
-    return Unit(name, "divide", layer, parameters, dataflow.divide(beats, bits), (wires[0],), (wires[1],))
-
-
-def _ratio(total: FixedPoint, divisor: int, target: FixedPoint) -> tuple[int, int, int]:
-    """The range of numerators and the denominator at the target's binary point, which may be finer or coarser."""
-    left, right = max(0, target.frac - total.frac), max(0, total.frac - target.frac)
-    return total.min_int << left, total.max_int << left, divisor << right
+    return Unit(name, "divide", layer, parameters, dataflow.divide(beats, division.bits), (wires[0],), (wires[1],))

@@ -7,9 +7,7 @@ from hls.templates.unit import Array, Unit, rom_style, words
 from hwsim.design import Folding
 from hwsim.fixed import FixedPoint
 from hwsim.fpga import dataflow
-from hwsim.fpga.multipliers import multiplier
-
-PART_BITS = 17  # of an operand, and a sign: what meets in one DSP block (hls/rtl/scale.sv)
+from hwsim.fpga.multipliers import multiplier, parts
 
 
 def scale(
@@ -62,9 +60,3 @@ def scale(
     count = parts(source) * parts(factor_format) if in_dsp else 1
     timing = dataflow.scale(beats, 1 if in_dsp else products.steps, count)
     return Unit(name, "scale", layer, parameters, timing, (wires[0],), (wires[1],), memories)
-
-
-def parts(fmt: FixedPoint) -> int:
-    """Into how many parts an operand is cut for DSP blocks."""
-    bits = fmt.width + (not fmt.signed)
-    return max(1, -(-(bits - 1) // PART_BITS))

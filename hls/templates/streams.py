@@ -1,14 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What stands between layers – FIFOs, width converters, forks – and the addition that joins branches."""
 
-import math
-
 from hls.templates.unit import Unit
 from hwsim.fixed import FixedPoint
 from hwsim.fpga import dataflow
-
-MAX_WIDENING = 4
-MIN_DEPTH = 2  # a FIFO of one word could not pass a word in every cycle
+from hwsim.fpga.dataflow import MIN_DEPTH
 
 
 def fifo(name: str, layer: str, wires: tuple[str, str], width: int, beats: int, depth: int) -> Unit:
@@ -38,18 +34,3 @@ def add(
     """The sum of several streams that all have the format ``exact``, which holds the sum too."""
     parameters: dict[str, int | str] = {"COUNT": len(sources), "LANES": lanes, "WIDTH": exact.width}
     return Unit(name, "add", layer, parameters, dataflow.add(beats, len(sources)), sources, (result,))
-
-
-def conversion_steps(lanes_in: int, lanes_out: int) -> tuple[int, ...]:
-    """The lane counts a stream goes through: directly where one divides the other.
-
-    Others meet in a common multiple, which slows neither side, unless it is over :data:`MAX_WIDENING` times as wide;
-    then in a common divisor, where a beat carries less than on either side.
-    """
-    multiple = math.lcm(lanes_in, lanes_out)
-    common = multiple if multiple <= MAX_WIDENING * max(lanes_in, lanes_out) else math.gcd(lanes_in, lanes_out)
-    steps = [lanes_in]
-    for lanes in (common, lanes_out):
-        if lanes != steps[-1]:
-            steps.append(lanes)
-    return tuple(steps)

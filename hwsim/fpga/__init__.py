@@ -6,6 +6,8 @@
     hls4ml.py     cycles and resources of hls4ml's stages           (target fpga:NAME)
     folded.py     cycles and resources of PE x SIMD stages          (target fpga:NAME/folded)
     dataflow/     exact cycles of the SystemVerilog units of hls/rtl
+    outline/      the units of hls/rtl that a network becomes, without their contents
+    counted.py    cycles of such a design, beat by beat
     tokens/       in which cycle every beat passes every FIFO between them
     units/        LUTs, DSP blocks and block RAM of single units, by their parameters
     matrix_unit.py   LUTs, FF, DSP blocks and block RAM of matrix units, as folded.py costs them

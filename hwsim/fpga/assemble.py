@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a pipeline and a design to an Estimate: time, resources with the board's shell, energy, error bars, notes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,7 +9,8 @@ from hwsim.design import Design, Folding
 from hwsim.device import Device
 from hwsim.errors import InputError
 from hwsim.estimate import RESOURCE_NAMES, Estimate, Figure, LayerEstimate, Resources
-from hwsim.fpga import pipeline as timing
+from hwsim.fpga import pipeline as first_order
+from hwsim.fpga.counted import Counted, count
 from hwsim.fpga.folded import legal_pe, legal_simd
 from hwsim.fpga.folding import Choice, choose, cost_of
 from hwsim.fpga.hls4ml import Cost, legal_reuse_factors
@@ -17,7 +18,7 @@ from hwsim.fpga.hls_report import note
 from hwsim.fpga.power import dynamic_uj
 from hwsim.fpga.resources import SHELL
 from hwsim.fpga.stages import Pipeline, Stage, pipeline
-from hwsim.fpga.system import DMA_START_CYCLES, DMA_STOP_CYCLES
+from hwsim.fpga.system import BATCH_ERROR, DMA_START_CYCLES, DMA_STOP_CYCLES, LATENCY_ERROR
 from hwsim.network import Network
 from hwsim.registry import suggest
 
@@ -60,26 +61,26 @@ def _estimate(network: Network, device: Device, batch: int, design: Design | Non
     foldings = tuple(_folding(stage, chosen, mapping) for stage in stages.stages)
     cost = cost_of(stages, np.arange(len(foldings)), foldings, mapping.name, chosen.io_type, chosen.fifo_depths)
     clock = chosen.clock_mhz
-    interval, latency = _cycles(stages, cost, chosen, device)
-    total = latency + (batch - 1) * interval
-    driver_us = device.get("overhead_us.inference", 0.0)
-    latency_us = Figure.within(total / clock, ERROR["latency"])
-    if driver_us:
-        driver = device.quantity("overhead_us.inference")
-        latency_us = Figure(latency_us.value + driver.value, latency_us.low + driver.low, latency_us.high + driver.high)
+    counted = count(network, chosen, batch) if mapping is FOLDED else ""
+    bus = _bus(stages, chosen, device)
+    if isinstance(counted, Counted):
+        times = _counted_times(counted, bus)
+    else:
+        times = _first_order_times(stages, cost, chosen.io_type, bus, batch)
+    latency_us = _with_driver(times.whole.scaled(1 / clock), device)
     resources = _resources(cost)
     energy, power, power_note = _energy(network, device, latency_us, batch)
     capacity = {name: device[name] for name in RESOURCE_NAMES}
     moved = (stages.input_bits + stages.output_bits) / 8
     return Estimate(
         target=f"fpga:{device.name}{mapping.suffix}", network_hash=network.hash, batch=batch, clock_mhz=clock,
-        latency_us=latency_us, interval_us=Figure.within(interval / clock, ERROR["interval"]),
-        cycles=Figure.within(total, ERROR["latency"]), ii=Figure.within(interval, ERROR["interval"]),
+        latency_us=latency_us, interval_us=times.spacing.scaled(1 / clock), cycles=times.pipeline, ii=times.interval,
         energy_uj=energy, power_w=power, bytes_moved=Figure.exact(moved),
         resources=resources, capacity=capacity,
         layers=_layers(stages, cost, clock, energy),
         notes=(
             *_notes(stages, chosen, choice, mapping, resources, capacity),
+            *_timing_notes(mapping, counted),
             *_reported(stages, foldings, chosen, mapping),
             power_note,
         ),
@@ -122,18 +123,72 @@ def _check_design(stages: Pipeline, design: Design, device: Device) -> None:
             raise InputError(f"design: folding of unknown layer '{name}'; {suggest(name, known)}")
 
 
-def _cycles(stages: Pipeline, cost: Cost, design: Design, device: Device) -> tuple[float, float]:
-    """Interval and latency of one inference, DMA included."""
-    times = timing.Timing(cost.busy, cost.depth)
+@dataclass(frozen=True)
+class Bus:
+    """Cycles of the pipeline's clock in which an image's input and its result pass the memory interface."""
+
+    reads: float
+    writes: float
+
+
+@dataclass(frozen=True)
+class Times:
+    """Cycles: of the pipeline for the batch and between images, and of both with the DMA and the bus around it."""
+
+    pipeline: Figure
+    interval: Figure
+    whole: Figure
+    spacing: Figure
+
+
+def _bus(stages: Pipeline, design: Design, device: Device) -> Bus:
     bytes_per_cycle = min(device["axi_bits"] / 8, device["bandwidth_gb_s.dram"] * 1e3 / design.clock_mhz)
-    reads = stages.input_bits / 8 / bytes_per_cycle
-    writes = stages.output_bits / 8 / bytes_per_cycle
-    interval = max(timing.interval(times), reads, writes)
-    if design.io_type == "io_parallel":
-        inside = reads + float((cost.busy + cost.depth).sum())
+    return Bus(stages.input_bits / 8 / bytes_per_cycle, stages.output_bits / 8 / bytes_per_cycle)
+
+
+def _counted_times(counted: Counted, bus: Bus) -> Times:
+    """Cycles of our hardware; the DMA delays an image by as much as it is slower than the pipeline at its input."""
+    late = max(0.0, bus.reads - counted.taken)
+    whole = DMA_START_CYCLES + late + counted.total + bus.writes + DMA_STOP_CYCLES
+    spacing = max(counted.interval, bus.reads, bus.writes)
+    return Times(
+        Figure.exact(counted.total, "simulated"),
+        Figure(counted.interval, counted.fastest, counted.interval, "simulated"),
+        Figure.within(whole, LATENCY_ERROR, "simulated"), Figure.within(spacing, BATCH_ERROR, "simulated"),
+    )  # fmt: skip
+
+
+def _first_order_times(stages: Pipeline, cost: Cost, io_type: str, bus: Bus, batch: int) -> Times:
+    times = first_order.Timing(cost.busy, cost.depth)
+    interval = max(first_order.interval(times), bus.reads, bus.writes)
+    if io_type == "io_parallel":
+        latency = bus.reads + float((cost.busy + cost.depth).sum())
     else:
-        inside = timing.latency(stages, times, reads)
-    return interval, DMA_START_CYCLES + inside + writes + DMA_STOP_CYCLES
+        latency = first_order.latency(stages, times, bus.reads)
+    total = latency + (batch - 1) * interval
+    whole = DMA_START_CYCLES + total + bus.writes + DMA_STOP_CYCLES
+    pipeline = Figure.within(max(total, interval), ERROR["latency"])
+    spacing = Figure.within(interval, ERROR["interval"])
+    return Times(pipeline, spacing, Figure.within(whole, ERROR["latency"]), spacing)
+
+
+def _with_driver(latency_us: Figure, device: Device) -> Figure:
+    """What the processor needs to start an inference and to see that it is done, where it was measured."""
+    if not device.get("overhead_us.inference", 0.0):
+        return latency_us
+    driver = device.quantity("overhead_us.inference")
+    return replace(
+        latency_us, value=latency_us.value + driver.value, low=latency_us.low + driver.low,
+        high=latency_us.high + driver.high,
+    )  # fmt: skip
+
+
+def _timing_notes(mapping: Mapping, counted: Counted | str) -> list[str]:
+    if mapping is HLS4ML:
+        return []
+    if isinstance(counted, str):
+        return [f"cycles: first order, {counted}"]
+    return ["cycles: those of the SystemVerilog, if no block of its weights is zero; without the DMA around it"]
 
 
 def _resources(cost: Cost) -> Resources:

@@ -16,10 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hwsim.fixed import FixedPoint
 from hwsim.fpga.resources import DSP_MIN_BITS, Array, Number
 
 WIDE_PORT, NARROW_PORT = 25, 18  # bits of the signed operands of a DSP48E1 (UG479); a DSP48E2 has 27 and 18
 OVERLAP = 2  # bits
+PART_BITS = 17  # of an operand, and a sign: what meets in one DSP block (hls/rtl/scale.sv)
 DSP_STEPS = 4  # cycles: operands, product, result, products taken apart (hls/rtl/product_dsp.sv)
 
 
@@ -55,3 +57,9 @@ def multiplier(x_bits: int, w_bits: int, where: str = "auto") -> Multiplier:
         pairs = -(-narrow // 2)  # of partial products (hls/rtl/product_lut.sv)
         return Multiplier(0, x_bits + w_bits, 1 + (pairs - 1).bit_length())
     return Multiplier(int(rows_per_dsp(x_bits, w_bits)), int(spacing(x_bits, w_bits)), DSP_STEPS)
+
+
+def parts(fmt: FixedPoint) -> int:
+    """Into how many parts an operand of hls/rtl/scale.sv is cut for DSP blocks."""
+    bits = fmt.width + (not fmt.signed)
+    return max(1, -(-(bits - 1) // PART_BITS))

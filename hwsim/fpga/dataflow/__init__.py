@@ -7,15 +7,26 @@ All functions answer for a unit whose input is always valid and whose output is 
 
 from hwsim.fpga.dataflow.matrix import matrix_vector
 from hwsim.fpga.dataflow.pointwise import argmax, lookup, scale, threshold
-from hwsim.fpga.dataflow.pool import accumulate, divide, max_pool
+from hwsim.fpga.dataflow.pool import Division, accumulate, divide, max_pool
 from hwsim.fpga.dataflow.shape import concat, pad, upsample
 from hwsim.fpga.dataflow.sparse import sparse_matrix_vector
-from hwsim.fpga.dataflow.streams import add, cast, fifo, stream_fork, width_converter
+from hwsim.fpga.dataflow.streams import (
+    MIN_DEPTH,
+    add,
+    cast,
+    conversion_steps,
+    fifo,
+    is_identity,
+    stream_fork,
+    width_converter,
+)
 from hwsim.fpga.dataflow.timing import Timing
 from hwsim.fpga.dataflow.unrolled import unrolled
 from hwsim.fpga.dataflow.window import Window, sliding_window, smallest_buffer
 
 __all__ = [
+    "MIN_DEPTH",
+    "Division",
     "Timing",
     "Window",
     "accumulate",
@@ -23,8 +34,10 @@ __all__ = [
     "argmax",
     "cast",
     "concat",
+    "conversion_steps",
     "divide",
     "fifo",
+    "is_identity",
     "lookup",
     "matrix_vector",
     "max_pool",

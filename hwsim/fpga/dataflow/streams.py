@@ -1,9 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What stands between layers, and what passes a beat in every cycle."""
 
+import math
+
+from hwsim.fixed import FixedPoint
 from hwsim.fpga.dataflow.timing import Timing
 
 CAST_STEPS = 2  # hls/rtl/cast.sv
+MAX_WIDENING = 4
+MIN_DEPTH = 2  # a FIFO of one word could not pass a word in every cycle (hls/rtl/fifo.sv)
+
+
+def is_identity(source: FixedPoint, target: FixedPoint) -> bool:
+    """Whether a cast without clipping changes no bit."""
+    return source.width == target.width and source.frac == target.frac and source.signed == target.signed
 
 
 def cast(beats: int) -> Timing:
@@ -32,3 +42,18 @@ def stream_fork(beats: int) -> Timing:
 def add(beats: int, count: int) -> Timing:
     """The sums of ``count`` streams of ``beats`` beats."""
     return Timing(beats, beats, beats - 1 + (count - 1).bit_length(), beats)
+
+
+def conversion_steps(lanes_in: int, lanes_out: int) -> tuple[int, ...]:
+    """The lane counts a stream goes through: directly where one divides the other.
+
+    Others meet in a common multiple, which slows neither side, unless it is over :data:`MAX_WIDENING` times as wide;
+    then in a common divisor, where a beat carries less than on either side.
+    """
+    multiple = math.lcm(lanes_in, lanes_out)
+    common = multiple if multiple <= MAX_WIDENING * max(lanes_in, lanes_out) else math.gcd(lanes_in, lanes_out)
+    steps = [lanes_in]
+    for lanes in (common, lanes_out):
+        if lanes != steps[-1]:
+            steps.append(lanes)
+    return tuple(steps)

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hwsim.errors import NetworkError
+from hwsim.fpga.dataflow import MIN_DEPTH
 from hwsim.fpga.tokens.stages import Node, Pipe, Pipeline, Queue, Schedule, Window
 from hwsim.fpga.tokens.steady import keeps_pace, steady
-
-SMALLEST = 2  # a FIFO of one word could not pass a word in every cycle (hls/rtl/fifo.sv)
 
 
 def with_depths(pipeline: Pipeline, depths: Mapping[str, int]) -> Pipeline:
@@ -71,7 +70,7 @@ def smallest_depths(pipeline: Pipeline, interval: int | None = None) -> dict[str
         )
     given = {node.name: node.stage.depth for node in pipeline.queues if isinstance(node.stage, Queue)}
     held = flow.occupancy()
-    depths = {name: min(depth, max(SMALLEST, held[name] + 1)) for name, depth in given.items()}
+    depths = {name: min(depth, max(MIN_DEPTH, held[name] + 1)) for name, depth in given.items()}
     if not _suffices(pipeline, depths, pace):
         depths = given
     for name in sorted(depths, key=lambda one: -depths[one]):
@@ -86,7 +85,7 @@ def _suffices(pipeline: Pipeline, depths: Mapping[str, int], pace: int) -> bool:
 
 def _least(pipeline: Pipeline, depths: Mapping[str, int], name: str, pace: int) -> int:
     """The smallest depth of one FIFO that suffices; deeper FIFOs are never worse but by gaps that stay."""
-    low, high = min(SMALLEST, depths[name]), depths[name]
+    low, high = min(MIN_DEPTH, depths[name]), depths[name]
     while low < high:
         middle = (low + high) // 2
         if _suffices(pipeline, {**depths, name: middle}, pace):

@@ -9,41 +9,33 @@ slowest unit. Nothing in a branch waits for more than its own image, so a whole 
 """
 
 import math
-from collections.abc import Collection, Iterable
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 
-from hls.templates.unit import Unit
+from hwsim.fpga.outline.unit import Placed
 from hwsim.network import Layer, Network
 
 _STEPS = 8  # cycles through the registers of any one unit, at most
 
 
-def deepen(network: Network, units: Iterable[Unit], given: Collection[str]) -> tuple[Unit, ...]:
-    """The same units; FIFOs behind forks are deeper where that keeps the pace of the slowest unit.
+def fork_depths(network: Network, units: Sequence[Placed], given: Collection[str]) -> dict[str, int]:
+    """By name of a FIFO behind a fork, the beats that it must hold to keep the pace of the slowest unit.
 
     Args:
         units: in topological order.
         given: tensors whose FIFOs keep their depth.
     """
-    units = tuple(units)
     interval = max((unit.timing.interval for unit in units), default=1)
     layers = {layer.name: layer for layer in network.layers}
     fixed = {name for name, layer in layers.items() if layer.output in given}
     waits = _waits(network, units, interval)
-    return tuple(
-        _deeper(unit, waits[unit.inputs[0]] / interval)
-        if unit.module == "fifo" and unit.inputs[0] in waits and unit.layer not in fixed
-        else unit
+    return {
+        unit.name: math.ceil(waits[unit.inputs[0]] / interval * unit.timing.beats_in) + 2
         for unit in units
-    )
+        if unit.module == "fifo" and unit.inputs[0] in waits and unit.layer not in fixed
+    }
 
 
-def _deeper(fifo: Unit, images: float) -> Unit:
-    depth = math.ceil(images * fifo.timing.beats_in) + 2
-    return replace(fifo, parameters={**fifo.parameters, "DEPTH": max(int(fifo.parameters["DEPTH"]), depth)})
-
-
-def _waits(network: Network, units: Iterable[Unit], interval: int) -> dict[str, float]:
+def _waits(network: Network, units: Sequence[Placed], interval: int) -> dict[str, float]:
     """By a fork's output wire, the cycles for which what passes there waits at the most where branches meet."""
     layers = {layer.name: layer for layer in network.layers}
     late: dict[str, float] = {}  # wire → cycles behind the network's input
