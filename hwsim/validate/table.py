@@ -23,7 +23,8 @@ class Table:
         name: what the table is called in messages and in the names of its slices.
         required: the columns it must have; more are allowed.
         truth: what the table says, by metric of METRICS, each (rows,); NaN where it says nothing.
-        predict: what a model says of the rows' configurations, by metric. It must not read a column of `truth`.
+        predict: what a model says of the rows' configurations, by metric. It must not read a column of `truth`,
+            unless the model is fitted to the table: then each row's prediction comes from rows of other networks.
         slices: the slice each row belongs to, (rows,), as "data set/slice".
         label: what a row is called among the worst ones, (rows,).
         report: lines about rows together, such as what the layers of a network amount to.
