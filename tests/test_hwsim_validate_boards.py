@@ -11,7 +11,7 @@ from hwsim import device
 from hwsim.fpga.system import clock_mhz, fitted_start, transfers
 from hwsim.validate import board_finn, board_hls4ml, read_rows, scores
 from hwsim.validate.__main__ import main
-from hwsim.validate.board_fpgaconvnet import design, layers_of_partition, layers_of_rows
+from hwsim.validate.board_fpgaconvnet import design, layer_of_row, layers_of_partition
 from hwsim.validate.boards import BOARDS, board_of, placed
 
 HEAD = (
@@ -134,7 +134,9 @@ def test_layers_of_a_partition_file_are_those_of_a_table():
     row = {"name": "Conv_1", "type": "CONVOLUTION", "k": "3x3", "rows_in": "8", "cols_in": "8", "ch_in": "4",
            "rows_out": "4", "cols_out": "4", "ch_out": "8", "stride": "2", "groups": "1", "coarse_in": "1",
            "coarse_out": "2", "coarse_group": "", "fine": "3"}  # fmt: skip
-    assert layers_of_rows([row]) == layers[:1]
+    assert layer_of_row(row) == layers[0]
+    assert all(layer_of_row(row | {"fine": cell}) is None for cell in ("0", "-1", "inf", "nan", "2.5", "many"))
+    assert layer_of_row(row | {"k": "3x"}) is None
     assert design(layers).interval() == 16 * 48
     assert [layer.dsp for layer in layers] == [2 * 3, 0]
     assert design([]) is None

@@ -20,7 +20,7 @@ dataset,design,topology,layer_type,n_in,n_out,seq_len,weight_bits,precision_note
 clk_target_ns,lat_max_cycles,ii_max_cycles,lut,ff,dsp,bram18
 made,a,,dense,48,16,,8,lecun_uniform,96,resource,,5,98,96,9000,700,8,4
 made,b,,dense,48,16,,8,lecun_uniform,1,resource,,5,1,2,20000,3000,90,0
-made,c,,dense,48,16,,8,lecun_uniform,1024,latency,,5,99,100,20000,3000,1,0
+made,c,,dense,48,16,,8,lecun_uniform,768,latency,,5,99,100,20000,3000,1,0
 made,d,,dense,48,16,,8,trained,96,resource,,5,98,96,9000,700,8,4
 made,e,,conv1d,48,16,,8,,1.0,not stated,,5,9,,9000,700,8,4
 made,x/LUT_reuse2,"dense(40->20,rf2) -> dense(20->4,rf2)",network,,,,,"input_t=ap_fixed<8,2>; weight2_t=ap_fixed<8,1>; \

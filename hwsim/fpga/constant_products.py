@@ -8,6 +8,7 @@ are unsigned to HLS, while -11 and -13 take 5 bits. (Counts of multipliers in th
 github:Dendendelen/wa-hls4ml-search, latency strategy: within 2 % of these from 10 weight bits on.)
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,6 +19,8 @@ from hwsim.fpga.resources import Array
 
 MULTIPLIER_DIGITS = 3  # signed digits from which a product is a multiplier
 SMALL = 15  # positive constants up to here fit 4 bits
+FINEST_BITS = 16.0  # weights with more are counted as if they had these: hardly two of an input are equal any more
+AT_ONCE = 2**22  # numbers in the arrays below
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,15 +49,16 @@ def uniform(n_in: Array, n_out: Array, limit: Array) -> Products:
 
     Args:
         n_in, n_out: shapes of the layers, (layers,).
-        limit: largest absolute weight, (layers,); the arrays inside grow with the largest of all.
+        limit: largest absolute weight, (layers,).
     """
-    points, layer = np.unique(np.stack([n_in, n_out, limit], axis=1), axis=0, return_inverse=True)
-    values = np.arange(1, int(np.max(limit, initial=0.0)) + 2, dtype=np.float64)
-    digits = signed_digits(len(values) + 1)[1:]
-    inputs, outputs, ends = (column[:, None] for column in points.T)
-    share = np.clip(np.minimum(values + 0.5, ends) - (values - 0.5), 0.0, 1.0) / np.maximum(2 * ends, 1e-9)
-    nonzero, shift_adds, multipliers, small = _count(inputs, outputs, values, digits, share)[layer.ravel()].T
-    return Products(nonzero, shift_adds, multipliers, small)
+    ends = np.minimum(limit, 2 ** (FINEST_BITS - 1))
+    values = np.arange(1, int(np.max(ends, initial=0.0)) + 2, dtype=np.float64)
+
+    def share(points: Array) -> Array:
+        end = points[:, 2:]
+        return np.clip(np.minimum(values + 0.5, end) - (values - 0.5), 0.0, 1.0) / np.maximum(2 * end, 1e-9)
+
+    return _counted(np.stack([n_in, n_out, ends], axis=1), values, share)
 
 
 def trained(n_in: Array, n_out: Array, nonzero: Array, deviation: Array, weight_bits: Array) -> Products:
@@ -66,12 +70,28 @@ def trained(n_in: Array, n_out: Array, nonzero: Array, deviation: Array, weight_
         deviation: standard deviation of the weights, (layers,).
         weight_bits: width of the weights, sign included, (layers,).
     """
-    values = np.arange(1, int(2 ** (np.max(weight_bits, initial=1.0) - 1)) + 1, dtype=np.float64)
+    bits = np.minimum(weight_bits, FINEST_BITS)
+    values = np.arange(1, int(2 ** (np.max(bits, initial=1.0) - 1)) + 1, dtype=np.float64)
+
+    def share(points: Array) -> Array:
+        inputs, outputs, kept, sigma, width = (column[:, None] for column in points.T)
+        found = _normal((values + 0.5) / sigma) - _normal((values - 0.5) / sigma)
+        found = np.where(values < 2 ** (width - 1), found, 0.0)
+        return np.asarray(found * kept / (2 * inputs * outputs * np.maximum(found.sum(axis=1, keepdims=True), 1e-9)))
+
+    spread = deviation / 2 ** (weight_bits - bits)
+    return _counted(np.stack([n_in, n_out, nonzero, spread, bits], axis=1), values, share)
+
+
+def _counted(layers: Array, values: Array, share: Callable[[Array], Array]) -> Products:
+    """The counts of all layers; equal rows of `layers` – inputs, outputs, … – once, and not too many at a time."""
+    points, layer = np.unique(layers, axis=0, return_inverse=True)
     digits = signed_digits(len(values) + 1)[1:]
-    inputs, outputs, kept, sigma, bits = (x[:, None] for x in (n_in, n_out, nonzero, deviation, weight_bits))
-    share = np.where(values < 2 ** (bits - 1), _normal((values + 0.5) / sigma) - _normal((values - 0.5) / sigma), 0.0)
-    share *= kept / (2 * inputs * outputs * np.maximum(share.sum(axis=1, keepdims=True), 1e-9))
-    return Products(*_count(inputs, outputs, values, digits, share).T)
+    many = max(1, AT_ONCE // len(values))
+    parts = [points[start : start + many] for start in range(0, len(points), many)]
+    counts = [_count(part[:, :1], part[:, 1:2], values, digits, share(part)) for part in parts]
+    found = np.concatenate(counts)[layer.ravel()] if counts else np.zeros((0, 4))
+    return Products(*found.T)
 
 
 def _normal(x: Array) -> Array:

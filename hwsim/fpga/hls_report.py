@@ -29,7 +29,7 @@ def note(stages: Sequence[Stage], foldings: Sequence[Folding], io_type: str) -> 
     numbers = [(stage.mw, stage.mh, stage.weight_bits, folding.reuse_factor) for stage, folding in chosen]
     n_in, n_out, bits, reuse = np.array(numbers, dtype=np.float64).T
     resource = np.array([folding.strategy == "resource" for _, folding in chosen])
-    layers = DenseLayers(n_in, n_out, bits, untrained_limit(n_in, np.minimum(bits, 16.0)), reuse, resource)
+    layers = DenseLayers(n_in, n_out, bits, untrained_limit(n_in, bits), reuse, resource)
     found = cost(layers)
     sums = [(name.upper(), *(float(part.sum()) for part in (found[name].value, found[name].low, found[name].high)))
             for name in SHOWN]  # fmt: skip

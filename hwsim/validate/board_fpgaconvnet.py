@@ -8,7 +8,7 @@ that asks for DSP blocks is one; a batch normalisation, here the rescaling of 24
 addition three rescalings (the five designs of github:mlcommons/tiny_results_v1.1 then are within one block).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ LAYER_DEPTH = 2.0
 SCALE_DSP = 2  # blocks of a product of 24 bits by a scale of up to 35 (25 x 18 each, UG479)
 FIELDS = ("rows_in", "cols_in", "ch_in", "rows_out", "cols_out", "ch_out", "stride", "groups", "coarse_in",
           "coarse_out", "coarse_group", "fine")  # fmt: skip
+LARGEST = 4096  # side of an image, channels, folding
 
 
 @dataclass(frozen=True)
@@ -89,15 +90,24 @@ def layers_of_partition(config: Any) -> list[ConvNetLayer]:
     return found
 
 
-def layers_of_rows(rows: Iterable[Mapping[str, str]]) -> list[ConvNetLayer]:
-    """The layers of a table with fpgaConvNet's names, one row each; empty cells are 1."""
-    found = []
-    for row in rows:
-        values = {name: int(float(row[name])) if row[name] not in ("", "None") else 1 for name in FIELDS}
-        sides = row["k"].split("x") if "x" in row["k"] else ["1", "1"]
-        found.append(ConvNetLayer(row["name"], row["type"], **values, kernel=(int(sides[0]), int(sides[1])),
-                                  use_dsp=row.get("use_dsp") != "False"))  # fmt: skip
-    return found
+def layer_of_row(row: Mapping[str, str]) -> ConvNetLayer | None:
+    """The layer of a row of a table with fpgaConvNet's names; empty cells are 1. None where a cell is no size."""
+    sides = row["k"].split("x") if "x" in row["k"] else ["1", "1"]
+    values = {name: _size(row[name]) if row[name] not in ("", "None") else 1 for name in FIELDS}
+    kernel = [_size(side) for side in sides]
+    whole = {name: value for name, value in values.items() if value is not None}
+    if len(whole) < len(FIELDS) or len(kernel) != 2 or kernel[0] is None or kernel[1] is None:
+        return None
+    return ConvNetLayer(row["name"], row["type"], **whole, kernel=(kernel[0], kernel[1]),
+                        use_dsp=row.get("use_dsp") != "False")  # fmt: skip
+
+
+def _size(cell: str) -> int | None:
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return int(value) if 1 <= value <= LARGEST and value.is_integer() else None
 
 
 def design(layers: Sequence[ConvNetLayer]) -> BoardDesign | None:

@@ -49,11 +49,17 @@ def placed(rows: Rows) -> Iterator[Placed | None]:
     """The design of every row; None where the design or the board is not known."""
     for index in range(len(rows)):
         row = {name: str(column[index]) for name, column in rows.texts.items()}
-        board, asked = board_of(row["board"]), re.sub(r"[^0-9.]", "", row["clock_mhz"])
-        found = design_of(row, rows.folder) if board is not None and asked else None
+        board, asked = board_of(row["board"]), megahertz(row["clock_mhz"])
+        found = design_of(row, rows.folder) if board is not None and asked > 0 else None
         yield None if found is None or board is None else Placed(
-            found, board, clock_mhz(board, found.transfers.wrapper, float(asked))
+            found, board, clock_mhz(board, found.transfers.wrapper, asked)
         )  # fmt: skip
+
+
+def megahertz(cell: str) -> float:
+    """A clock such as "187", "200MHz" or "142.8 MHz"; NaN where it is none."""
+    found = re.fullmatch(r"(\d+(?:\.\d*)?)\s*(?:mhz)?", cell.strip().lower())
+    return float(found.group(1)) if found else float("nan")
 
 
 def board_of(text: str) -> Device | None:
@@ -67,9 +73,12 @@ def board_of(text: str) -> Device | None:
 def design_of(row: Row, folder: Path) -> BoardDesign | None:
     """The design a row describes, None where no reader knows it or a file is not what its name says."""
     try:
-        return _design_of(row, folder, configurations(folder, row["config_file"]))
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        found = _design_of(row, folder, configurations(folder, row["config_file"]))
+        if found is not None:
+            found.cycles()  # raises where the layers do not fit together
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError):
         return None
+    return found
 
 
 def _design_of(row: Row, folder: Path, configs: list[Any]) -> BoardDesign | None:
@@ -84,21 +93,25 @@ def _design_of(row: Row, folder: Path, configs: list[Any]) -> BoardDesign | None
 
 
 def _layers_beside(row: Row, folder: Path) -> list[board_fpgaconvnet.ConvNetLayer]:
+    """The layers of the row's design in the table beside it; none where one of them cannot be read."""
     path = folder / LAYER_TABLE
     if not path.is_file():
         return []
     words = row["network"].lower().split()
     with path.open(newline="", encoding="utf-8") as file:
         chosen = [each for each in csv.DictReader(file) if each["board"] == row["board"] and each["benchmark"] in words]
-    return board_fpgaconvnet.layers_of_rows(chosen)
+    layers = [board_fpgaconvnet.layer_of_row(each) for each in chosen]
+    known = [layer for layer in layers if layer is not None]
+    return known if len(known) == len(layers) else []
 
 
 def _truth(rows: Rows) -> Mapping[str, Numbers]:
-    clock = np.array([float(re.sub(r"[^0-9.]", "", cell) or "nan") for cell in rows.text("clock_mhz").tolist()])
+    clock = np.array([megahertz(cell) for cell in rows.text("clock_mhz").tolist()])
     single, batch = rows.number("measured_latency_ms"), rows.number("measured_us_per_image_batch10000")
     # A throughput beside a latency is its inverse, for images that are sent one at a time.
     alone = np.isnan(single) & np.isnan(batch)
-    rate = np.where(alone, 1e6 / rows.number("measured_throughput"), batch)
+    throughput = rows.number("measured_throughput")
+    rate = np.where(alone, 1e6 / np.where(throughput > 0, throughput, np.nan), batch)
     return {"latency": single * 1e3, "energy": rows.number("energy_uJ"), "ii": rate * clock, "dsp": rows.number("dsp")}
 
 

@@ -14,19 +14,20 @@ from hwsim.validate.table import Prediction, Table, truth_columns
 
 
 def units_of(rows: Rows) -> finn_mvu.Units:
-    """The units of a table's rows; outputs per side are inputs - kernel + 1."""
-    kernel, inputs = rows.number("K"), rows.number("IFMC")
+    """The units of a table's rows, NaN where a cell is no size; outputs per side are inputs - kernel + 1."""
+    kernel, inputs = rows.size("K"), rows.size("IFMC")
+    side = rows.size("IFMD") - kernel + 1
     return finn_mvu.Units(
-        mw=kernel**2 * inputs, mh=rows.number("OFMC"), pe=rows.number("PE"), simd=rows.number("SIMD"),
-        weight_bits=rows.number("weight_bits"), input_bits=rows.number("input_bits"),
-        pixels=(rows.number("IFMD") - kernel + 1) ** 2,
+        mw=kernel**2 * inputs, mh=rows.size("OFMC"), pe=rows.size("PE"), simd=rows.size("SIMD"),
+        weight_bits=rows.size("weight_bits"), input_bits=rows.size("input_bits"),
+        pixels=np.where(side >= 1, side, np.nan) ** 2,
     )  # fmt: skip
 
 
 def _predict(rows: Rows) -> Mapping[str, Prediction]:
     units, impl = units_of(rows), rows.text("impl")
-    sized = np.all([np.isfinite(size) & (size > 0) for size in (
-        units.mw, units.mh, units.pe, units.simd, units.weight_bits, units.input_bits)], axis=0)  # fmt: skip
+    sizes = (units.mw, units.mh, units.pe, units.simd, units.weight_bits, units.input_bits)
+    sized = np.isfinite(np.sum(sizes, axis=0))
     found = {metric: np.full((3, len(rows)), np.nan) for metric in ("lut", "ff", "cycles", "ii")}
     for kind in finn_mvu.IMPLEMENTATIONS:
         chosen = (impl == kind) & sized

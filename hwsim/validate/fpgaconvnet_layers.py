@@ -9,21 +9,22 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from hwsim.validate.board_fpgaconvnet import FIELDS, ConvNetLayer, design, layers_of_rows
+from hwsim.errors import InputError
+from hwsim.validate.board_fpgaconvnet import FIELDS, ConvNetLayer, design, layer_of_row
 from hwsim.validate.rows import Rows, Texts
 from hwsim.validate.table import Prediction, Table
 
 
-def _layers(rows: Rows) -> list[ConvNetLayer]:
+def _layers(rows: Rows) -> list[ConvNetLayer | None]:
     names = list(rows.texts)
     cells = zip(*(rows.text(name).tolist() for name in names), strict=True)
-    return layers_of_rows(dict(zip(names, row, strict=True)) for row in cells)
+    return [layer_of_row(dict(zip(names, row, strict=True))) for row in cells]
 
 
 def _predict(rows: Rows) -> Mapping[str, Prediction]:
     layers = _layers(rows)
-    dsp = np.array([layer.dsp for layer in layers], dtype=np.float64)
-    cycles = np.array([layer.busy for layer in layers], dtype=np.float64)
+    dsp = np.array([np.nan if layer is None else layer.dsp for layer in layers], dtype=np.float64)
+    cycles = np.array([np.nan if layer is None else layer.busy for layer in layers], dtype=np.float64)
     return {"cycles": Prediction(cycles, cycles, cycles), "ii": Prediction(cycles, cycles, cycles),
             "dsp": Prediction(dsp, dsp - 1, dsp + 1)}  # fmt: skip
 
@@ -35,12 +36,23 @@ def _designs(rows: Rows) -> Texts:
 def _report(rows: Rows) -> Iterator[str]:
     names = _designs(rows)
     for name in sorted(set(names.tolist())):
-        layers = _layers(rows.where(names == name))
-        found = design(layers)
+        own = rows.where(names == name)
+        layers = _layers(own)
+        known = [layer for layer in layers if layer is not None]
+        unknown = own.text("name")[[layer is None for layer in layers]]
+        if len(unknown):
+            yield f"{name}: not predicted, sizes of {', '.join(unknown.tolist())} are not whole numbers from 1 on"
+            continue
+        try:
+            found = design(known)
+            latency = found.cycles() if found is not None else 0.0
+        except InputError as error:
+            yield f"{name}: not predicted, {error}"
+            continue
         if found is not None:
-            slowest = max(layers, key=lambda layer: layer.busy)
-            yield (f"{name}: {len(layers)} layers, interval {found.interval():.0f} cycles ({slowest.name}), "
-                   f"latency {found.cycles():.0f} cycles, {found.dsp:.0f} DSP")  # fmt: skip
+            slowest = max(known, key=lambda layer: layer.busy)
+            yield (f"{name}: {len(known)} layers, interval {found.interval():.0f} cycles ({slowest.name}), "
+                   f"latency {latency:.0f} cycles, {found.dsp:.0f} DSP")  # fmt: skip
 
 
 FPGACONVNET_LAYERS = Table(

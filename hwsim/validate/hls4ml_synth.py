@@ -11,6 +11,7 @@ import numpy as np
 
 from hwsim.columns import Prediction
 from hwsim.fpga import hls4ml_dense, hls4ml_mlp
+from hwsim.fpga.hls4ml import nearest_legal_reuse
 from hwsim.fpga.hls4ml_constants import MLP_PRUNING
 from hwsim.fpga.hls4ml_dense import DenseLayers, untrained_limit
 from hwsim.fpga.hls4ml_mlp import Mlps
@@ -22,7 +23,7 @@ from hwsim.validate.text import outside
 
 STRATEGIES = ("latency", "resource")
 UNTRAINED = "lecun_uniform"  # the initial weights of Keras, as the precision column tells
-WRITTEN = np.array([512.0, 1023.0])  # reuse factors of wa-hls4ml above 1
+WRITTEN = (512.0, 1023.0)  # reuse factors of wa-hls4ml above 1
 TRUTH = {"lut": "lut", "ff": "ff", "dsp": "dsp", "bram18": "bram18", "cycles": "lat_max_cycles", "ii": "ii_max_cycles"}
 
 
@@ -30,16 +31,21 @@ def dense_layers(rows: Rows) -> tuple[Mask, DenseLayers]:
     """The rows that are single dense layers of untrained weights, as a mask (rows,), and their configurations.
 
     The reuse factors of wa-hls4ml are listed as hls4ml corrects them for the resource strategy. The latency strategy
-    keeps what was written, 512 or 1,023: its 4 and 3 multipliers for 2,048 products show it.
+    keeps what was written, 512 or 1,023, wherever these are corrected to what is listed: its 4 and 3 multipliers for
+    2,048 products show it.
     """
     known = (rows.text("layer_type") == "dense") & np.isin(rows.text("strategy"), STRATEGIES)
     known &= np.char.find(rows.text("precision_note"), UNTRAINED) >= 0
-    known &= np.logical_and.reduce([rows.text(name) != "" for name in ("n_in", "n_out", "weight_bits", "reuse_factor")])
+    for name in ("n_in", "n_out", "weight_bits", "reuse_factor"):
+        # Of other rows, the reuse factor may be a list.
+        known[known] &= np.isfinite(rows.where(known).size(name))
     dense = rows.where(known)
-    n_in, bits = dense.number("n_in"), dense.number("weight_bits")
+    n_in, n_out, bits = (dense.number(name) for name in ("n_in", "n_out", "weight_bits"))
     reuse, resource = dense.number("reuse_factor"), dense.text("strategy") == "resource"
-    written = np.where(resource | (reuse == 1), reuse, np.where(reuse < WRITTEN.mean(), *WRITTEN))
-    return known, DenseLayers(n_in, dense.number("n_out"), bits, untrained_limit(n_in, bits), written, resource)
+    for asked in WRITTEN:
+        corrected = nearest_legal_reuse(n_in, n_out, np.full(len(n_in), asked))
+        reuse = np.where(~resource & (reuse == corrected), asked, reuse)
+    return known, DenseLayers(n_in, n_out, bits, untrained_limit(n_in, bits), reuse, resource)
 
 
 def slices(rows: Rows) -> Texts:

@@ -4,6 +4,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -39,10 +40,11 @@ class MlpRows:
         counted = [re.findall(r"\d+", text) for text in self.nonzero.tolist()] if self.nonzero is not None else layers
         known = np.array([
             len(found) > 0 and len(found) == len(typed) == len(count) and len(read) > 0
+            and "0" not in {*read, *chain(*found), *(width for width, _ in typed)}
             for found, typed, count, read in zip(layers, types, counted, inputs, strict=True)
         ])  # fmt: skip
         known &= (self.strategy == "latency") & (self.io_type == "io_parallel")
-        known &= ~np.char.endswith(self.name, MISFILED)
+        known &= ~np.char.endswith(self.name, MISFILED) & (self.clock_ns > 0) & (self.clock_ns < np.inf)
         chosen = np.flatnonzero(known).tolist()
         design = np.repeat(np.arange(len(chosen)), [len(layers[row]) for row in chosen])
         n_in, n_out, reuse = _columns([layers[row] for row in chosen], 3)
@@ -51,6 +53,7 @@ class MlpRows:
             nonzero = assumed_nonzero(n_in, n_out)
         else:
             (nonzero,) = _columns([[(count,) for count in counted[row]] for row in chosen], 1)
+            nonzero = np.clip(nonzero, 1.0, n_in * n_out)
         input_bits = np.array([float(inputs[row][0]) for row in chosen], dtype=np.float64)
         return known, Mlps(
             design, n_in, n_out, nonzero, width, width - whole_bits, input_bits[design], reuse, self.clock_ns[known],

@@ -38,6 +38,17 @@ class Rows:
         """
         return np.array([_number(cell, row, column) for row, cell in enumerate(self.texts[column])], dtype=np.float64)
 
+    def size(self, column: str, largest: float = 2.0**20) -> Numbers:
+        """The column as whole numbers from 1 to `largest`; NaN where it is anything else, such as 0 or infinite.
+
+        Raises:
+            InputError: a cell is neither empty nor a number.
+        """
+        found = self.number(column)
+        with np.errstate(invalid="ignore"):  # infinity has no rest
+            whole = (found >= 1) & (found <= largest) & (np.mod(found, 1) == 0)
+        return np.where(whole, found, np.nan)
+
     def where(self, mask: Mask) -> "Rows":
         """The rows of a mask of shape (rows,)."""
         return Rows({name: column[mask] for name, column in self.texts.items()}, self.folder)

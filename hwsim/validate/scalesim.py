@@ -15,8 +15,8 @@ SIZES = ("M", "N", "K", "array_rows", "array_cols")
 def _predict(rows: Rows) -> Mapping[str, Prediction]:
     dataflow = rows.text("dataflow")
     found = np.full(len(rows), np.nan)
-    sizes = np.stack([rows.number(name) for name in SIZES])
-    whole = np.all(np.isfinite(sizes) & (sizes >= 1), axis=0)
+    sizes = np.stack([rows.size(name) for name in SIZES])
+    whole = np.isfinite(sizes).all(axis=0)
     for name in DATAFLOWS:
         chosen = whole & (dataflow == name)
         m, n, k, height, width = sizes[:, chosen]

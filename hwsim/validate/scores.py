@@ -71,7 +71,6 @@ def score_of(metric: str, truth: Numbers, predicted: Prediction, labels: npt.NDA
         p, y = np.rint(p), np.rint(y)
     error = np.abs(p - y)
     symmetric = smape_of(p, y)
-    spread = float(((y - y.mean()) ** 2).sum())
     nonzero = y != 0
     worst = [index for index in np.argsort(-symmetric, kind="stable")[:WORST] if error[index] > 0]
     # A bar of whole numbers is as wide as the whole numbers it touches.
@@ -80,10 +79,16 @@ def score_of(metric: str, truth: Numbers, predicted: Prediction, labels: npt.NDA
     return Score(
         n=int(given.sum()), unpredicted=int((known & ~given).sum()),
         mape=100 * float((error[nonzero] / np.abs(y[nonzero])).mean()) if nonzero.any() else None,
-        smape=float(symmetric.mean()), r2=1 - float((error**2).sum()) / spread if spread > 0 else None,
+        smape=float(symmetric.mean()), r2=_r2(p, y),
         within_error_bar=float(inside.mean()), exact=float((error == 0).mean()),
         worst=tuple((str(labels[given][index]), float(p[index]), float(y[index])) for index in worst),
     )  # fmt: skip
+
+
+def _r2(p: Numbers, y: Numbers) -> float | None:
+    with np.errstate(over="ignore"):
+        spread, missed = float(((y - y.mean()) ** 2).sum()), float(((p - y) ** 2).sum())
+    return 1 - missed / spread if 0 < spread < np.inf and missed < np.inf else None
 
 
 def smape_of(predicted: Numbers, truth: Numbers) -> Numbers:

@@ -18,7 +18,8 @@ def streamed_layers(rows: Rows) -> Iterator[tuple[Mask, StreamedLayers]]:
     known = np.char.startswith(rows.text("strategy"), NOT_STATED)
     known &= ~np.isin(rows.text("reuse_factor"), ("", "1", "1.0"))
     for kind in KINDS:
-        stated = [rows.text(name) != "" for name in ("n_in", "n_out", "weight_bits", *NEEDED[kind])]
+        stated = [np.isfinite(rows.size(name)) for name in
+                  ("n_in", "n_out", "weight_bits", *NEEDED[kind])]  # fmt: skip
         chosen = known & (rows.text("layer_type") == kind) & np.logical_and.reduce(stated)
         part = rows.where(chosen)
         yield chosen, StreamedLayers(
