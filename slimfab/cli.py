@@ -128,12 +128,20 @@ def compare(
     input_shape: InputOption = None,
     batch: Annotated[int, typer.Option(help="inputs per inference")] = 1,
     width: Annotated[int | None, typer.Option(help="cost it with so many bits per value, 2 to 16")] = None,
+    options: Annotated[str, typer.Option("--set", help="options of the builder, e.g. width=0.5")] = "",
+    card: Annotated[bool, typer.Option("--card", help="also show the metric card of every target")] = False,
     layers: Annotated[bool, typer.Option("--layers", help="also show every layer")] = False,
     notes: Annotated[bool, typer.Option("--notes", help="also say where each figure comes from")] = False,
+    accuracy: Annotated[float | None, typer.Option(help="share of right answers, for the card")] = None,
+    dataset: Annotated[str | None, typer.Option(help="what the accuracy was measured on")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the estimates to this file")] = None,
+    html_file: Annotated[Path | None, typer.Option("--html", help="write a page with plots to this file")] = None,
 ) -> None:
-    """Estimate latency, energy and occupation of a network on CPUs, GPUs and FPGAs, with error bars."""
-    from hwsim.targets import estimate, parse
+    """Estimate latency, energy and occupation of a network on CPUs, GPUs, NPUs and FPGAs, and say which is best."""
+    from hwsim.targets import parse
+    from slimfab.compare import compare as compare_targets
+    from slimfab.compare import parse_options
+    from slimfab.comparison_tables import card_tables, layer_tables
     from slimfab.models import load_model
 
     names = [target.strip() for target in targets.split(",") if target.strip()]
@@ -143,23 +151,34 @@ def compare(
         raise FormatError(f"--width: got {width}; expected 2 to 16 bits")
     for name in names:
         parse(name)  # before the network is built
-    loaded = load_model(model, parse_shape(input_shape))
+    loaded = load_model(model, parse_shape(input_shape), parse_options(options))
     network = loaded.network if width is None else loaded.network.with_bits(width)
-    estimates = [estimate(network, name, batch=batch) for name in names]
+    found = compare_targets(network, names, batch, accuracy, dataset)
     macs, parameters = console.count_text(network.macs()), console.count_text(network.parameters())
     title = f"{loaded.name}: {macs} MACs, {parameters} parameters, batch {batch}"
-    console.out.print(console.estimates_table(title, estimates))
-    for one in estimates:
+    console.out.print(console.estimates_table(title, found.estimates))
+    for verdict in found.verdicts if len(names) > 1 else ():
+        console.say(verdict.text())
+    for table in card_tables(found.cards) if card else ():
+        console.out.print(table)
+    if layers and len(names) > 1:
+        for table in layer_tables(found.estimates):
+            console.out.print(table)
+    for one in found.estimates:
         if one.resources is not None:
             console.say(f"{one.target} occupies  {console.occupation(one)}")
-        if layers:
+        if layers and len(names) == 1:
             console.out.print(console.layers_table(one))
         for note in one.notes if notes else ():
             console.say(f"{one.target}: {note}", style="dim")
     if not notes:
         console.say("--notes says where each figure and its error bar come from", style="dim")
     if json_file is not None:
-        serial.write_json(json_file, [serial.to_json(one) for one in estimates])
+        serial.write_json(json_file, [serial.to_json(one) for one in found.estimates])
+    if html_file is not None:
+        from slimfab.report.comparison import render_comparison
+
+        serial.atomic_write(html_file, render_comparison(found))
 
 
 @app.command()

@@ -4,13 +4,12 @@
 import html
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import browser
 import pytest
 from small_runs import finished_run
 
@@ -24,8 +23,8 @@ from slimfab.report import render
 pytestmark = pytest.mark.needs("torch", "brevitas", "qonnx", "hls4ml", "g++", "sklearn", "plotly", "jinja2")
 
 PLOTS = (
-    "Accuracy per stage", "Latency on every target", "Energy on every target", "Layer by layer, and what limits it",
-    "Roofline", "Resources against the boards",
+    "Accuracy per stage", "Latency on every target", "Energy on every target", "Where the energy goes",
+    "Layer by layer, and what limits it", "Layers by target", "Roofline", "Resources against the boards",
 )  # fmt: skip
 TABLES = ("Same integers everywhere", "Targets in numbers", "The golden network", "Stages and recipe")
 
@@ -137,70 +136,11 @@ def test_without_its_packages_it_says_which_extra_to_install(parts: Any, monkeyp
 
 # In a browser
 
-COLLECT = """
-window.problems = [];
-window.addEventListener('error', event => problems.push('error ' + event.message));
-window.addEventListener('unhandledrejection', event => problems.push('rejected ' + event.reason));
-for (const level of ['error', 'warn']) { console[level] = (...words) => problems.push(level + ' ' + words.join(' ')); }
-"""
-# Every plot after loading and after each entry of its menu: what is drawn, which texts overlap or are cut off.
-INSPECT = """
-const shown = element => { const box = element.getBoundingClientRect(); return box.width > 0 && box.height > 0; };
-const texts = '.xtick text, .ytick text, .legendtext, .xtitle, .ytitle, .annotation-text, .updatemenu-header, ' +
-  '.modebar, .bartext';
-function look(plot, state) {
-  const boxes = [...plot.querySelectorAll(texts)].filter(shown).map(
-    element => [element.textContent || element.getAttribute('class'), element.getBoundingClientRect()]);
-  const frame = plot.getBoundingClientRect(), faults = [];
-  boxes.forEach(([name, a], i) => {
-    if (a.left < frame.left - 1 || a.right > frame.right + 1 || a.top < frame.top - 1 || a.bottom > frame.bottom + 1)
-      faults.push(name + ' is cut off');
-    boxes.slice(i + 1).forEach(([other, b]) => {
-      const width = Math.min(a.right, b.right) - Math.max(a.left, b.left);
-      const height = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-      if (width > 2 && height > 2) faults.push(name + ' covers ' + other);
-    });
-  });
-  const marks = plot.querySelectorAll('.point path, path.point, .js-line').length;
-  return {state: state, marks: marks, texts: boxes.length, faults: faults};
-}
-window.addEventListener('load', async () => {
-  const found = [];
-  for (const plot of document.querySelectorAll('.plotly-graph-div')) {
-    const states = [look(plot, 'loaded')];
-    for (const button of (plot.layout.updatemenus || [{buttons: []}])[0].buttons) {
-      await Plotly.update(plot, ...button.args);
-      states.push(look(plot, button.label));
-    }
-    found.push(states);
-  }
-  const buttons = [...document.querySelectorAll('.modebar-btn')].map(button => button.dataset.title);
-  const loaded = performance.getEntriesByType('resource').map(entry => entry.name);
-  const out = document.createElement('pre');
-  out.id = 'outcome';
-  out.textContent = JSON.stringify({plots: found, problems: problems, loaded: loaded, buttons: buttons});
-  document.body.appendChild(out);
-});
-"""
-
 
 @pytest.fixture(scope="module")
 def drawn(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What headless chromium makes of the report."""
-    folder = tmp_path_factory.mktemp("browser")
-    page = (root / "report.html").read_text()
-    page = page.replace("<head>", f"<head><script>{COLLECT}</script>", 1)
-    (folder / "page.html").write_text(page.replace("</body>", f"<script>{INSPECT}</script></body>"))
-    browser = shutil.which("chromium")
-    assert browser
-    command = [
-        browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-        "--disable-dev-shm-usage", f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=20000",
-        "--window-size=1000,900", "--dump-dom", (folder / "page.html").as_uri(),
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-    (outcome,) = re.findall(r'<pre id="outcome">(.*?)</pre>', done.stdout, re.DOTALL)
-    return dict(json.loads(html.unescape(outcome)))
+    return browser.drawn((root / "report.html").read_text(), tmp_path_factory.mktemp("browser"))
 
 
 @pytest.mark.needs("chromium")

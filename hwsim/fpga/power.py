@@ -14,5 +14,10 @@ def dynamic_uj(network: Network) -> float:
 
     Weights stay on chip, so the DRAM part of the table does not apply; inputs and outputs are small beside it.
     """
+    return sum(dynamic_parts_uj(network))
+
+
+def dynamic_parts_uj(network: Network) -> tuple[float, float]:
+    """The same, apart: arithmetic, and memories on chip."""
     parts = breakdown(network, ON_CHIP_BITS, widest=FLOAT_BITS if pipeline(network).has_float else 64.0)
-    return FPGA_OVER_ASIC * float((parts.mac_uj + parts.on_chip_uj).sum())
+    return FPGA_OVER_ASIC * float(parts.mac_uj.sum()), FPGA_OVER_ASIC * float(parts.on_chip_uj.sum())

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Comparisons: the call, the tables of the command line, and the page in a browser."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import browser
+import pytest
+from command_line import refused, succeeds
+from cost_networks import resnet8
+from rich.console import Console
+
+from hwsim import targets
+from hwsim.errors import InputError, ToolMissing
+from hwsim.network import Network
+from hwsim.verdict import QUESTIONS
+from slimfab.compare import compare, parse_options
+from slimfab.comparison_tables import card_rows, card_tables, layer_tables
+from slimfab.report.comparison import render_comparison
+
+NAMES = ("cpu:cortex-a72", "gpu:jetson-orin", "npu:eyeriss", "npu:gemmini/os", "fpga:pynq-z2")
+
+
+def text_of(tables: list[Any]) -> str:
+    console = Console(width=150)
+    with console.capture() as capture:
+        for table in tables:
+            console.print(table)
+    return capture.get()
+
+
+def test_one_call_answers_for_all_targets() -> None:
+    found = compare(resnet8(), NAMES, batch=2, accuracy=0.87, dataset="CIFAR-10")
+    assert [one.target for one in found.estimates] == [one.target for one in found.cards] == list(NAMES)
+    assert list(found.estimates) == targets.compare(resnet8(), NAMES, 2)
+    assert [one.field for one in found.verdicts] == list(QUESTIONS)
+    assert {one.accuracy for one in found.cards} == {0.87}
+
+
+@pytest.mark.parametrize(
+    ("names", "accuracy", "message"),
+    [
+        ((), None, "targets: got none; expected names such as cpu:cortex-a72"),
+        (
+            ("cpu:cortex-a72", "cpu:cortex-a72"),
+            None,
+            "targets: got cpu:cortex-a72 twice; expected each once",
+        ),
+        (("cpu:cortex-a72",), 87.0, "accuracy: got 87; expected a share, 0 to 1"),
+        (("cpu:cortex-72",), None, "unknown target 'cpu:cortex-72'; did you mean 'cpu:cortex-a72'"),
+    ],
+)
+def test_what_is_refused(names: tuple[str, ...], accuracy: float | None, message: str) -> None:
+    with pytest.raises(InputError) as error:
+        compare(resnet8(), names, accuracy=accuracy)
+    assert message in str(error.value)
+
+
+def test_cards_stand_side_by_side_and_unknowns_are_dashes() -> None:
+    found = compare(resnet8(), NAMES)
+    text = text_of(card_tables(found.cards))
+    for one in found.cards:
+        assert one.target in text
+        rows = card_rows(one)
+        assert rows["accuracy"] == "–"
+        assert (rows["occupied"] == "–") == (not one.target.startswith("fpga:"))
+        assert all(rows.values())
+    assert "87.00% on CIFAR-10" in text_of(card_tables(compare(resnet8(), NAMES[:1], 1, 0.87, "CIFAR-10").cards))
+
+
+def test_layers_stand_side_by_side() -> None:
+    text = text_of(layer_tables(compare(resnet8(), NAMES).estimates))
+    network = resnet8()
+    for layer in network.layers:
+        if layer.op == "conv2d":
+            assert text.count(f" {layer.name} ") == 2  # four targets beside each other, then the fifth
+    assert "memory" in text
+    assert "stream" in text
+
+
+def test_the_command_shows_cards_layers_and_verdicts() -> None:
+    text = succeeds("compare", "jet_mlp", "-t", "cpu:cortex-a9,npu:gemmini", "--card", "--layers", "--accuracy", "0.76",
+                    "--dataset", "jets")  # fmt: skip
+    parts = ("latency: ", "throughput: ", "energy per inference: ", "metric card", "76.00% on jets", "layer by layer")
+    for part in (*parts, "any network; only"):
+        assert part in text
+
+
+def test_the_command_builds_variants() -> None:
+    full, half = (succeeds("compare", "mobilenet_tiny", "-t", "cpu:cortex-a9", *more)
+                  for more in ((), ("--set", "width=0.5")))  # fmt: skip
+    assert full.split()[1] != half.split()[1]
+    assert parse_options(" width=0.5, activation=relu ,flag=true") == {
+        "width": 0.5, "activation": "relu", "flag": True,
+    }  # fmt: skip
+    assert parse_options("") == {}
+
+
+@pytest.mark.parametrize("text", ["width", "=3", "a b=3", "width=", "width={a: 1}", "width=[", "a=b=[1]"])
+def test_options_that_are_none(text: str) -> None:
+    if text == "a=b=[1]":
+        assert parse_options(text) == {"a": "b=[1]"}
+        return
+    assert refused("compare", "mobilenet_tiny", "--set", text) == (
+        f"--set: got '{text}'; expected name=value, such as width=0.5"
+    )
+
+
+# The page
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return resnet8()
+
+
+@pytest.mark.needs("plotly", "jinja2")
+def test_the_page_holds_verdicts_cards_and_notes(network: Network) -> None:
+    found = compare(network, NAMES)
+    page = render_comparison(found)
+    for one in found.verdicts:
+        assert one.text() in page
+    for card in found.cards:
+        for text in card_rows(card).values():
+            assert text.replace("<", "&lt;") in page
+    assert "src=" not in page.split("</script>")[-1]
+
+
+@pytest.mark.needs("plotly", "jinja2", "chromium")
+def test_a_browser_draws_the_page_without_an_error_or_an_overlap(network: Network, tmp_path: Path) -> None:
+    drawn = browser.drawn(render_comparison(compare(network, NAMES)), tmp_path)
+    assert (drawn["problems"], drawn["loaded"]) == ([], [])
+    assert len(drawn["plots"]) == 5
+    assert [one["state"] for one in drawn["plots"][-1]] == ["loaded", *NAMES[:4]]  # pipelines have no common roof
+    for states in drawn["plots"]:
+        for one in states:
+            assert one["marks"] > 0, one
+            assert one["faults"] == [], one
+
+
+@pytest.mark.needs("plotly", "jinja2")
+def test_the_command_writes_the_page(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "page.html"
+    succeeds("compare", "jet_mlp", "-t", "cpu:cortex-a9,fpga:kv260", "--html", str(path), "--json", str(tmp_path / "o"))
+    assert "Where the energy goes" in path.read_text()
+    assert len(json.loads((tmp_path / "o").read_text())) == 2
+
+
+def test_without_its_packages_the_page_says_what_to_install(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "jinja2", None)
+    with pytest.raises(ToolMissing, match=r"jinja2 is not installed; pip install 'slimfab\[report\]'"):
+        render_comparison(compare(network, NAMES[:1]))
