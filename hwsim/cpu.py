@@ -6,6 +6,8 @@
 ``efficiency`` is a constant per number type and kind of kernel, fitted to published measurements; small layers are
 slower because output channels come in register tiles and because every output pays for ``reduction_overhead`` products
 of loading and storing its sum on top of its own.
+
+A device file that was calibrated states prices of work instead, and hwsim/priced.py adds them up.
 """
 
 import numpy as np
@@ -15,9 +17,10 @@ from hwsim.device import Device
 from hwsim.errors import InputError
 from hwsim.estimate import Estimate
 from hwsim.network import Network
-from hwsim.processor import assemble, execution, kind_rate, traffic
-from hwsim.roofline import roofline
-from hwsim.workload import KINDS, workload
+from hwsim import priced
+from hwsim.processor import Execution, Traffic, assemble, execution, fixed_us, kind_rate, traffic
+from hwsim.roofline import Times, roofline
+from hwsim.workload import KINDS, Workload, workload
 
 GB_S = 1e3  # bytes per us
 
@@ -33,6 +36,15 @@ def estimate(network: Network, device: Device, batch: int = 1, design: Design | 
     work = workload(network)
     run = execution(device, work)
     moved = traffic(device, work, run, batch)
+    if device.is_priced:
+        times: Times = priced.kernel_times(device, work, run, moved, batch)
+        fixed = priced.fixed_us(device, work, run, batch)
+    else:
+        times, fixed = _rated_times(device, work, run, moved, batch), fixed_us(device, work, run, batch)
+    return assemble(network, device, batch, work, run, times, moved, fixed)
+
+
+def _rated_times(device: Device, work: Workload, run: Execution, moved: Traffic, batch: int) -> Times:
     reduction = work.column("channels") * work.column("taps")
     # Depthwise kernels have one channel per output and an efficiency of their own.
     gathers = work.kind_index <= KINDS.index("pointwise")
@@ -40,9 +52,8 @@ def estimate(network: Network, device: Device, batch: int = 1, design: Design | 
     # A convolution over a single channel may run as either kind; so pruning down to one channel never costs time.
     single = gathers & (work.column("channels") == 1)
     rate = np.where(single, np.maximum(rate, kind_rate(device, run, "depthwise")), rate)
-    times = roofline(
+    return roofline(
         work.column("padded_macs") * batch, rate,
         [(moved.cache, device["bandwidth_gb_s.cache"] * GB_S), (moved.dram, device["bandwidth_gb_s.dram"] * GB_S)],
         device["overhead_us.op"],
     )  # fmt: skip
-    return assemble(network, device, batch, work, run, times, moved)

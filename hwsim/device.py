@@ -26,6 +26,7 @@ from typing import Any
 import yaml
 
 from hwsim.errors import DeviceError, UnknownNameError
+from hwsim.kernel_terms import PRICES
 from hwsim.registry import suggest
 
 FOLDER = Path(__file__).parent / "devices"
@@ -67,6 +68,11 @@ class Device:
         except KeyError:
             raise DeviceError(f"{self.name}: number '{key}' is missing; {suggest(key, self.quantities)}") from None
 
+    @property
+    def is_priced(self) -> bool:
+        """Whether the device states prices of work, ``cycles_per.<type>.<term>``, instead of rates (hwsim/priced.py)."""
+        return any(key.startswith(PRICED) for key in self.quantities)
+
     def get(self, key: str, default: float) -> float:
         """The value of a number, or `default` where the device does not state it."""
         return self.quantities[key].value if key in self.quantities else default
@@ -86,6 +92,8 @@ _EXTRA = (
     "overhead_ns_per_input.int8", "overhead_ns_per_input.fp32", "macs_per_cycle.fp16",
     *(f"efficiency.fp16.{kind}" for kind in MAC_KINDS),
 )  # fmt: skip
+PRICED = "cycles_per."
+_PRICES = {dtype: tuple(f"{PRICED}{dtype}.{name}" for name in PRICES) for dtype in DTYPES}
 _PROCESSOR = (
     "clock_mhz", "macs_per_cycle.int8", "macs_per_cycle.fp32", "cache_kib", "bandwidth_gb_s.cache",
     "bandwidth_gb_s.dram", "reduction_overhead", "overhead_us.op", "overhead_us.inference", "power_w",
@@ -112,7 +120,17 @@ SCHEMAS: Mapping[str, Schema] = {
         ("dataflow",),
     ),
 }  # fmt: skip
-MAY_BE_ZERO = ("uram", "reduction_overhead", "overhead_us.op", "overhead_us.inference")
+#: A cpu with prices of work instead of rates, as calibration writes it.
+PRICED_CPU = Schema(
+    (
+        "cores", "clock_mhz", "macs_per_cycle.int8", "macs_per_cycle.fp32", "cache_kib", "bandwidth_gb_s.cache",
+        "bandwidth_gb_s.dram", "power_w", "error.int8", "error.fp32", *_PRICES["int8"], *_PRICES["fp32"],
+    ),
+    ("macs_per_cycle.fp16", *_PRICES["fp16"]),
+    ("runtime",),
+)  # fmt: skip
+MAY_BE_ZERO = ("uram", "reduction_overhead", "overhead_us.op", "overhead_us.inference", PRICED)
+LEAST_CACHE = 0.3  # of the bandwidth of main memory: sustained figures of both scatter
 AT_MOST_ONE = ("efficiency.", "utilisation")
 WHOLE = ("rows", "columns", "operand_bits", "sum_bits", "sparsity.n", "sparsity.m",
          *(f"register_words.{name}" for name in ("inputs", "weights", "sums")))  # fmt: skip
@@ -221,15 +239,17 @@ def _quantity(node: Mapping[str, Any], where: str) -> Quantity:
 
 
 def _check(device: Device, where: str) -> None:
-    schema = SCHEMAS[device.kind]
+    schema = PRICED_CPU if device.kind == "cpu" and device.is_priced else SCHEMAS[device.kind]
     known = schema.required + schema.optional
-    for key in schema.required:
-        if key not in device.quantities:
-            raise DeviceError(f"{where}: number '{key}' is missing; a {device.kind} needs {', '.join(schema.required)}")
+    missing = [key for key in schema.required if key not in device.quantities]
+    if missing:
+        raise DeviceError(
+            f"{where}: number '{missing[0]}' is missing; a {device.kind} needs {', '.join(schema.required)}"
+        )
     for key, quantity in device.quantities.items():
         if key not in known:
             raise DeviceError(f"{where}: unknown number '{key}'; {suggest(key, known)}")
-        if quantity.low < 0 or (quantity.low == 0 and key not in MAY_BE_ZERO):
+        if quantity.low < 0 or (quantity.low == 0 and not key.startswith(MAY_BE_ZERO)):
             raise DeviceError(f"{where}: {key}: got {quantity.low}; expected a number > 0")
         if key.startswith(AT_MOST_ONE) and quantity.high > 1:
             raise DeviceError(f"{where}: {key}: got {quantity.high}; expected a share, 0 to 1")
@@ -237,12 +257,24 @@ def _check(device: Device, where: str) -> None:
         if key not in device.text:
             raise DeviceError(f"{where}: text '{key}' is missing; a {device.kind} needs {', '.join(schema.text)}")
     if device.kind in ("cpu", "gpu"):
-        _check_rates(device, where)
+        _check_processor(device, where)
     if device.kind == "npu":
         _check_array(device, where)
 
 
-def _check_rates(device: Device, where: str) -> None:
+def _check_processor(device: Device, where: str) -> None:
+    for key in ("error.int8", "error.fp32"):
+        if device[key] < 1:
+            raise DeviceError(f"{where}: {key}: got {device[key]}; expected a factor, 1 or more")
+    if device["bandwidth_gb_s.cache"] < LEAST_CACHE * device["bandwidth_gb_s.dram"]:
+        raise DeviceError(
+            f"{where}: bandwidth_gb_s: got cache {device['bandwidth_gb_s.cache']:g}, dram "
+            f"{device['bandwidth_gb_s.dram']:g}; expected the cache to be the faster one; check the units"
+        )
+    if device["cores"] != int(device["cores"]):
+        raise DeviceError(f"{where}: cores: got {device['cores']}; expected a whole number")
+    if device.is_priced:
+        return
     # A runtime may always widen, so a narrow type that is slower than a wide one is a mistake in the numbers.
     dtypes = [dtype for dtype in DTYPES if f"macs_per_cycle.{dtype}" in device]
     for kind in MAC_KINDS:

@@ -15,7 +15,7 @@ from hwsim.device import Device
 from hwsim.errors import InputError
 from hwsim.estimate import Estimate
 from hwsim.network import Network
-from hwsim.processor import assemble, execution, traffic
+from hwsim.processor import assemble, execution, fixed_us, traffic
 from hwsim.roofline import roofline
 from hwsim.workload import KINDS, Workload, workload
 
@@ -39,7 +39,7 @@ def estimate(network: Network, device: Device, batch: int = 1, design: Design | 
         [(moved.cache, device["bandwidth_gb_s.cache"] * GB_S), (moved.dram, device["bandwidth_gb_s.dram"] * GB_S)],
         device["overhead_us.op"],
     )  # fmt: skip
-    return assemble(network, device, batch, work, run, times, moved)
+    return assemble(network, device, batch, work, run, times, moved, fixed_us(device, work, run, batch))
 
 
 def executed_macs(device: Device, work: Workload, batch: int) -> Column:

@@ -23,7 +23,10 @@ BITS = {"int8": 8, "fp16": 16, "fp32": 32}
 
 @dataclass(frozen=True, eq=False)
 class Execution:
-    """How a workload runs on a device: type, sustained MAC/us and bytes per element of every kernel."""
+    """How a workload runs on a device: type, MAC/us and bytes per element of every kernel.
+
+    The rate is what the device sustains; on one that states prices (hwsim/priced.py), its peak in any type.
+    """
 
     dtypes: tuple[str, ...]
     dtype_index: npt.NDArray[np.intp]
@@ -37,6 +40,9 @@ def execution(device: Device, work: Workload) -> Execution:
     widths = np.array([BITS[dtype] for dtype in dtypes])
     index = np.minimum(np.searchsorted(widths, work.execution_bits), len(dtypes) - 1)
     peak = device["cores"] * device["clock_mhz"]
+    if device.is_priced:
+        highest = peak * max(device[f"macs_per_cycle.{dtype}"] for dtype in dtypes)
+        return Execution(dtypes, index, np.full(len(work.kernels), highest), widths[index] / 8)
     table = np.array([
         [peak * device[f"macs_per_cycle.{dtype}"] * device[f"efficiency.{dtype}.{kind}"] for kind in MAC_KINDS] + [peak]
         for dtype in dtypes
@@ -75,11 +81,18 @@ def traffic(device: Device, work: Workload, run: Execution, batch: int) -> Traff
 
 
 def assemble(
-    network: Network, device: Device, batch: int, work: Workload, run: Execution, times: Times, moved: Traffic
+    network: Network,
+    device: Device,
+    batch: int,
+    work: Workload,
+    run: Execution,
+    times: Times,
+    moved: Traffic,
+    fixed_us: float,
 ) -> Estimate:
     """The estimate of a processor: kernels one after another, energy as measured power times time."""
     per_kernel = times.total
-    latency_us = float(per_kernel.sum()) + _fixed_us(device, work, run, batch)
+    latency_us = float(per_kernel.sum()) + fixed_us
     error, power = error_factor(device, run).value, device.quantity("power_w")
     latency = Figure.within(latency_us, error)
     per_inference = latency.scaled(1 / batch)
@@ -107,7 +120,7 @@ def error_factor(device: Device, run: Execution) -> Quantity:
     return device.quantity("error.int8" if np.all(run.dtype_index == 0) else "error.fp32")
 
 
-def _fixed_us(device: Device, work: Workload, run: Execution, batch: int) -> float:
+def fixed_us(device: Device, work: Workload, run: Execution, batch: int) -> float:
     """Once per call, and once per input element: runtimes convert and copy what they are given."""
     dtype = "int8" if len(run.dtype_index) and run.dtype_index[0] == 0 else "fp32"
     elements = work.kernels[0].inputs if work.kernels else 0

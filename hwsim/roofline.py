@@ -33,6 +33,16 @@ class Times:
         return [LIMITS[index] for index in np.argmax((self.compute, self.memory, self.overhead), axis=0)]
 
 
+@dataclass(frozen=True, eq=False)
+class SerialTimes(Times):
+    """Times measured as a sum: what overlaps is not in them twice."""
+
+    @property
+    def total(self) -> Column:
+        """All three, one after another."""
+        return self.compute + self.memory + self.overhead
+
+
 def roofline(work: Column, rate: Column, traffic: Sequence[tuple[Column, float]], overhead_us: float) -> Times:
     """Time of kernels from their work and data.
 

@@ -52,7 +52,8 @@ def test_energy_of_mobilenet_on_the_raspberry_pi_is_within_the_error_bar():
 
 def test_layers_add_up_to_the_latency_without_the_fixed_cost():
     found = cpu.estimate(resnet8(), A72)
-    fixed = A72["overhead_us.inference"] + 3 * 32 * 32 * A72["overhead_ns_per_input.int8"] / 1e3
+    prices = [A72[f"cycles_per.int8.{name}"] for name in ("inference", "input")]
+    fixed = (prices[0] + 3 * 32 * 32 * prices[1]) / A72["clock_mhz"]
     assert sum(layer.latency_us for layer in found.layers) + fixed == pytest.approx(found.latency_us.value)
 
 
