@@ -32,7 +32,7 @@ BOARDS = {
     ),
     "cortex-a73": (
         "Odroid N2+ (S922X: A73x4+A53x2, Mali-G52), CPU", "odroid-tflite",
-        "github:mlcommons/inference_results_v2.0, v2.1, v3.0, SingleStream mean, TFLite 2.7.1 and 2.11 (ruy), Odroid N2+",
+        "github:mlcommons/inference_results_v2.0, v2.1, v3.0, SingleStream mean, TFLite 2.7.1, 2.11 (ruy), Odroid N2+",
         {"int8": (1.25, "other runtimes"), "fp32": (2.0, "other runtimes: see cortex-a72.yaml")},
     ),
     "jetson-orin-cpu": (

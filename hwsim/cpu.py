@@ -12,12 +12,12 @@ A device file that was calibrated states prices of work instead, and hwsim/price
 
 import numpy as np
 
+from hwsim import priced
 from hwsim.design import Design
 from hwsim.device import Device
 from hwsim.errors import InputError
 from hwsim.estimate import Estimate
 from hwsim.network import Network
-from hwsim import priced
 from hwsim.processor import Execution, Traffic, assemble, execution, fixed_us, kind_rate, traffic
 from hwsim.roofline import Times, roofline
 from hwsim.workload import KINDS, Workload, workload

@@ -70,7 +70,7 @@ class Device:
 
     @property
     def is_priced(self) -> bool:
-        """Whether the device states prices of work, ``cycles_per.<type>.<term>``, instead of rates (hwsim/priced.py)."""
+        """Whether the device states prices of work, ``cycles_per.<type>.<term>``, not rates (hwsim/priced.py)."""
         return any(key.startswith(PRICED) for key in self.quantities)
 
     def get(self, key: str, default: float) -> float:

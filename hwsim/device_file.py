@@ -22,13 +22,9 @@ def text_of(data: Mapping[str, Any], remark: str) -> str:
     sources = [leaf["source"] for leaf in _leaves(data["numbers"])]
     repeated = [source for source in dict.fromkeys(sources) if sources.count(source) > 1]
     anchors = {source: f"source{index + 1}" for index, source in enumerate(repeated)}
-    lines = [
-        f"# {remark}",
-        *(f"{key}: {json.dumps(data[key], ensure_ascii=False)}" for key in ("name", "kind", "title")),
-    ]
-    lines.append(
-        f"text: {{{', '.join(f'{key}: {json.dumps(value, ensure_ascii=False)}' for key, value in data['text'].items())}}}"
-    )
+    head = {key: json.dumps(data[key], ensure_ascii=False) for key in ("name", "kind", "title")}
+    texts = ", ".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in data["text"].items())
+    lines = [f"# {remark}", *(f"{key}: {value}" for key, value in head.items()), f"text: {{{texts}}}"]
     lines += ["numbers:", *_lines(data["numbers"], "  ", anchors, set())]
     return "\n".join(lines) + "\n"
 
