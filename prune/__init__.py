@@ -7,9 +7,11 @@
 >>> small.save("build/small")
 >>> rebuild(builder, "build/small/choice.json", "build/small/weights.safetensors")
 
-A method is a composition: a criterion scores channels (:data:`CRITERIA`), an allocator says in which order they go
-(:data:`ALLOCATORS`), a budget in any cost field says how many (:mod:`prune.budget`), a schedule in how many steps
-(:data:`SCHEDULES`), and surgery removes them (:mod:`prune.surgery`).
+A method (:data:`METHODS`) is a composition: a criterion scores channels (:data:`CRITERIA`) or a selector chooses sets of
+them (:data:`SELECTORS`), an allocator says in which order layers give (:data:`ALLOCATORS`), a budget in any cost field
+says how many (:mod:`prune.budget`), a schedule in how many steps (:data:`SCHEDULES`), an update says what becomes of the
+next layers' weights (:data:`UPDATES`), a regulariser (:data:`REGULARISERS`) or soft pruning (:mod:`prune.soft`) takes
+part in training, and surgery removes the channels (:mod:`prune.surgery`).
 """
 
 from prune.allocate import ALLOCATORS
@@ -18,22 +20,33 @@ from prune.budget import Bounds
 from prune.choice import Choice, load_choice, save_choice
 from prune.criteria import CRITERIA, Context
 from prune.groups import ChannelGroup, Member, all_groups, channel_groups
+from prune.methods import METHODS, Method
 from prune.recalibrate import recalibrate
+from prune.regularise import REGULARISERS
+from prune.samples import Samples
 from prune.schedule import SCHEDULES
+from prune.selectors import SELECTORS
 from prune.store import rebuild, save
 from prune.surgery import mask, shrink
+from prune.take import UPDATES
 
 __all__ = [
     "ALLOCATORS",
     "CRITERIA",
+    "METHODS",
+    "REGULARISERS",
     "SCHEDULES",
+    "SELECTORS",
+    "UPDATES",
     "Bounds",
     "Change",
     "ChannelGroup",
     "Choice",
     "Context",
     "Member",
+    "Method",
     "Pruned",
+    "Samples",
     "all_groups",
     "channel_groups",
     "load_choice",

@@ -54,6 +54,13 @@ def asymptotic(steps: int) -> tuple[float, ...]:
     return tuple(-math.expm1(-DECAY * (i + 1) / steps) / -math.expm1(-DECAY) for i in range(steps))
 
 
+@SCHEDULES.register("constant")
+def constant(steps: int) -> tuple[float, ...]:
+    """All of it from the first step on; what a soft training may still change is which units go."""
+    _check_steps("constant", steps)
+    return (1.0,) * steps
+
+
 def limits_at(limits: Sequence[Limit], progress: float) -> tuple[Limit, ...]:
     """The limits on the way; one that already holds is not loosened."""
     return tuple(

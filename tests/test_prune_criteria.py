@@ -6,7 +6,7 @@ import pytest
 from prune_networks import Draft, random_weights
 
 from hwsim.errors import InputError, UnknownNameError, WeightsError
-from prune.criteria import CRITERIA, Context, score
+from prune.criteria import CRITERIA, ChannelStatistics, Context, score
 from prune.groups import channel_groups, find_group
 
 
@@ -21,7 +21,11 @@ def chain():
 def context(network, seed=0, **changes):
     weights = {**random_weights(network), **changes}
     gammas = {name: weights[name] for name in weights if name.startswith("batch_norm") and name.endswith("weight")}
-    return Context(weights, gammas, seed)
+    rng = np.random.default_rng(7)
+    read = {m.tensor: rng.random((3, len(m.index))) for g in channel_groups(network) for m in g.consumers}
+    activations = {tensor: ChannelStatistics(*values) for tensor, values in read.items()}
+    taylor = {name: rng.random(len(value)) for name, value in weights.items()}
+    return Context(weights, gammas, seed, activations, taylor, {n: rng.random(w.shape) for n, w in weights.items()})
 
 
 @pytest.mark.parametrize("criterion", CRITERIA.names())
@@ -169,3 +173,46 @@ def test_scores_that_are_not_finite_are_refused():
         WeightsError, match="conv2d1: criterion l1 is NaN or infinite for 3 of 3 channels; expected finite"
     ):
         score(channel_groups(network), "l1", here)
+
+
+def test_the_filter_nearest_to_the_others_goes_first_by_geometric_median():
+    draft = Draft(1, 4, 4)
+    draft.conv(3, kernel=1)
+    draft.head()
+    network = draft.network()
+    here = context(network, **{"conv2d1.weight": np.array([0.0, 1.0, 5.0]).reshape(3, 1, 1, 1)})
+    assert np.allclose(score(channel_groups(network), "fpgm", here)["conv2d1"], np.array([6, 5, 9]) * 3 / 20)
+
+
+def test_activation_criteria_read_what_the_next_layer_reads():
+    draft = Draft(1, 4, 4)
+    draft.conv(2, kernel=1)
+    draft.conv(3, kernel=1)
+    draft.head()
+    network = draft.network()
+    seen = ChannelStatistics(np.array([1.0, 3.0]), np.array([0.9, 0.2]), np.array([2.0, 1.0]))
+    weights = {**random_weights(network), "conv2d2.weight": np.array([[1, 1], [-1, 0], [0, 5.0]]).reshape(3, 2, 1, 1)}
+    here = Context(weights, activations={"conv2d2.weight": seen})
+    first = channel_groups(network)[:1]
+    assert np.allclose(score(first, "activation", here)["conv2d1"], [0.5, 1.5])
+    assert np.allclose(score(first, "apoz", here)["conv2d1"], [0.1, 0.8])
+    assert np.allclose(score(first, "wanda", here)["conv2d1"], [4 / 5, 6 / 5])
+
+
+def test_gradient_criteria_sum_over_the_filter():
+    network = chain()
+    weight = np.array([1.0, 2.0, 3.0]).reshape(3, 1, 1, 1)
+    fisher = {"conv2d1.weight": np.array([8.0, 0.5, 2.0]).reshape(3, 1, 1, 1)}
+    here = Context({"conv2d1.weight": weight}, taylor={"conv2d1.weight": np.array([3.0, 1.0, 2.0])}, fisher=fisher)
+    assert score(channel_groups(network), "obd", here)["conv2d1"].tolist() == [4, 1, 9]
+    assert score(channel_groups(network), "taylor", here)["conv2d1"].tolist() == [3, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("criterion", "what"),
+    [("apoz", "activations"), ("wanda", "activations"), ("taylor", "labelled samples"), ("obd", "labelled samples")],
+)
+def test_criteria_of_data_say_what_they_lack(criterion, what):
+    network = chain()
+    with pytest.raises(InputError, match=f"conv2d1: criterion {criterion} needs {what}"):
+        score(channel_groups(network), criterion, Context(random_weights(network)))

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One cut: choose the units that stay, give the next layers their new weights, and remove the rest."""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from hwsim.errors import InputError
+from hwsim.registry import Registry
+from prune import updates
+from prune.allocate import Scores, best_units
+from prune.budget import Counts
+from prune.choice import Choice
+from prune.cluster import representatives
+from prune.contributions import contributions, joint, receptive_fields, unit_activations
+from prune.groups import ChannelGroup, Member
+from prune.methods import Method
+from prune.samples import Samples
+from prune.selectors import select
+from prune.soft import Pick, cluster, merge
+from prune.view import View
+
+Array = npt.NDArray[Any]
+Update = Callable[[nn.Module, ChannelGroup, Pick, Samples | None], Mapping[str, Array]]
+UPDATES: Registry[Update] = Registry("weight update")  # new weights of consumers, by tensor name
+
+
+def take(
+    view: View,
+    counts: Counts,
+    method: Method,
+    scores: Scores,
+    samples: Samples | None,
+    seed: int,
+    picks: Mapping[str, Pick] | None = None,
+) -> tuple[View, Choice]:
+    """The view with every group cut to its count, in one go.
+
+    Args:
+        picks: decisions already made, by group, as by a soft training.
+
+    Raises:
+        InputError: the method's selector or update needs samples and there are none.
+    """
+    model, kept = copy.deepcopy(view.model), {}
+    for group in view.groups:
+        if counts[group.name] == group.width:
+            continue
+        made = (picks or {}).get(group.name)
+        pick = made or choose(model, group, counts[group.name], method, scores, samples, seed)
+        if made is None and pick.labels is not None:
+            merge(model, group, pick.labels)
+        _write(model, UPDATES[method.update](model, group, pick, samples))
+        kept[group.name] = pick.kept
+    return view.cut(kept, model)
+
+
+def choose(
+    model: nn.Module,
+    group: ChannelGroup,
+    count: int,
+    method: Method,
+    scores: Scores,
+    samples: Samples | None,
+    seed: int,
+) -> Pick:
+    """The units of one group that stay, by score, by cluster or by a selector."""
+    if not method.selector:
+        return Pick(best_units(scores[group.name], count))
+    if method.selector == "cluster":
+        labels = cluster(model, group, count, seed)
+        return Pick(representatives(labels), labels)
+    gram = joint(contributions(model, group, _needed(samples, group, method.selector), seed=seed))
+    return Pick(select(method.selector, gram, count))
+
+
+@UPDATES.register("removal")
+def removal(model: nn.Module, group: ChannelGroup, pick: Pick, samples: Samples | None) -> Mapping[str, Array]:
+    """The next layers keep their weights for what stays."""
+    return {}
+
+
+@UPDATES.register("scale")
+def scale(model: nn.Module, group: ChannelGroup, pick: Pick, samples: Samples | None) -> Mapping[str, Array]:
+    """One least-squares factor per kept unit and next layer (ThiNet)."""
+    grams = contributions(model, group, _needed(samples, group, "scale"))
+    return _mixed(model, group, pick, {tensor: updates.scale(gram, pick.kept) for tensor, gram in grams.items()})
+
+
+@UPDATES.register("interpolate")
+def interpolate(model: nn.Module, group: ChannelGroup, pick: Pick, samples: Samples | None) -> Mapping[str, Array]:
+    """Every removed unit as the linear combination of kept ones that is nearest to its activations."""
+    grams = unit_activations(model, group, _needed(samples, group, "interpolate"))
+    return _mixed(model, group, pick, {t: updates.least_squares(gram, pick.kept) for t, gram in grams.items()})
+
+
+@UPDATES.register("merge")
+def merge_add(model: nn.Module, group: ChannelGroup, pick: Pick, samples: Samples | None) -> Mapping[str, Array]:
+    """Weights of a cluster's members are added; without clusters this is removal."""
+    if pick.labels is None:
+        raise InputError(f"{group.name}: update merge needs clusters; choose selector cluster, or another update")
+    matrix = updates.merge(pick.labels, pick.kept)
+    return _mixed(model, group, pick, {member.tensor: matrix for member in group.consumers})
+
+
+@UPDATES.register("refit")
+def refit(model: nn.Module, group: ChannelGroup, pick: Pick, samples: Samples | None) -> Mapping[str, Array]:
+    """All weights of the next layers anew by least squares (Channel Pruning, ICCV 2017; AMC, ECCV 2018)."""
+    found = {}
+    for member in group.consumers:
+        grams = receptive_fields(model, member, _needed(samples, group, "refit"))
+        found[member.tensor] = _refit(_weight(model, member), member, pick, grams)
+    return found
+
+
+def _refit(weight: Array, member: Member, pick: Pick, grams: Sequence[Array]) -> Array:
+    """W' = W A over receptive fields, part by part; positions of other groups keep their weights."""
+    positions = int(np.prod(weight.shape[2:], dtype=np.int64))
+    index = np.repeat(member.index, positions)
+    own = np.flatnonzero(index >= 0)
+    stays = np.flatnonzero(np.isin(index[own], pick.kept))
+    rows = weight.reshape(len(weight), -1).astype(np.float64)
+    for part, gram in zip(np.split(np.arange(len(weight)), len(grams)), grams, strict=True):
+        matrix = updates.least_squares(gram[np.ix_(own, own)], stays)
+        fitted = np.zeros((len(part), len(own)))
+        fitted[:, stays] = rows[np.ix_(part, own)] @ matrix
+        rows[np.ix_(part, own)] = fitted
+    return rows.reshape(weight.shape).astype(weight.dtype)
+
+
+def _mixed(model: nn.Module, group: ChannelGroup, pick: Pick, matrices: Mapping[str, Array]) -> Mapping[str, Array]:
+    members = {member.tensor: member for member in group.consumers}
+    return {
+        tensor: updates.apply(_weight(model, members[tensor]), members[tensor], matrix, pick.kept)
+        for tensor, matrix in matrices.items()
+    }
+
+
+def _weight(model: nn.Module, member: Member) -> Array:
+    return model.get_parameter(member.tensor).detach().cpu().numpy()
+
+
+@torch.no_grad()
+def _write(model: nn.Module, values: Mapping[str, Array]) -> None:
+    for tensor, value in values.items():
+        model.get_parameter(tensor).copy_(torch.from_numpy(value))
+
+
+def _needed(samples: Samples | None, group: ChannelGroup, word: str) -> Samples:
+    if samples is None:
+        raise InputError(f"{group.name}: '{word}' needs activations; pass samples=Samples(x) with training inputs")
+    return samples
