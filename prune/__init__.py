@@ -7,11 +7,11 @@
 >>> small.save("build/small")
 >>> rebuild(builder, "build/small/choice.json", "build/small/weights.safetensors")
 
-A method (:data:`METHODS`) is a composition: a criterion scores channels (:data:`CRITERIA`) or a selector chooses sets of
-them (:data:`SELECTORS`), an allocator says in which order layers give (:data:`ALLOCATORS`), a budget in any cost field
-says how many (:mod:`prune.budget`), a schedule in how many steps (:data:`SCHEDULES`), an update says what becomes of the
-next layers' weights (:data:`UPDATES`), a regulariser (:data:`REGULARISERS`) or soft pruning (:mod:`prune.soft`) takes
-part in training, and surgery removes the channels (:mod:`prune.surgery`).
+A method (:data:`METHODS`) is a composition. A criterion scores channels (:data:`CRITERIA`) or a selector chooses sets
+of them (:data:`SELECTORS`); an allocator says in which order layers give (:data:`ALLOCATORS`), a budget in any cost
+field says how many (:mod:`prune.budget`), a schedule in how many steps (:data:`SCHEDULES`). An update says what becomes
+of the next layers' weights (:data:`UPDATES`), a regulariser (:data:`REGULARISERS`) or soft pruning (:mod:`prune.soft`)
+takes part in training, and surgery removes the channels (:mod:`prune.surgery`).
 """
 
 from prune.allocate import ALLOCATORS

@@ -56,7 +56,10 @@ def outputs_without(model, path, group, x):
     parts = found["x"].shape[1] // len(member.index)
     index = np.tile(member.index, parts)
     bias, module.bias = module.bias, None
-    alone = [module(found["x"] * torch.tensor(index == unit).view(-1, *[1] * (found["x"].ndim - 2))) for unit in range(group.width)]
+    alone = [
+        module(found["x"] * torch.tensor(index == unit).view(-1, *[1] * (found["x"].ndim - 2)))
+        for unit in range(group.width)
+    ]
     module.bias = bias
     return torch.stack(alone).flatten(1).detach().double().numpy()
 
