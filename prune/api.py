@@ -79,6 +79,7 @@ def prune(
     train: Train | None = None,
     tune: Tune | None = None,
     skip: Sequence[str] = (),
+    strength: float | None = None,
     floor: int | None = None,
     cap: float | None = None,
     align: int = 1,
@@ -96,7 +97,7 @@ def prune(
             for the result: ``{"macs": 0.5}``, ``{"fpga:pynq-z2.dsp": 120, "params": "40%"}``. Besides the fields of
             :func:`hwsim.targets.cost` there is ``channels``, the number of prunable channels. None: allocator
             ``per_layer`` with its ratios as given.
-        criterion, allocator, schedule, steps, floor, cap: in place of the method's own.
+        criterion, allocator, schedule, steps, strength, floor, cap: in place of the method's own.
         ratios: for allocator ``per_layer``, the share to keep by layer name.
         samples: calibration data, for criteria of activations and gradients, selectors and least-squares updates.
         train: called with the module and hooks, to train it in place before each step; methods with a regulariser or
@@ -114,7 +115,7 @@ def prune(
         UnsupportedError: the module cannot be traced, or a parameter cannot be cut; names it.
         WeightsError: weights or scores that are not finite.
     """
-    plan = _plan(method, criterion, allocator, schedule, steps, floor, cap)
+    plan = _plan(method, criterion, allocator, schedule, steps, strength, floor, cap)
     if not budget and plan.allocator != "per_layer":
         raise InputError("prune: got no budget; expected one such as {'macs': 0.5}, or allocator per_layer with ratios")
     if train is None and (plan.soft or plan.regulariser):
@@ -155,7 +156,7 @@ def prune(
 def _plan(method: str | Method, *words: object) -> Method:
     """The method with the caller's words in place of its own."""
     plan = METHODS[method] if isinstance(method, str) else method
-    names = ("criterion", "allocator", "schedule", "steps", "floor", "cap")
+    names = ("criterion", "allocator", "schedule", "steps", "strength", "floor", "cap")
     return replace(plan, **{name: word for name, word in zip(names, words, strict=True) if word is not None})
 
 

@@ -121,6 +121,7 @@ def _check_names(recipe: Recipe) -> None:
     from hwsim.targets import parse
     from prune.allocate import ALLOCATORS
     from prune.criteria import CRITERIA
+    from prune.methods import METHODS
     from prune.schedule import SCHEDULES as PRUNING_SCHEDULES
     from quant.schedules import SCHEDULES
     from slimfab.datasets import DATASETS
@@ -131,10 +132,11 @@ def _check_names(recipe: Recipe) -> None:
         raise ModelFileError(f"{recipe.model.weights}: no such file; correct model.weights, or leave it out to train")
     trainings: list[TrainSection] = [recipe.train, recipe.quantise.finetune]
     if recipe.prune is not None:
-        CRITERIA[recipe.prune.criterion]
-        ALLOCATORS[recipe.prune.allocator]
-        PRUNING_SCHEDULES[recipe.prune.schedule]
-        trainings.append(recipe.prune.finetune)
+        method = METHODS[recipe.prune.method]
+        CRITERIA[recipe.prune.criterion or method.criterion]
+        ALLOCATORS[recipe.prune.allocator or method.allocator]
+        PRUNING_SCHEDULES[recipe.prune.schedule or method.schedule]
+        trainings += [recipe.prune.finetune, recipe.prune.training]
     for section in trainings:
         SCHEDULES[section.schedule]
     _check_board(recipe.hardware.board)

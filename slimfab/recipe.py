@@ -67,16 +67,21 @@ class FinetuneSection(TrainSection):
 class PruneSection(Section):
     """Remove channels until every budget holds, then fine-tune. Fields as in :func:`prune.prune`."""
 
-    criterion: str = "l1"
-    allocator: str = "global"
+    method: str = "magnitude"
+    # In place of the method's own; see prune.methods.
+    criterion: str | None = None
+    allocator: str | None = None
+    schedule: str | None = None
+    steps: int | None = Field(default=None, ge=1)
+    strength: float | None = Field(default=None, ge=0)
+    floor: int | None = Field(default=None, ge=2)  # channels that every layer keeps at least
+    cap: float | None = Field(default=None, ge=0, le=1)  # the largest share of a layer's channels to remove
     budget: dict[str, float | str] = {"macs": 0.5}
     ratios: dict[str, float] = {}  # share to keep by layer, for allocator per_layer
-    floor: int = Field(default=2, ge=2)  # channels that every layer keeps at least
-    cap: float = Field(default=0.9, ge=0, le=1)  # the largest share of a layer's channels to remove
     align: int = Field(default=1, ge=1)
-    schedule: str = "one_shot"
-    steps: int = Field(default=1, ge=1)
     skip: list[str] = []
+    calibration_images: int = Field(default=1000, ge=1)  # what methods of activations and gradients look at
+    training: FinetuneSection = FinetuneSection(epochs=4)  # of methods with a regulariser or a soft training
     finetune: FinetuneSection = FinetuneSection()
 
 

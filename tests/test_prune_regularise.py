@@ -7,7 +7,7 @@ import torch
 from prune_networks import randomise
 from torch import nn
 
-from prune.regularise import EPSILON, REGULARISERS, L1, GroupLasso, Quadratic, sparsity_strength, start_gammas
+from prune.regularise import EPSILON, L1, REGULARISERS, GroupLasso, Quadratic, sparsity_strength, start_gammas
 from prune.view import look
 from quant.hooks import TrainState
 from quant.train import fit

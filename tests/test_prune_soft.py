@@ -9,9 +9,9 @@ from prune_networks import randomise
 from hwsim.errors import InputError
 from hwsim.importers.torch import import_torch
 from prune.groups import channel_groups, find_group
+from prune.methods import METHODS
 from prune.soft import Soft, cluster, merge, own_rows, silence
 from prune.take import UPDATES, Pick, take
-from prune.methods import METHODS
 from prune.view import look
 from quant.train import fit
 from slimfab import zoo

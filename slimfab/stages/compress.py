@@ -2,6 +2,7 @@
 """Pruning, quantisation and export: from the float network to the golden integer network."""
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from prune import Pruned
-    from prune.api import Tune
+    from prune.api import Train, Tune
+    from quant.hooks import Hook
     from quant.module import QuantModule
     from quant.spec import QuantSpec
 
@@ -36,7 +38,14 @@ def prune_stage(run: Run) -> Summary:
     def tune(module: "nn.Module", step: int) -> None:
         fit_section(run, module, section.finetune, folder / f"step-{step + 1}", teacher)
 
-    result = cut(run, float_module(run), section, tune)
+    trainings = 0
+
+    def train(module: "nn.Module", hooks: "Sequence[Hook]") -> None:
+        nonlocal trainings
+        trainings += 1
+        fit_section(run, module, section.training, folder / f"training-{trainings}", teacher, hooks)
+
+    result = cut(run, float_module(run), section, tune, train)
     result.save(folder)
     run.memory["pruned"] = result.module
     x, y = dataset(run).as_float("val")
@@ -44,19 +53,32 @@ def prune_stage(run: Run) -> Summary:
     return {"val_accuracy": evaluate(result.module, x, y), **changes}
 
 
-def cut(run: Run, module: "nn.Module", section: PruneSection, tune: "Tune | None" = None) -> "Pruned":
-    """A copy of ``module`` that meets the recipe's budget; ``tune`` fine-tunes it after each step."""
-    from prune import prune
+def cut(
+    run: Run,
+    module: "nn.Module",
+    section: PruneSection,
+    tune: "Tune | None" = None,
+    train: "Train | None" = None,
+) -> "Pruned":
+    """A copy of ``module`` that meets the recipe's budget; ``tune`` fine-tunes after each step, ``train`` before."""
+    import torch
 
+    from prune import Samples, prune
+
+    x, y = (array[: section.calibration_images] for array in dataset(run).as_float("train"))
     return prune(
         module,
         dataset(run).shape,
+        method=section.method,
         budget=section.budget,
         criterion=section.criterion,
         allocator=section.allocator,
         ratios=section.ratios,
         schedule=section.schedule,
         steps=section.steps,
+        strength=section.strength,
+        samples=Samples(torch.from_numpy(x.copy()), torch.from_numpy(y.copy())),
+        train=train,
         tune=tune,
         skip=section.skip,
         floor=section.floor,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data and float training: the first two stages."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from slimfab.recipe import FinetuneSection, TrainSection
 if TYPE_CHECKING:
     from torch import nn
 
+    from quant.hooks import Hook
     from slimfab.datasets import Dataset
 
 WEIGHTS = "weights.safetensors"
@@ -86,7 +88,12 @@ def train_stage(run: Run) -> Summary:
 
 
 def fit_section(
-    run: Run, module: "nn.Module", section: TrainSection, folder: Path, teacher: "nn.Module | None" = None
+    run: Run,
+    module: "nn.Module",
+    section: TrainSection,
+    folder: Path,
+    teacher: "nn.Module | None" = None,
+    hooks: "Sequence[Hook]" = (),
 ) -> Summary:
     """Train with a section's settings, from the checkpoint in ``folder`` where there is one."""
     if section.epochs == 0:
@@ -109,6 +116,7 @@ def fit_section(
         weight_decay=section.weight_decay,
         loss=loss,
         augment=_augment(section.augment),
+        hooks=hooks,
         seed=run.recipe.seed,
         progress=_steps(run),
         checkpoint=folder / "checkpoint.safetensors",
