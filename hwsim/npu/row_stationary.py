@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from hwsim.columns import Column
 from hwsim.npu.accesses import Accesses, Plan, of_operand, of_sums
@@ -25,8 +26,8 @@ from hwsim.npu.problem import Problem
 
 # Costs on chip relative to a product, to choose mappings by: ISCA 2016, table IV.
 WEIGHTS_OF_LEVELS = (1.0, 2.0, 6.0)
-FILTERS = (1, 2, 4, 8, 16, 24, 32)
-CHANNELS = (1, 2, 3, 4, 6, 12, 24)
+FILTERS = (1, 2, 4, 8, 16, 24)
+CHANNELS = (1, 2, 3, 4, 6, 12)
 SETS = (1, 2, 4, 8, 14, 28, 56, 84, 168)
 
 
@@ -37,6 +38,26 @@ class Registers:
     inputs: int
     weights: int
     sums: int
+
+
+Levels = tuple[Column, Column, Column]  # accesses of registers, network and buffer
+
+
+@dataclass(frozen=True, eq=False)
+class Mappings:
+    """Ways to compute kernels, each (kernels, mappings): the letters of this file's head, and which are possible."""
+
+    p: Column
+    q: Column
+    r: Column
+    e: Column
+    t: Column
+    legal: npt.NDArray[np.bool_]
+
+    def axes(self) -> tuple[Column, Column, Column, Column, Column]:
+        """The letters alone, of one shape."""
+        p, q, r, e, t = np.broadcast_arrays(self.p, self.q, self.r, self.e, self.t)
+        return p, q, r, e, t
 
 
 def plan(work: Problem, rows: int, columns: int, registers: Registers, batch: int, kept: Column) -> Plan:
@@ -53,51 +74,65 @@ def _mapped(
     bounds: Mapping[str, Column], kept: Column, rows: int, columns: int, registers: Registers, batch: int
 ) -> tuple[Column, Column, Column, Column]:
     """Register, network and buffer accesses, (3, kernels) each, and cycles, (kernels,), of the best mappings."""
-    loops = {name: column[:, None] for name, column in bounds.items()}
-    p, q, r, e = _grid(columns, registers)
-    m, c = loops["k"], np.ceil(loops["c"] * kept[:, None])
-    width = np.minimum(loops["fx"], registers.inputs)
-    height = np.minimum(loops["fy"], rows)
-    pieces = np.ceil(loops["fx"] / width) * np.ceil(loops["fy"] / height)
-    e = np.minimum(e, loops["oy"])
-    sets = np.floor(rows / height) * np.floor(columns / e)
-    r = np.minimum(r, sets)
-    p, q = np.minimum(p, m), np.minimum(q, c)
-    r = np.minimum(r, np.ceil(c / q))
-    t = np.minimum(np.floor(sets / r), np.ceil(m / p))
-    legal = (q * width <= registers.inputs) & (p * q * width <= registers.weights) & (p <= registers.sums)
-    legal |= (p == 1) & (q == 1) & (r == 1)
+    shape = {name: column[:, None] for name, column in bounds.items()}
+    shape["c"] = np.ceil(shape["c"] * kept[:, None])
+    shape["width"] = np.minimum(shape["fx"], registers.inputs)
+    shape["height"] = np.minimum(shape["fy"], rows)
+    tried = _legal(shape, _grid(columns, registers), rows, columns, registers)
+    cycles, kinds = _cost(shape, tried, batch)
+    spent = sum((price * kind[level] for level, price in enumerate(WEIGHTS_OF_LEVELS) for kind in kinds), np.zeros(1))
+    products = batch * shape["groups"] * shape["k"] * shape["oy"] * shape["ox"] * shape["c"] * shape["fy"] * shape["fx"]
+    best = np.argmin(np.where(tried.legal, cycles * (products + spent), np.inf), axis=1)[:, None]
+    p, q, r, e, t = (np.take_along_axis(axis, best, axis=1) for axis in tried.axes())
+    chosen = Mappings(p, q, r, e, t, np.ones_like(best, dtype=np.bool_))
+    cycles, kinds = _cost(shape, chosen, batch)
+    register, noc, buffer = (np.stack([kind[level][:, 0] for kind in kinds]) for level in range(3))
+    return register, noc, buffer, cycles[:, 0]
 
-    strips = batch * loops["groups"] * np.ceil(loops["oy"] / e)
-    passes = strips * np.ceil(m / (p * t)) * np.ceil(c / (q * r)) * pieces
-    cycles = passes * p * q * width * loops["ox"]
 
-    outputs = batch * loops["groups"] * m * loops["oy"] * loops["ox"]
-    products = c * loops["fy"] * loops["fx"]
+def _legal(
+    shape: Mapping[str, Column], grid: list[Column], rows: int, columns: int, registers: Registers
+) -> Mappings:  # fmt: skip
+    """The mappings of a grid cut to every kernel's size, (kernels, mappings)."""
+    p, q, r, e = grid
+    e = np.minimum(e, shape["oy"])
+    sets = np.floor(rows / shape["height"]) * np.floor(columns / e)
+    p, q = np.minimum(p, shape["k"]), np.minimum(q, shape["c"])
+    r = np.minimum(np.minimum(r, sets), np.ceil(shape["c"] / q))
+    t = np.minimum(np.floor(sets / r), np.ceil(shape["k"] / p))
+    held = q * shape["width"]
+    legal = (held <= registers.inputs) & (p * held <= registers.weights) | ((p == 1) & (q == 1) & (r == 1))
+    return Mappings(p, q, r, e, t, legal)
+
+
+def _cost(shape: Mapping[str, Column], mapped: Mappings, batch: int) -> tuple[Column, tuple[Levels, Levels, Levels]]:
+    """Cycles, and (register, network, buffer) accesses of weights, inputs and sums, each (kernels, mappings)."""
+    p, q, r, e, t = mapped.axes()
+    m, c, ox, oy = (shape[name] for name in ("k", "c", "ox", "oy"))
+    width, height = shape["width"], shape["height"]
+    pieces = np.ceil(shape["fx"] / width) * np.ceil(shape["fy"] / height)
+    strips = batch * shape["groups"] * np.ceil(oy / e)
+    over_filters, rounds = np.ceil(m / (p * t)), np.ceil(c / (q * r)) * pieces
+    cycles = strips * over_filters * rounds * p * q * width * ox
+
+    outputs = batch * shape["groups"] * m * oy * ox
+    products = c * shape["fy"] * shape["fx"]
     uses = outputs * products
     # A weight serves a row of outputs in its element, and all e elements of its row of the set get it at once.
-    weight_loads = uses / (loops["ox"] * loops["oy"]) * np.ceil(loops["oy"] / e)
+    weight_loads = uses / (ox * oy) * np.ceil(oy / e)
     # An input serves p filters and the windows that overlap it; the diagonal of a set and t sets get it at once.
-    overlap = width / np.minimum(width, loops["stride_x"])
-    input_rows = (e - 1) * loops["stride_y"] + height
-    input_columns = (loops["ox"] - 1) * loops["stride_x"] + width
-    input_loads = strips * np.ceil(m / (p * t)) * c * pieces * input_rows * input_columns
-    rounds = np.ceil(c / (q * r)) * pieces
-    kinds = (
-        of_operand(uses, weight_loads, uses / loops["ox"]),
+    overlap = width / np.minimum(width, shape["stride_x"])
+    patch = ((e - 1) * shape["stride_y"] + height) * ((ox - 1) * shape["stride_x"] + width)
+    input_loads = strips * over_filters * c * pieces * patch
+    return cycles, (
+        of_operand(uses, weight_loads, uses / ox),
         of_operand(uses, input_loads, uses / (p * overlap)),
         of_sums(outputs, products, rounds, np.minimum(height * r, products / rounds)),
     )
-    levels = [np.stack(np.broadcast_arrays(*level)) for level in zip(*kinds, strict=True)]  # (3, kernels, mappings)
-    spent = uses + sum(cost * level.sum(axis=0) for cost, level in zip(WEIGHTS_OF_LEVELS, levels, strict=True))
-    best = np.argmin(np.where(legal, cycles * spent, np.inf), axis=1)
-    index = np.arange(len(best))
-    register, noc, buffer = (level[:, index, best] for level in levels)
-    return register, noc, buffer, cycles[index, best]
 
 
 def _grid(columns: int, registers: Registers) -> list[Column]:
-    """All mappings to be tried: filters, channels, sets for channels, and rows of outputs of a set, (1, mappings) each.
+    """All mappings to be tried: filters, channels, sets for channels and rows of outputs of a set, (1, mappings) each.
 
     A set's rows of outputs are the array's columns shared by a whole number of sets.
     """
