@@ -134,6 +134,7 @@ def compare(
     notes: Annotated[bool, typer.Option("--notes", help="also say where each figure comes from")] = False,
     accuracy: Annotated[float | None, typer.Option(help="share of right answers, for the card")] = None,
     dataset: Annotated[str | None, typer.Option(help="what the accuracy was measured on")] = None,
+    measure: Annotated[bool, typer.Option("--measure", help="also measure the energy on this machine")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the estimates to this file")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", help="write a page with plots to this file")] = None,
 ) -> None:
@@ -171,6 +172,12 @@ def compare(
             console.out.print(console.layers_table(one))
         for note in one.notes if notes else ():
             console.say(f"{one.target}: {note}", style="dim")
+    if measure:
+        from slimfab.measured import measure_model
+
+        readings, missing = measure_model(loaded, batch)
+        for line in (*map(console.reading_text, readings), *missing):
+            console.say(line)
     if not notes:
         console.say("--notes says where each figure and its error bar come from", style="dim")
     if json_file is not None:

@@ -16,6 +16,7 @@ from hwsim.estimate import Estimate, Figure
 from slimfab.flow import Summary
 
 if TYPE_CHECKING:
+    from hwsim.meters import Reading
     from slimfab.rtl import Simulated
 
 # A pipe or a file has no width of its own; 120 columns keep the tables whole.
@@ -84,6 +85,12 @@ def time_text(microseconds: float) -> str:
 def energy_text(microjoules: float) -> str:
     """An energy with a fitting unit: ``0.5 nJ`` to ``3 J``."""
     return _with_prefix(microjoules, ((1e6, " J"), (1e3, " mJ"), (1.0, " µJ"), (1e-3, " nJ")))
+
+
+def reading_text(reading: "Reading") -> str:
+    """What an energy meter counted, in one line."""
+    energy, power = energy_text(reading.energy_uj), f"{reading.power_w:.3g} W"
+    return f"measured by {reading.meter}: {energy} per inference, {power} ({reading.what}; {reading.runs} inferences)"
 
 
 def count_text(number: float) -> str:

@@ -42,7 +42,15 @@ def examine() -> Sequence[Finding]:
             findings.append(Finding(name, True, metadata.version(name), enables))
         except metadata.PackageNotFoundError:
             findings.append(Finding(name, False, "", enables, f"pip install '{extra}'"))
-    return [*findings, *_tools()]
+    return [*findings, *_tools(), _meters()]
+
+
+def _meters() -> Finding:
+    from hwsim.meters import find_meters
+
+    found, missing = find_meters()
+    names = ", ".join(meter.name for meter in found)
+    return Finding("energy meter", bool(found), names, "measured energy in 'compare --measure'", "; ".join(missing))
 
 
 def _tools() -> list[Finding]:
