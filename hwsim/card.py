@@ -72,13 +72,12 @@ def card(
     network: Network, device: Device, estimate: Estimate, accuracy: float | None = None, dataset: str | None = None
 ) -> MetricCard:
     """The card of an estimate that was made of ``network`` on ``device``."""
-    interval = estimate.interval_us
     bound_by, bound_share = bound(estimate)
     macs = network.macs()
     return MetricCard(
         network=network.name, target=estimate.target, title=device.title, accuracy=accuracy, dataset=dataset,
         batch=estimate.batch, latency_us=estimate.latency_us,
-        per_second=Figure(1e6 / interval.value, 1e6 / interval.high, 1e6 / interval.low, interval.source),
+        per_second=_per_second(estimate.interval_us),
         energy_uj=estimate.energy_uj, energy_parts=energy_parts(network, device, estimate),
         energy_scope=SCOPE[device.kind], power_w=estimate.power_w, hardware=_hardware(device, estimate),
         occupied=estimate.utilisation(), fits=estimate.fits(), utilisation=_utilisation(network, device, estimate),
@@ -122,6 +121,13 @@ def energy_parts(network: Network, device: Device, estimate: Estimate) -> Energy
     return EnergyParts(scale * mac, 0.0, 0.0, scale * on_chip, scale * dram, rest)
 
 
+def _per_second(interval_us: Figure) -> Figure:
+    """Inferences per second; 0 for a network that takes no time, of which the rate means nothing."""
+    if interval_us.low <= 0:
+        return Figure.exact(0.0)
+    return Figure(1e6 / interval_us.value, 1e6 / interval_us.high, 1e6 / interval_us.low, interval_us.source)
+
+
 def _hardware(device: Device, estimate: Estimate) -> str:
     clock = f"{estimate.clock_mhz:g} MHz"
     if device.kind == "fpga":
@@ -152,7 +158,7 @@ def _utilisation(network: Network, device: Device, estimate: Estimate) -> float:
             for layer in estimate.layers
             if layer.macs
         )
-    return ideal_us / estimate.interval_us.value
+    return ideal_us / estimate.interval_us.value if ideal_us else 0.0
 
 
 def _dtype(network: Network, device: Device, name: str) -> str:
