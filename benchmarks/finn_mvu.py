@@ -22,6 +22,7 @@ from sklearn.ensemble import GradientBoostingRegressor
 
 from hwsim.fpga import finn_mvu
 from hwsim.fpga.finn_mvu import Terms, ff_terms, lut_terms
+from hwsim.fpga.linear import BAR_SHARE, share_of
 from hwsim.validate.finn_mvu_synth import FINN_MVU_SYNTH, units_of
 from hwsim.validate.rows import Rows, read_rows
 from hwsim.validate.scores import smape_of
@@ -29,7 +30,6 @@ from hwsim.validate.scores import smape_of
 ROUNDS = 20  # of reweighting, from squared towards absolute errors
 SMALL = 0.03  # relative errors below it weigh alike
 FREE = {"lut": ("unit", "rows"), "ff": ("unit",)}  # factors without a size by definition
-SHARE = 0.9  # of the units that were left out lie within the error bar
 SHIPPED = {"lut": (finn_mvu.LUT_FACTORS, finn_mvu.LUT_ERROR), "ff": (finn_mvu.FF_FACTORS, finn_mvu.FF_ERROR)}
 
 
@@ -51,8 +51,8 @@ def study(rows: Rows, resource: str, kind: str, terms: Terms) -> None:
     found = {name: round(float(value), 3) for name, value in fitted(terms, truth, known, FREE[resource]).items()}
     ours, trees = left_out(rows, terms, truth, known, FREE[resource])
     off = np.exp(np.abs(np.log(ours[known] / truth[known])))
-    bar = round(float(np.quantile(off, SHARE, method="higher")), 2)
-    print(f"{resource} {kind}: {found}, {SHARE:.0%} within a factor of {bar}")
+    bar = round(share_of(off), 2)
+    print(f"{resource} {kind}: {found}, {BAR_SHARE:.0%} within a factor of {bar}")
     factors, bars = SHIPPED[resource]
     same = factors[kind] == found and bars[kind] == bar
     print("  as in the package" if same else f"  the package has {factors[kind]}, {bars[kind]}")

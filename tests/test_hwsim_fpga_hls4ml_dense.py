@@ -66,6 +66,18 @@ def test_layers_do_not_depend_on_their_neighbours() -> None:
             assert figure.value[0] == together[metric].value[index]
 
 
+@pytest.mark.parametrize(("reuse", "resource"), [(1, True), (1, False), (64, False), (128, True)])
+@pytest.mark.parametrize("bits", [2, 3, 4, 5, 6, 8, 10, 16])
+def test_more_outputs_never_cost_less_and_nothing_is_free(bits: int, reuse: int, resource: bool) -> None:
+    outputs = (16, 32, 64, 96, 128, 256, 512)
+    for n_in in (16, 64, 256):
+        found = cost(layers(*((n_in, n_out, bits, reuse, resource) for n_out in outputs)))
+        for metric in ("lut", "ff", "dsp", "bram18"):
+            assert (np.diff(found[metric].value) >= 0).all(), (metric, n_in)
+        assert (found["lut"].value >= n_in * np.array(outputs) / reuse).all()
+        assert (found["ff"].value > 0).all()
+
+
 def test_outside_names_the_parameter() -> None:
     found = outside(layers((64, 64, 8, 512, True), (1024, 64, 8, 512, True)))
     assert [name for name, mask in found.items() if mask[0]] == []

@@ -33,6 +33,16 @@ def test_structure_by_hand(kind: str, row: tuple[float, ...], dsp: float, bram18
     assert [found[metric].tolist() for metric in ("dsp", "bram18", "cycles")] == [[dsp], [bram18], [cycles]]
 
 
+def test_without_reuse_as_published() -> None:
+    """github:HeRCLab/N-TORC, dense layers of 16, 64 and 128 inputs and 16 outputs at 4 ns."""
+    found = cost(layers("dense", (16, 16, 0, 1), (64, 16, 0, 1), (128, 16, 0, 1)))
+    assert found["cycles"].value.tolist() == [11, 44, 76]
+    published = {"dsp": [159, 500, 885], "lut": [58131, 237705, 485118], "ff": [13498, 53871, 113751]}
+    for metric, counts in published.items():
+        inside = (found[metric].low <= counts) & (counts <= found[metric].high)
+        assert inside.all(), metric
+
+
 def designs(kind: str) -> StreamedLayers:
     sizes = (8, 16, 32, 64, 600) if kind == "dense" else (8, 16, 32)
     return layers(kind, *((n, m, 20, reuse) for n in sizes for m in (8, 16, 32) for reuse in (2, 4, 8, 16, 64, 256)))

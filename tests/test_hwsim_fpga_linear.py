@@ -46,6 +46,12 @@ def test_error_bar_is_relative_and_absolute_below_one() -> None:
     assert error_bar(np.array([100.0, 200.0]), np.array([110.0, 200.0])) == pytest.approx(0.1)
 
 
+def test_error_bar_is_for_designs_yet_to_be_seen() -> None:
+    errors = np.arange(1, 21) / 100  # place ceil(21 * 0.9) = 19 of 20
+    assert error_bar(np.full(20, 100.0), 100 * (1 + errors)) == pytest.approx(0.19)
+    assert error_bar(np.full(8, 100.0), 100 * (1 + errors[:8])) == pytest.approx(0.08)  # too few: the largest
+
+
 def test_a_missing_constant_is_named() -> None:
     with pytest.raises(InputError, match="no constants for bit, unit; expected one per term"):
         evaluate(adders(2), {"adder": 1.0})

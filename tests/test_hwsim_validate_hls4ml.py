@@ -82,10 +82,14 @@ def test_layers_of_no_stated_strategy_fold_their_weights(tmp_path: Path, layer: 
         assert result[metric].value.tolist() == figure.value.tolist(), metric
 
 
-def test_layers_of_no_stated_strategy_without_reuse_are_not_predicted(tmp_path: Path) -> None:
+def test_layers_of_no_stated_strategy_ask_for_the_reuse_in_their_name(tmp_path: Path) -> None:
     head, *_ = LAYERS.splitlines()
-    line = "made,u,,dense,64,16,,16,,1,not stated,not stated,4,48,,9000,700,32,14"
-    assert np.isnan(HLS4ML_SYNTH.predict(rows(tmp_path, f"{head}\n{line}\n"))["dsp"].value).all()
+    line = "made,{name},,conv1d_k3,1,16,128,16,,1,not stated,not stated,4,135,,9867,2062,26,0"
+    table = rows(tmp_path, "\n".join((head, line.format(name="x rf1"), line.format(name="x rf2"))) + "\n")
+    found = HLS4ML_SYNTH.predict(table)
+    # github:HeRCLab/N-TORC: 135 and 1040 cycles, 26 DSP blocks in both
+    np.testing.assert_allclose(found["cycles"].value, [135, 1040], rtol=0.01)
+    assert found["dsp"].value[0] == found["dsp"].value[1] == pytest.approx(26, rel=0.25)
 
 
 def test_networks_without_counted_weights_are_pruned_by_size(tmp_path: Path) -> None:

@@ -139,8 +139,8 @@ def _folded_ff(layers: DenseLayers) -> Terms:
 
 def _products(layers: DenseLayers) -> Products:
     found = constant_products.uniform(layers.n_in, layers.n_out, layers.weight_limit)
-    # With two bits half of the weights are -1 or +1, although rounding would leave few or none.
-    nonzero = np.where(layers.weight_bits <= 2, 0.5 * layers.n_in * layers.n_out, found.nonzero)
+    # Where rounding leaves fewer, as with two bits, as much is built as for half of the weights.
+    nonzero = np.maximum(0.5 * layers.n_in * layers.n_out, found.nonzero)
     return Products(nonzero, found.shift_adds, found.multipliers, found.small)
 
 
