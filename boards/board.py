@@ -7,7 +7,6 @@
     shell: zynq-7000                         # what stands around the accelerator, see SHELLS
     board_part: tul.com.tw:pynq-z2:part0     # Vivado's name without version; the newest that is installed is taken
     board_files: "https://…"                 # where to get it, if Vivado does not bring it along
-    connections: {…}                         # of a module with its carrier (Kria)
     processor: cortex-a9
     numbers: {cpu_mhz: {value: 650, source: "…"}}
     sensors: [{name: ina226, driver: hwmon, rails: [12V], source: "…"}]
@@ -39,7 +38,7 @@ SHELLS: Mapping[str, str] = {
 }
 DRIVERS = ("hwmon", "pmbus", "xrt")
 _KEYS = ("name", "title", "device", "shell", "processor", "numbers", "sensors", "images")
-_OPTIONAL = ("board_part", "board_files", "connections")
+_OPTIONAL = ("board_part", "board_files")
 _NUMBERS = ("cores", "cpu_mhz", "memory_mb", "memory_bits", "memory_mt_s", "reference_mhz", "pll_mhz", "pl_clocks")
 _NEEDED = {"zynq-7000": ("cores", "cpu_mhz", "memory_mb", "reference_mhz", "pl_clocks")}
 _NEEDED["zynq-ultrascale+"] = _NEEDED["zynq-7000"]
@@ -74,7 +73,6 @@ class Board:
     shell: str
     board_part: str
     board_files: str
-    connections: Mapping[str, str]
     processor: str
     quantities: Mapping[str, Quantity]
     sensors: tuple[Sensor, ...]
@@ -157,8 +155,7 @@ def parse(data: Mapping[str, Any], where: str, folder: Path = FOLDER) -> Board:
         )
     return Board(
         str(data["name"]), str(data["title"]), _device(data["device"], where, folder), shell, board_part,
-        str(data.get("board_files", "")), _texts(data.get("connections", {}), f"{where}: connections"),
-        str(data["processor"]), _numbers(data["numbers"], shell, where),
+        str(data.get("board_files", "")), str(data["processor"]), _numbers(data["numbers"], shell, where),
         tuple(_sensor(item, f"{where}: sensors[{n}]") for n, item in enumerate(_list(data["sensors"], where))),
         tuple(_image(item, f"{where}: images[{n}]") for n, item in enumerate(_list(data["images"], where))),
     )  # fmt: skip

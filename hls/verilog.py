@@ -15,7 +15,8 @@ TOP = "top"
 CORE = "core"
 MAX_STAMPS = 1024  # frames that are timed at once; 32 bits each
 
-_BUS = """
+#: The ports of the registers' AXI4-Lite bus.
+BUS = """
   input  wire [11:0] s_axi_awaddr,
   input  wire [2:0] s_axi_awprot,
   input  wire s_axi_awvalid,
@@ -36,7 +37,7 @@ _BUS = """
   output wire s_axi_rvalid,
   input  wire s_axi_rready,
 """
-_BUS_SIGNALS = tuple(line.split()[-1].rstrip(",") for line in _BUS.strip().splitlines())
+BUS_SIGNALS = tuple(line.split()[-1].rstrip(",") for line in BUS.strip().splitlines())
 
 
 def data_bytes(stream: Stream) -> int:
@@ -118,7 +119,7 @@ def top(dataflow: Dataflow) -> str:
         f".NETWORK(64'h{dataflow.network_hash}), .BEATS_IN({source.beats}), .OUT_BYTES({data_bytes(result)}), "
         f".STAMPS({frames_on_the_way(dataflow)})"
     )
-    bus = ", ".join(f".{name}({name})" for name in _BUS_SIGNALS)
+    bus = ", ".join(f".{name}({name})" for name in BUS_SIGNALS)
     lines = [
         *_header(dataflow),
         "// Registers: manifest.json.",
@@ -130,7 +131,7 @@ def top(dataflow: Dataflow) -> str:
         '  (* X_INTERFACE_INFO = "xilinx.com:signal:reset:1.0 aresetn RST" *)',
         '  (* X_INTERFACE_PARAMETER = "POLARITY ACTIVE_LOW" *)',
         "  input  wire aresetn,",
-        _BUS.strip("\n"),
+        BUS.strip("\n"),
         f"  input  wire [{8 * data_bytes(source) - 1}:0] s_axis_tdata,",
         "  input  wire s_axis_tvalid,",
         "  output wire s_axis_tready,",

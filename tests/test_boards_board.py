@@ -84,7 +84,6 @@ def test_an_unknown_board():
         ({"sensors": [{"driver": "xrt", "source": "UG585"}]}, "sensors\\[0\\]: key 'name' is missing"),
         ({"images": [{"pynq": "3.0.1", "python": "3.10", "source": "?"}]}, "got source '\\?'; expected where it comes"),
         ({"images": [{"pynk": "3.0.1"}]}, "unknown key 'pynk'; did you mean 'pynq'"),
-        ({"connections": 3}, "connections: got 3; expected a mapping"),
     ],
 )
 def test_a_mistake_is_named(changes, message):
