@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from hls_networks import Builder
 
-from boards.build import accelerator
-from boards.build.accelerator import Accelerator
 from boards.manifest import Port
+from boards.vivado import accelerator
+from boards.vivado.accelerator import Accelerator
 from hls import emit
 from hls.legality import default_folding
 from hls.lowering import lower

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Tcl of a build: golden for six boards and both flows, and executed against a model that checks every command.
 
-``python tests/test_boards_build_scripts.py`` writes the golden files again; read the diff.
+``python tests/test_boards_vivado_scripts.py`` writes the golden files again; read the diff.
 """
 
 import re
@@ -13,14 +13,14 @@ import pytest
 from vivado_model import Model
 
 from boards import bitfile, board, handoff
-from boards.build import plan
-from boards.build.accelerator import HLS4ML, RTL
-from boards.build.block_design import ACCELERATOR, CORE, DMA
-from boards.build.releases import Release
-from boards.build.tcl import listed, word
+from boards.vivado import plan
+from boards.vivado.accelerator import HLS4ML, RTL
+from boards.vivado.block_design import ACCELERATOR, CORE, DMA
+from boards.vivado.releases import Release
+from boards.vivado.tcl import listed, word
 from hwsim.errors import InputError, OutputError, ToolMissing
 
-GOLDEN = Path(__file__).parent / "data" / "build"
+GOLDEN = Path(__file__).parent / "data" / "vivado"
 BOARDS = ("pynq-z1", "pynq-z2", "zcu104", "aup-zu3", "kv260", "rfsoc4x2")
 RELEASES = ("2019.2", "2020.1", "2020.2", "2021.1", "2022.2", "2023.1", "2023.2", "2024.1", "2025.1", "2025.2")
 CASES = [(name, flow) for name in BOARDS for flow in (RTL, HLS4ML)]

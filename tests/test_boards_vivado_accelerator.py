@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from boards import board
-from boards.build import accelerator, network_cpp, plan, shell
-from boards.build.accelerator import Accelerator
-from boards.build.releases import Release
 from boards.manifest import Port
+from boards.vivado import accelerator, network_cpp, plan, shell
+from boards.vivado.accelerator import Accelerator
+from boards.vivado.releases import Release
 from hls import emit
 from hls.beats import pack, unpack
 from hls.dataflow import Stream, arrival_order

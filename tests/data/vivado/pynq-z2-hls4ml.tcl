@@ -1,0 +1,153 @@
+# ---- 10_hls.tcl
+# C synthesis of the network, with vitis_hls -f of 2022.2.
+if {[catch {
+  open_project -reset hls
+  set_top network
+  add_files sources/network.cpp -cflags {-std=c++0x}
+  add_files sources/firmware/net.cpp -cflags {-std=c++0x}
+  open_solution -reset solution1 -flow_target vivado
+  set_part xc7z020clg400-1
+  create_clock -period 10.000 -name default
+  config_compile -name_max_length 80
+  config_schedule -enable_dsp_full_reg=false
+  csynth_design
+  export_design -format ip_catalog -vendor slimfab -library design -ipname network -version 1.0
+} message]} {
+  puts stderr "hls: $message"
+  exit 1
+}
+exit 0
+# ---- 20_package.tcl
+# accelerator as an IP.
+create_project -force -part xc7z020clg400-1 package work/package
+add_files -norecurse -fileset sources_1 [list \
+  sources/axi_lite.sv \
+  sources/control.sv \
+  sources/crc32.sv \
+  sources/frame_last.sv \
+  sources/stream_monitor.sv \
+  sources/accelerator.v \
+]
+set_property top accelerator [get_filesets sources_1]
+update_compile_order -fileset sources_1
+ipx::package_project -root_dir ip/accelerator -vendor slimfab -library design -taxonomy /UserIP -import_files -force
+set core [ipx::current_core]
+set_property name accelerator $core
+set_property version 1.0 $core
+foreach bus {s_axi s_axis m_axis to_core from_core} {
+  if {[llength [ipx::get_bus_interfaces $bus -of_objects $core]] != 1} {
+    error "accelerator: got no interface $bus; expected Vivado to infer it from the ports' names"
+  }
+}
+ipx::associate_bus_interfaces -busif s_axi -clock aclk $core
+ipx::associate_bus_interfaces -busif s_axis -clock aclk $core
+ipx::associate_bus_interfaces -busif m_axis -clock aclk $core
+ipx::associate_bus_interfaces -busif to_core -clock aclk $core
+ipx::associate_bus_interfaces -busif from_core -clock aclk $core
+ipx::create_xgui_files $core
+ipx::update_checksums $core
+ipx::save_core $core
+close_project
+# ---- 30_design.tcl
+# TUL Pynq-Z2: processor, AXI DMA and accelerator at 100 MHz.
+# The newest version that this Vivado has of an IP.
+proc cell {ip name} {
+  set found [lsort -dictionary [get_ipdefs -quiet xilinx.com:ip:$ip:*]]
+  if {[llength $found] == 0} { error "$ip: Vivado has no such IP; expected it in the catalogue of this part" }
+  create_bd_cell -type ip -vlnv [get_property VLNV [lindex $found end]] $name
+}
+# Two interfaces joined; Vivado HLS adds letters to their names, hence the pattern.
+proc bus {source sink} {
+  foreach end [list $source $sink] {
+    if {[llength [get_bd_intf_pins -quiet $end]] != 1} { error "$end: expected one interface of that name" }
+  }
+  connect_bd_intf_net [get_bd_intf_pins $source] [get_bd_intf_pins $sink]
+}
+if {[info exists ::env(BOARD_FILES)]} { set_param board.repoPaths [list $::env(BOARD_FILES)] }
+create_project -force -part xc7z020clg400-1 build work/build
+set board [lindex [lsort -dictionary [get_board_parts -quiet tul.com.tw:pynq-z2:part0:*]] end]
+if {$board eq ""} { error {tul.com.tw:pynq-z2:part0: Vivado has no such board part; expected its board files; install them from https://dpoauwgwqsy2x.cloudfront.net/Download/pynq-z2.zip, or set BOARD_FILES to their folder} }
+set_property board_part $board [current_project]
+set_property ip_repo_paths [list \
+  ip \
+  hls/solution1/impl/ip \
+] [current_project]
+update_ip_catalog -rebuild
+create_bd_design design
+cell processing_system7 processing_system7_0
+apply_bd_automation -rule xilinx.com:bd_rule:processing_system7 -config {make_external "FIXED_IO, DDR" apply_board_preset "1" Master "Disable" Slave "Disable"} [get_bd_cells processing_system7_0]
+set_property -dict [list CONFIG.PCW_FPGA0_PERIPHERAL_FREQMHZ 100 CONFIG.PCW_EN_CLK0_PORT 1 CONFIG.PCW_USE_M_AXI_GP0 1 CONFIG.PCW_USE_S_AXI_HP0 1 CONFIG.PCW_S_AXI_HP0_DATA_WIDTH 64] [get_bd_cells processing_system7_0]
+cell axi_dma axi_dma_0
+set_property -dict [list CONFIG.c_include_sg 0 CONFIG.c_sg_include_stscntrl_strm 0 CONFIG.c_sg_length_width 26 CONFIG.c_addr_width 32 CONFIG.c_include_mm2s 1 CONFIG.c_include_s2mm 1 CONFIG.c_m_axis_mm2s_tdata_width 32 CONFIG.c_m_axi_mm2s_data_width 32 CONFIG.c_mm2s_burst_size 256 CONFIG.c_m_axi_s2mm_data_width 128 CONFIG.c_s2mm_burst_size 256] [get_bd_cells axi_dma_0]
+create_bd_cell -type ip -vlnv slimfab:design:accelerator:1.0 accelerator_0
+create_bd_cell -type ip -vlnv slimfab:design:network:1.0 network_0
+cell proc_sys_reset reset_0
+cell smartconnect control_0
+set_property -dict [list CONFIG.NUM_SI 1 CONFIG.NUM_MI 2 CONFIG.NUM_CLKS 1] [get_bd_cells control_0]
+cell smartconnect memory_0
+set_property -dict [list CONFIG.NUM_SI 2 CONFIG.NUM_MI 1 CONFIG.NUM_CLKS 1] [get_bd_cells memory_0]
+bus processing_system7_0/M_AXI_GP0 control_0/S00_AXI
+bus control_0/M00_AXI axi_dma_0/S_AXI_LITE
+bus control_0/M01_AXI accelerator_0/s_axi
+bus axi_dma_0/M_AXI_MM2S memory_0/S00_AXI
+bus axi_dma_0/M_AXI_S2MM memory_0/S01_AXI
+bus memory_0/M00_AXI processing_system7_0/S_AXI_HP0
+bus axi_dma_0/M_AXIS_MM2S accelerator_0/s_axis
+bus accelerator_0/m_axis axi_dma_0/S_AXIS_S2MM
+bus accelerator_0/to_core network_0/s_axis*
+bus network_0/m_axis* accelerator_0/from_core
+connect_bd_net [get_bd_pins processing_system7_0/FCLK_CLK0] [get_bd_pins processing_system7_0/M_AXI_GP0_ACLK] [get_bd_pins processing_system7_0/S_AXI_HP0_ACLK] [get_bd_pins axi_dma_0/s_axi_lite_aclk] [get_bd_pins axi_dma_0/m_axi_mm2s_aclk] [get_bd_pins axi_dma_0/m_axi_s2mm_aclk] [get_bd_pins accelerator_0/aclk] [get_bd_pins control_0/aclk] [get_bd_pins memory_0/aclk] [get_bd_pins reset_0/slowest_sync_clk] [get_bd_pins network_0/ap_clk]
+connect_bd_net [get_bd_pins processing_system7_0/FCLK_RESET0_N] [get_bd_pins reset_0/ext_reset_in]
+connect_bd_net [get_bd_pins accelerator_0/core_aresetn] [get_bd_pins network_0/ap_rst_n]
+connect_bd_net [get_bd_pins reset_0/peripheral_aresetn] [get_bd_pins axi_dma_0/axi_resetn] [get_bd_pins accelerator_0/aresetn] [get_bd_pins control_0/aresetn] [get_bd_pins memory_0/aresetn]
+assign_bd_address
+validate_bd_design
+save_bd_design
+set_property synth_checkpoint_mode None [get_files design.bd]
+generate_target all [get_files design.bd]
+make_wrapper -files [get_files design.bd] -top -import
+set_property top design_wrapper [get_filesets sources_1]
+update_compile_order -fileset sources_1
+close_project
+# ---- 40_implement.tcl
+# Synthesis, place and route, reports, and a bitstream if timing is met. JOBS sets how many processes run at once.
+# The row under the names of report_timing_summary: WNS TNS failing total WHS THS failing total WPWS TPWS failing total.
+proc slack {} {
+  set text [report_timing_summary -return_string]
+  if {![regexp {WNS\(ns\)[^\n]*\n[ -]+\n([^\n]*)} $text -> row]} { error "timing: no summary; expected constraints" }
+  return $row
+}
+proc require_timing {} {
+  set row [slack]
+  foreach {place name} {0 setup 4 hold 8 {pulse width}} {
+    set ns [lindex $row $place]
+    if {$ns eq "NA" && $place == 8} { continue }
+    if {![string is double -strict $ns]} { error "timing: no $name slack; expected a constrained clock" }
+    if {$ns < 0} { error "timing: got a $name slack of $ns ns; expected 0 or more; build for a slower clock" }
+  }
+}
+file delete -force tiny.bit tiny.hwh
+file mkdir reports
+set jobs [expr {[info exists ::env(JOBS)] ? $::env(JOBS) : 4}]
+open_project work/build/build.xpr
+foreach run {synth_1 impl_1} {
+  if {[get_property PROGRESS [get_runs $run]] ne "100%"} {
+    reset_run $run
+    launch_runs $run -jobs $jobs
+    wait_on_run $run
+  }
+  if {[get_property PROGRESS [get_runs $run]] ne "100%"} {
+    error "$run: got status [get_property STATUS [get_runs $run]]; see its runme.log under work/build/build.runs"
+  }
+}
+open_run impl_1
+if {[lindex [slack] 0] < 0} { phys_opt_design -directive AggressiveExplore }
+report_utilization -file reports/utilisation.rpt
+report_utilization -hierarchical -file reports/hierarchy.rpt
+report_timing_summary -file reports/timing.rpt
+report_power -file reports/power.rpt
+require_timing
+set_property BITSTREAM.CONFIG.USERID 0x00000000 [current_design]
+write_bitstream -force tiny.bit
+file copy -force work/build/build.gen/sources_1/bd/design/hw_handoff/design.hwh tiny.hwh
+close_project
