@@ -99,7 +99,7 @@ def _port(end: emit.Port, shape: tuple[int, ...]) -> Port:
     word_bytes = next((size for size in WORD_BYTES if size >= needed), None)
     if word_bytes is None:
         raise UnsupportedError(
-            f"stream: a beat of {end.lanes} x {fmt.width} bits takes {needed} bytes; expected at most {WORD_BYTES[-1]}, "
-            "the widest word of AXI DMA; fold the first and the last layer more (smaller pe and simd)"
+            f"stream: a beat of {end.lanes} x {fmt.width} bits takes {needed} bytes; expected at most {WORD_BYTES[-1]},"
+            " the widest word of AXI DMA; fold the first and the last layer more (smaller pe and simd)"
         )
     return Port(end.format, fmt.step, shape, end.image, end.lanes, end.beats, word_bytes)

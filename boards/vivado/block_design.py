@@ -22,7 +22,7 @@ MAX_BURST_BYTES = 4096  # a burst does not cross 4 KiB (AMBA AXI, A3.4.1)
 
 @dataclass(frozen=True)
 class Processor:
-    """A processor's cell: what it is, and its pins.  ``{mhz}`` in a setting is the clock, ``{bits}`` its memory port."""
+    """A processor's cell and its pins; in its settings ``{mhz}`` is the clock, ``{bits}`` the memory port's width."""
 
     ip: str
     cell: str

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """C++ around an hls4ml network: AXI4-Streams of plain bits, so that their packing is ours and not the compiler's.
 
-How HLS packs a struct into a stream differs between Vivado HLS and Vitis HLS (AMD UG1399, "Structs in the Interface"); a
-stream of ap_uint does not. The first lane is in the low bits, as in emitted SystemVerilog.
+How HLS packs a struct into a stream differs between Vivado HLS and Vitis HLS (AMD UG1399, "Structs in the Interface");
+a stream of ap_uint does not. The first lane is in the low bits, as in emitted SystemVerilog.
 """
 
 from boards.manifest import Port
@@ -43,7 +43,8 @@ static void give(hls::stream<result_t> &results, hls::stream<out_beat> &m_axis) 
         out_beat beat = 0;
         for (unsigned lane = 0; lane < {out_lanes}; lane++) {{
             #pragma HLS UNROLL
-            beat.range({out_width} * lane + {out_width} - 1, {out_width} * lane) = value[lane].range({out_width} - 1, 0);
+            beat.range({out_width} * lane + {out_width} - 1, {out_width} * lane) =
+                value[lane].range({out_width} - 1, 0);
         }}
         for (unsigned i = 0; i + {out_lanes} < {out_size}; i++) {{
             #pragma HLS UNROLL

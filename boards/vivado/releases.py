@@ -60,6 +60,6 @@ class Release:
 
 
 ALTERNATIVES = (
-    "without it: 'slimfab rtl' emits and simulates, 'slimfab synth' counts cells with yosys, and build.sh in the output "
-    "folder runs by hand wherever the tools are"
+    "without it: 'slimfab rtl' emits and simulates, 'slimfab synth' counts cells with yosys, and build.sh in the output"
+    " folder runs by hand wherever the tools are"
 )

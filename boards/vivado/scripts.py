@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Tcl of a build, step by step; every script runs in the build's folder and ends with an error or complete.
 
-Sources are AMD's command references (UG835 for Vivado, UG1399 and UG902 for HLS) and product guides (PG021 for AXI DMA).
+Sources are AMD's command references (UG835 for Vivado, UG1399 and UG902 for HLS).
 """
 
 from collections.abc import Sequence
