@@ -30,7 +30,9 @@ def test_block_rams_follow_their_aspect_ratios(width, depth, blocks):
 @pytest.mark.parametrize(
     ("width", "depth", "blocks"),
     [(36, 512, 1), (37, 512, 2), (18, 1024, 1), (19, 1024, 2), (36, 1024, 2), (9, 2048, 1), (1, 16384, 1),
-     (40, 1200, 4), (2, 511, 0), (2, 512, 1)],
+     (40, 1200, 4), (2, 511, 0), (2, 512, 1),
+     # github:Dendendelen/wa-hls4ml-search: more than 1,024 words in columns that are full
+     (62, 1280, 3 + 4), (64, 1152, 3 + 4), (78, 1152, 6 + 2), (158, 1152, 12 + 3), (318, 1120, 24 + 5), (16, 1152, 2)],
 )  # fmt: skip
 def test_roms_fill_columns_of_block_ram(width, depth, blocks):
     assert r.rom_blocks(width, depth) == blocks
@@ -39,7 +41,8 @@ def test_roms_fill_columns_of_block_ram(width, depth, blocks):
 def test_larger_roms_never_take_fewer_blocks_and_fit():
     width, depth = np.meshgrid(np.arange(2.0, 150.0), 2.0 ** np.arange(9, 15))
     blocks = r.rom_blocks(width, depth)
-    assert (np.diff(blocks, axis=1) >= 0).all()
+    # Above 1,024 words 3 bits take two narrow columns and 4 bits one.
+    assert (np.diff(blocks[:2], axis=1) >= 0).all()
     assert (np.diff(blocks, axis=0) >= 0).all()
     assert (18 * 1024 * blocks >= width * depth).all()
 

@@ -95,11 +95,18 @@ def test_missing_columns_are_named(tmp_path: Path) -> None:
         ("", "got no rows"),
         ("a,b\n", "got no rows"),
         ("a,b\n1\n", "row 2 has 1 cells; expected 2"),
+        ("a,b,a\n1,2,3\n", "got column a twice"),
     ],
 )
 def test_broken_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_rows(write(tmp_path, text))
+
+
+def test_files_of_spreadsheets_are_read(tmp_path: Path) -> None:
+    rows = read_rows(write(tmp_path, "\ufeffa,b\r\n1,2\r\n\r\n"))
+    assert rows.number("a").tolist() == [1.0]
+    assert len(rows) == 1
 
 
 def test_a_cell_that_is_no_number_is_refused(tmp_path: Path) -> None:

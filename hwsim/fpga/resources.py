@@ -88,18 +88,22 @@ def blocks_of_one_shape(width: Number, depth: Number) -> Array:
 def rom_blocks(width: Number, depth: Number) -> Array:
     """BRAM18 of a ROM as Vitis HLS builds it; 0 below ROM_BITS, where it stays in LUTs.
 
-    As many columns of 36 bits as are full, the rest in the narrower columns that need fewest: columns of 36, 18, 9, 4,
-    2 and 1 bits hold 512 words and twice as many with each step (UG573, table 1-7). Exact for 686 of the 703 weight
-    ROMs in the reports of github:Dendendelen/wa-hls4ml-search, and 1 off for the others, all of 1,120 words and more;
-    for all 341 layers with reuse of github:HeRCLab/N-TORC, of 2 to 512 words.
+    Columns of 36, 18, 9, 4, 2 and 1 bits hold 512 words and twice as many with each step (UG573, table 1-7). As many
+    columns of 36 bits as are full; the rest, up to 512 words, in one more; up to 1,024 words in columns of 18 bits; of
+    more words in columns of 9, 4, 2 and 1 bits that are all full, or all alike where there is no column of 36. Exact
+    for 700 of the 703 weight ROMs in the reports of github:Dendendelen/wa-hls4ml-search, of 384 to 1,280 words, and one
+    bit off for the others; exact for all 341 layers with reuse of github:HeRCLab/N-TORC, of 2 to 512 words.
     """
     w, d = np.broadcast_arrays(np.asarray(width, dtype=np.float64), np.asarray(depth, dtype=np.float64))
     blocks = [np.ceil(d / (512 * 2**step)) for step in range(6)]
     rest = np.mod(w, 36)
-    # A column of 36 bits that is not full is taken only while one block is deep enough.
-    filled = np.where(d <= 512, np.ceil(rest / 36), np.inf)
-    narrow = [np.ceil(rest / bits) * column for bits, column in zip((18, 9, 4, 2, 1), blocks[1:], strict=True)]
-    total = np.floor(w / 36) * blocks[0] + np.minimum(filled, np.min(narrow, axis=0))
+    narrow = tuple(zip((9, 4, 2, 1), blocks[2:], strict=True))
+    alike = np.min([np.ceil(rest / bits) * column for bits, column in narrow], axis=0)
+    filled, left = np.zeros_like(rest), rest
+    for bits, column in narrow:
+        filled, left = filled + np.floor(left / bits) * column, np.mod(left, bits)
+    deep = np.where(d <= 1024, np.ceil(rest / 18), np.where(w < 36, alike, filled))
+    total = np.floor(w / 36) * blocks[0] + np.where(d <= 512, np.ceil(rest / 36), deep)
     return np.where(w * d < ROM_BITS, 0.0, total)
 
 

@@ -58,15 +58,19 @@ def read_rows(path: Path) -> Rows:
     """Read a CSV file with a header line.
 
     Raises:
-        InputError: no such file, not UTF-8 text, no rows, or a row with more or fewer cells than the header.
+        InputError: no such file, not UTF-8 text, no rows, a column twice, or a row with more or fewer cells than the
+            header. Empty lines are none.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            header, *lines = list(csv.reader(file)) or [[]]
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            header, *lines = [line for line in csv.reader(file) if line] or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: got {error}; expected a CSV file; check the path") from None
     if not lines:
         raise InputError(f"{path}: got no rows; expected a header line and at least one row; check the file")
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise InputError(f"{path}: got column {twice[0]} twice; expected every column once; rename one")
     for number, line in enumerate(lines, start=2):
         if len(line) != len(header):
             raise InputError(
