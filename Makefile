@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install data lint test test-slow test-all demo dist clean
+.PHONY: help install pynq data lint test test-slow test-all demo dist clean
 
 PYTHON ?= python3
 PIP_ARGS ?=
@@ -12,6 +12,7 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+PYNQ := .venv-pynq
 RECIPE ?= slimfab/recipes/fashion_resnet8.yaml
 
 export PYTHON
@@ -37,6 +38,16 @@ $(INSTALLED): pyproject.toml constraints.txt
 	    | { grep -v '^Requirement already satisfied' || true; }
 	@touch $@
 
+pynq: $(PYNQ)/.installed ## create .venv-pynq with two versions of pynq, unmodified, for the emulated board
+
+# Of its own, because pynq wants another numpy. The second version needs the same packages.
+$(PYNQ)/.installed: boards/emulated/pynq.txt
+	@.ci/system-packages python3-venv
+	"$(PYTHON)" -m venv --clear $(PYNQ)
+	$(PYNQ)/bin/python -m pip install -q --progress-bar off $(PIP_ARGS) -r $<
+	$(PYNQ)/bin/python -m pip install -q --progress-bar off $(PIP_ARGS) --no-deps --target $(PYNQ)/pynq-3.1.2 pynq==3.1.2
+	@touch $@
+
 data: install ## fetch Fashion-MNIST: as a Debian package where that is possible, else from its official source
 	@$(BIN)/python -c 'from slimfab import datasets; datasets.load("fashion_mnist")' 2>/dev/null || { \
 	    .ci/system-packages --optional dataset-fashion-mnist; \
@@ -52,15 +63,15 @@ PARALLEL = -n $(WORKERS) --dist loadfile
 # Tests run on one thread: they are small, and several may run side by side.
 test test-slow test-all: export OMP_NUM_THREADS := 1
 
-test: install ## run the default test suite (PYTEST_ARGS adds options)
+test: install pynq ## run the default test suite (PYTEST_ARGS adds options)
 	@.ci/system-packages --optional dataset-fashion-mnist chromium iverilog yosys
 	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
-test-slow: install ## run only the tests marked slow
+test-slow: install pynq ## run only the tests marked slow
 	@.ci/system-packages --optional dataset-fashion-mnist chromium iverilog yosys
 	$(BIN)/python -m pytest -m slow $(PARALLEL) $(PYTEST_ARGS)
 
-test-all: install ## run the default suite and the tests marked slow
+test-all: install pynq ## run the default suite and the tests marked slow
 	@.ci/system-packages --optional dataset-fashion-mnist chromium iverilog yosys
 	$(BIN)/python -m pytest -m "slow or not slow" $(PARALLEL) $(PYTEST_ARGS)
 

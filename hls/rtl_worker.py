@@ -36,9 +36,11 @@ class Traffic(ctypes.Structure):
         ("given", ctypes.c_uint64),
         ("stall_in", ctypes.c_uint64),
         ("stall_out", ctypes.c_uint64),
+        ("cycles", ctypes.c_uint64),
         ("idle", ctypes.c_uint32),
         ("stall", ctypes.c_uint32),
         ("seed", ctypes.c_uint32),
+        ("stop_at_last", ctypes.c_uint32),
     )
 
 

@@ -17,6 +17,7 @@
     ├── ToolError                an external tool
     │   ├── ToolMissing          … is not installed
     │   └── ToolFailed           … ran and failed
+    ├── BoardError               a board failed, or cannot be reached
     ├── VerifyError              two executors disagree
     └── OutputError              a result cannot be written
 
@@ -87,6 +88,17 @@ class ToolMissing(ToolError):
 
 class ToolFailed(ToolError):
     """An external tool ran and failed."""
+
+
+class BoardError(SlimfabError):
+    """A board failed, or cannot be reached.
+
+    ``kind`` is the driver's name of the error (:mod:`boards.driver.errors`), ``results`` what came before it.
+    """
+
+    def __init__(self, message: str, kind: str = "BoardError", results: object = None) -> None:
+        super().__init__(message)
+        self.kind, self.results = kind, results
 
 
 class VerifyError(SlimfabError):

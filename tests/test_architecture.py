@@ -24,7 +24,7 @@ ARROWS = {
 }
 HWSIM_MODULE_LEVEL = {"numpy", "numba", "yaml", "hwsim"} | set(sys.stdlib_module_names)
 WITHOUT_TORCH_AT_IMPORT = {"hwsim", "hls", "boards"}
-PYNQ_HOME = "boards/driver.py"  # the only code that runs on the board
+PYNQ_HOMES = ("boards/driver/", "boards/emulated/")  # what runs on a board, and what runs in pynq's environment
 MAX_LINES = 400
 
 UNSAFE_MODULES = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "joblib"}
@@ -115,9 +115,19 @@ def torch_is_imported_late(path: str, source: str) -> list[str]:
 
 def pynq_stays_on_the_board(path: str, source: str) -> list[str]:
     return [
-        f"{path}:{line}: pynq is imported in {PYNQ_HOME} only"
+        f"{path}:{line}: pynq is imported in {' and '.join(PYNQ_HOMES)} only"
         for line, name in all_imports(ast.parse(source))
-        if name == "pynq" and path != PYNQ_HOME
+        if name == "pynq" and not path.startswith(PYNQ_HOMES)
+    ]
+
+
+def the_board_needs_numpy_and_pynq_alone(path: str, source: str) -> list[str]:
+    if not path.startswith(PYNQ_HOMES[0]):
+        return []
+    return [
+        f"{path}:{line}: the driver may not import {name}; a board has numpy and pynq"
+        for line, name in all_imports(ast.parse(source))
+        if name not in {"numpy", "pynq", *sys.stdlib_module_names}
     ]
 
 
@@ -176,6 +186,7 @@ LIBRARY_RULES: list[Rule] = [
     hwsim_loads_little,
     torch_is_imported_late,
     pynq_stays_on_the_board,
+    the_board_needs_numpy_and_pynq_alone,
     nothing_unsafe,
     nothing_prints,
     nothing_unfinished,
@@ -211,6 +222,7 @@ VIOLATIONS: list[tuple[Rule, str, str]] = [
     (torch_is_imported_late, "hls/x.py", "import torch.nn as nn\n"),
     (torch_is_imported_late, "boards/x.py", "class C:\n    from torch import nn\n"),
     (pynq_stays_on_the_board, "boards/remote.py", "def f():\n    from pynq import Overlay\n"),
+    (the_board_needs_numpy_and_pynq_alone, "boards/driver/x.py", "from hwsim import serial\n"),
     (files_stay_short, "hls/x.py", "\n" * (MAX_LINES + 1)),
     (nothing_unsafe, "quant/x.py", "import pickle\n"),
     (nothing_unsafe, "quant/x.py", "torch.load(path)\n"),
@@ -231,7 +243,7 @@ ALLOWED: list[tuple[Rule, str, str]] = [
     (torch_is_imported_late, "hwsim/x.py", "def f():\n    import torch\n"),
     (torch_is_imported_late, "hwsim/x.py", "if TYPE_CHECKING:\n    from torch import nn\n"),
     (torch_is_imported_late, "quant/x.py", "import torch\n"),
-    (pynq_stays_on_the_board, PYNQ_HOME, "import pynq\n"),
+    (pynq_stays_on_the_board, "boards/driver/x.py", "import pynq\n"),
     (files_stay_short, "hls/x.py", "\n" * MAX_LINES),
     (nothing_unsafe, "quant/x.py", "torch.load(path, weights_only=True)\nyaml.safe_load(text)\nmodel.eval()\n"),
     (nothing_prints, "slimfab/x.py", "console.print('hello')\n"),

@@ -46,8 +46,10 @@ struct Traffic {
   uint64_t until;       // cycles after which the run is broken off
   uint64_t taken, given;           // result: beats that went in, that came out
   uint64_t stall_in, stall_out;    // result: cycles in which a beat was offered but not taken
+  uint64_t cycles;      // result: how many passed
   uint32_t idle, stall; // probability in 1/65536 that the source pauses between beats, that the sink is not ready
   uint32_t seed;
+  uint32_t stop_at_last;  // whether the sink is ready no more once TLAST has come
 };
 
 // The design, its memories read from the present folder, not yet reset.
@@ -78,16 +80,17 @@ void slimfab_stream(Sim* sim, Traffic* t) {
   t->taken = t->given = t->stall_in = t->stall_out = 0;
   uint64_t moved = 0;
   uint32_t state = t->seed | 1;
-  bool offered = false;
-  for (uint64_t cycle = 0; cycle < t->until && cycle - moved < t->patience; ++cycle) {
-    if (t->given == t->beats_out && t->taken == t->beats_in) break;
+  bool offered = false, ended = false;
+  uint64_t cycle = 0;
+  for (; cycle < t->until && cycle - moved < t->patience; ++cycle) {
+    if ((t->given == t->beats_out || ended) && t->taken == t->beats_in) break;
     if (!offered && t->taken < t->beats_in && (next(state) & 0xffff) >= t->idle) {
       std::memcpy(static_cast<void*>(&top.s_axis_tdata), t->in_beats + t->taken * t->in_bytes, t->in_bytes);
       top.s_axis_tlast = (t->taken + 1) % t->frame_in == 0;
       offered = true;  // AXI4-Stream: once offered, a beat stays
     }
     top.s_axis_tvalid = offered;
-    top.m_axis_tready = t->given < t->beats_out && (next(state) & 0xffff) >= t->stall;
+    top.m_axis_tready = t->given < t->beats_out && !ended && (next(state) & 0xffff) >= t->stall;
     sim->clock_low();
     const bool enters = offered && top.s_axis_tready;
     t->stall_in += offered && !enters;
@@ -96,6 +99,7 @@ void slimfab_stream(Sim* sim, Traffic* t) {
       std::memcpy(t->out_beats + t->given * t->out_bytes, static_cast<const void*>(&top.m_axis_tdata), t->out_bytes);
       t->out_cycle[t->given] = cycle;
       t->last[t->given++] = top.m_axis_tlast;
+      ended = t->stop_at_last && top.m_axis_tlast;
       moved = cycle;
     }
     sim->clock_high();
@@ -105,7 +109,13 @@ void slimfab_stream(Sim* sim, Traffic* t) {
       moved = cycle;
     }
   }
+  t->cycles = cycle;
   top.s_axis_tvalid = top.m_axis_tready = 0;
+}
+
+// Lets cycles pass in which nothing is offered at any port and nothing is taken.
+void slimfab_idle(Sim* sim, uint64_t cycles) {
+  for (uint64_t i = 0; i < cycles; ++i) { sim->clock_low(); sim->clock_high(); }
 }
 
 // Reads a register. Returns its RRESP, or -1 where the design does not answer.

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The worker of an emulated board: the same as on a board, and faults on demand."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from boards.driver import Accelerator
+from boards.driver.errors import BoardError
+from boards.driver.worker import Answer, binary_ends, serve
+from boards.emulated.device import EmulatedDevice
+
+
+def main(folder: Path) -> None:
+    """Serve the bundle of a folder on an emulated board."""
+    from pynq import Device
+
+    device = EmulatedDevice(folder)
+    Device.active_device = device
+
+    def inject(accelerator: Accelerator, request: dict[str, Any], arrays: list[np.ndarray]) -> Answer:
+        try:
+            device.board.faults.inject(request["kind"])
+        except ValueError as error:
+            raise BoardError(str(error)) from error
+        return {"waiting": len(device.board.faults)}, []
+
+    def state(accelerator: Accelerator, request: dict[str, Any], arrays: list[np.ndarray]) -> Answer:
+        board = device.board
+        return {"seconds": board.seconds, "memory_used": board.memory.used, "waiting": len(board.faults)}, []
+
+    def reload(accelerator: Accelerator, request: dict[str, Any], arrays: list[np.ndarray]) -> Answer:
+        accelerator.reload()
+        return {}, []
+
+    serve(
+        lambda: Accelerator(folder, device=device, now=device.board.now),
+        *binary_ends(),
+        more={"inject": inject, "state": state, "reload": reload},
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
