@@ -2,11 +2,12 @@
 """How deep the FIFOs must be: for the full pace, and for the pipeline never to stand still."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from hwsim.errors import NetworkError
 from hwsim.fpga.dataflow import MIN_DEPTH
+from hwsim.fpga.tokens.engine import simulate
 from hwsim.fpga.tokens.stages import Node, Pipe, Pipeline, Queue, Schedule, Window
 from hwsim.fpga.tokens.steady import keeps_pace, steady
 
@@ -35,8 +36,9 @@ def waits_for_itself(pipeline: Pipeline) -> tuple[str, ...]:
 
     Whether a pipeline stands still depends on how many beats its stages can hold, not on when they come, but for
     registers that wait together: gaps between beats take places. Here every such stage holds one beat, which it always
-    can; so an empty answer is a proof for all pauses of source and receiver, if images repeat (see
-    :class:`~hwsim.fpga.tokens.steady.Steady`). A circle may be out of reach of a source that never pauses.
+    can. Nothing is left in a pipeline behind an image; so if one image passes, one after the other do, and then so do
+    images that come sooner, whatever pauses source and receiver make: all orders in which beats can pass end alike. An
+    empty answer is thus a proof. A circle may be out of reach of a source that never pauses.
     """
     narrow = tuple(
         replace(node, stage=replace(node.stage, latency=1))
@@ -44,7 +46,7 @@ def waits_for_itself(pipeline: Pipeline) -> tuple[str, ...]:
         else node
         for node in pipeline.nodes
     )
-    return steady(_of(pipeline, narrow)).flow.circle
+    return simulate(_of(pipeline, narrow), 1).circle
 
 
 def smallest_depths(pipeline: Pipeline, interval: int | None = None) -> dict[str, int]:
@@ -63,7 +65,7 @@ def smallest_depths(pipeline: Pipeline, interval: int | None = None) -> dict[str
     if found.flow.circle:
         raise NetworkError(f"{found.flow.circle[0]}: waits for itself by {', '.join(found.flow.circle[1:])}; deepen it")
     pace = math.ceil(found.interval) if interval is None else interval
-    flow = keeps_pace(pipeline, pace)
+    flow = found.flow if found.settled and found.shift == pace and found.period == 1 else keeps_pace(pipeline, pace)
     if flow is None:
         raise NetworkError(
             f"interval: got {pace}; expected at least {found.interval:g}; deepen the FIFOs, or fold less"
@@ -84,11 +86,34 @@ def _suffices(pipeline: Pipeline, depths: Mapping[str, int], pace: int) -> bool:
 
 
 def _least(pipeline: Pipeline, depths: Mapping[str, int], name: str, pace: int) -> int:
-    """The smallest depth of one FIFO that suffices; deeper FIFOs are never worse but by gaps that stay."""
-    low, high = min(MIN_DEPTH, depths[name]), depths[name]
+    """The smallest depth of one FIFO that suffices; deeper FIFOs are never worse but by gaps that stay.
+
+    Depths that keep the pace hardly ever let the pipeline stand still, so the smallest of them is found first.
+    """
+
+    def chosen(depth: int) -> Pipeline:
+        return with_depths(pipeline, {**depths, name: depth})
+
+    high = depths[name]
+    low = _first_near(lambda depth: keeps_pace(chosen(depth), pace) is not None, min(MIN_DEPTH, high), high)
+    if low == high or not waits_for_itself(chosen(low)):
+        return low
+    return _first_near(lambda depth: _suffices(pipeline, {**depths, name: depth}, pace), low + 1, high)
+
+
+def _first_near(holds: Callable[[int], bool], low: int, high: int) -> int:
+    """The smallest number from ``low`` on for which a condition holds, as it does for ``high`` and all between.
+
+    It is usually near ``high``: first in steps that double, then by bisection.
+    """
+    step = 1
+    while low < high and holds(max(low, high - step)):
+        high, step = max(low, high - step), 2 * step
+    if low < high:
+        low = max(low, high - step) + 1
     while low < high:
         middle = (low + high) // 2
-        if _suffices(pipeline, {**depths, name: middle}, pace):
+        if holds(middle):
             high = middle
         else:
             low = middle + 1

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim.errors import InputError
-from hwsim.fpga.tokens.stages import Fork, Node, Pipe, Pipeline, Queue, Schedule, Window
+from hwsim.fpga.tokens.stages import Fork, Node, Pattern, Pipe, Pipeline, Queue, Schedule, Window
 
 Cycles = npt.NDArray[np.int64]
 
@@ -34,14 +34,16 @@ class Outside:
 class Flow:
     """When beats passed: ``in_cycles`` (images, beats in) and ``out_cycles`` (images, beats out) at both ends.
 
-    ``queues`` has, for every FIFO by name, the cycles in which each beat came and left. Where ``circle`` names nodes,
-    each of them waits for the next and the last one for the first: a deadlock. Then cycles are only those of the beats
-    that passed, one row.
+    ``queues`` has, for every FIFO by name, the cycles in which each beat came and left, and ``rooms``, for every buffer
+    of rows or vectors, from which cycle on each row or vector was there, and the room of each row of windows or vector
+    was free again. Where ``circle`` names nodes, each of them waits for the next and the last one for the first: a
+    deadlock. Then cycles are only those of the beats that passed, one row.
     """
 
     in_cycles: Cycles
     out_cycles: Cycles
     queues: dict[str, tuple[Cycles, Cycles]]
+    rooms: dict[str, tuple[Cycles, Cycles]] = field(default_factory=dict, repr=False)
     circle: tuple[str, ...] = ()
     beats: int = field(default=0, repr=False)
 
@@ -77,30 +79,57 @@ def simulate(pipeline: Pipeline, images: int, outside: Outside | None = None) ->
     Raises:
         InputError: no image.
     """
-    from hwsim.fpga.tokens.driver import run
-
-    if images < 1:
-        raise InputError(f"images: got {images}; expected at least 1; stream one")
-    nodes, heap = _Layout(pipeline, images, outside or Outside()).finish()
-    count = len(nodes)
-    stack, marks, trail = (np.zeros(count + 1, dtype=np.int64) for _ in range(3))
-    run(nodes, heap, stack, marks, trail)
-    return _flow(pipeline, images, nodes, heap, trail)
+    return Simulation(pipeline, images, outside).run(images)
 
 
-def _flow(pipeline: Pipeline, images: int, nodes: Any, heap: Cycles, trail: Cycles) -> Flow:
-    source, sink = nodes[0], nodes[-1]
-    ins = heap[source["PUSHES"] :][: source["sent"]]
-    outs = heap[sink["POPS"] :][: sink["taken"]]
-    done = sink["taken"] >= images * pipeline.beats_out and source["sent"] == images * pipeline.beats_in
-    rows = images if done else 1
-    circle = () if done else tuple(pipeline.nodes[u - 1].name if u else "source" for u in trail[1 : trail[0] + 1])
-    queues = {}
-    for number, node in enumerate(pipeline.nodes, 1):
-        if isinstance(node.stage, Queue) and node.stage.latency == 1:
-            one = nodes[number]
-            queues[node.name] = heap[one["PUSHES"] :][: one["taken"]], heap[one["POPS"] :][: one["sent"]]
-    return Flow(ins.reshape(rows, -1), outs.reshape(rows, -1), queues, circle, int(heap[0]))
+class Simulation:
+    """A pipeline at work, image after image; ``nodes`` and ``heap`` are those of the kernel.
+
+    Args:
+        most_images: how many it will ever be asked for.
+        outside: pauses at both ends; none by default.
+
+    Raises:
+        InputError: no image.
+    """
+
+    def __init__(self, pipeline: Pipeline, most_images: int, outside: Outside | None = None) -> None:
+        if most_images < 1:
+            raise InputError(f"images: got {most_images}; expected at least 1; stream one")
+        self.pipeline = pipeline
+        self.nodes, self.heap = _Layout(pipeline, most_images, outside or Outside()).finish()
+        self._scratch = [np.zeros(len(self.nodes) + 1, dtype=np.int64) for _ in range(3)]
+
+    def run(self, images: int) -> Flow:
+        """Go on until so many images have passed; cycles of these and of those before.
+
+        No image depends on a later one, so that the answer is the same whatever was asked for before.
+        """
+        from hwsim.fpga.tokens.driver import run
+
+        self.nodes[0]["limit"] = images * self.pipeline.beats_in
+        run(self.nodes, self.heap, *self._scratch)
+        return self._flow(images)
+
+    def _flow(self, images: int) -> Flow:
+        pipeline, nodes, heap, trail = self.pipeline, self.nodes, self.heap, self._scratch[2]
+        source, sink = nodes[0], nodes[-1]
+        ins = heap[source["PUSHES"] :][: source["sent"]]
+        outs = heap[sink["POPS"] :][: sink["taken"]]
+        done = sink["taken"] >= images * pipeline.beats_out and source["sent"] == images * pipeline.beats_in
+        rows = images if done else 1
+        circle = () if done else tuple(pipeline.nodes[u - 1].name if u else "source" for u in trail[1 : trail[0] + 1])
+        queues, rooms = {}, {}
+        for number, node in enumerate(pipeline.nodes, 1):
+            stage, one = node.stage, nodes[number]
+            if isinstance(stage, Queue) and stage.latency == 1:
+                queues[node.name] = heap[one["PUSHES"] :][: one["taken"]], heap[one["POPS"] :][: one["sent"]]
+            elif isinstance(stage, Window | Schedule):
+                kept, freed = int(stage.kept.sum()) if isinstance(stage, Window) else 0, one["started"]
+                ready = images * kept if kept else one["taken"] // one["period"]
+                rooms[node.name] = heap[one["READY"] :][:ready], heap[one["FREED"] :][:freed]
+        beats = int(heap[0])
+        return Flow(ins.reshape(rows, -1), outs.reshape(rows, -1), queues, rooms, circle, beats)
 
 
 class _Layout:
@@ -112,13 +141,14 @@ class _Layout:
         self.kernel, self.pipeline, self.images, self.outside = kernel, pipeline, images, outside
         self.nodes = np.zeros(len(pipeline.nodes) + 2, dtype=kernel.NODE)
         self.parts: list[tuple[int, Any]] = []
+        self.patterns: dict[int, tuple[int, ...]] = {}
         self.size = 1
         self.beats = pipeline.beats
 
     def put(self, values: Any) -> int:
         """The place in the heap of an array."""
         self.parts.append((self.size, values))
-        return self.room(np.size(values))
+        return self.room(len(values))
 
     def room(self, count: int) -> int:
         """The place of ``count`` numbers to be filled in, all 0."""
@@ -138,12 +168,13 @@ class _Layout:
             nodes[giver + 1]["next"], nodes[giver + 1]["port"] = taker + 1, port
         for number, node in enumerate(pipeline.nodes, 1):
             if isinstance(node.stage, Fork):
-                readers = [(taker + 1, port) for taker, port in (pipeline.takers[wire] for wire in node.outputs)]
+                takers = [pipeline.takers[wire] for wire in node.outputs]
+                readers = [number for taker, port in takers for number in (taker + 1, port)]
                 nodes[number]["READERS"], nodes[number]["kind"] = self.put(readers), kernel.FORK
-                nodes[number]["inputs"], nodes[number]["TAKEN"] = len(readers), self.put([-1] * len(readers))
+                nodes[number]["inputs"], nodes[number]["TAKEN"] = len(takers), self.put([-1] * len(takers))
         heap = np.zeros(self.size, dtype=np.int64)
         for place, values in self.parts:
-            heap[place : place + np.size(values)] = np.ravel(values)
+            heap[place : place + len(values)] = values
         return nodes, heap
 
     def ends(self) -> None:
@@ -175,15 +206,20 @@ class _Layout:
         assert isinstance(stage, Pipe)
         each = stage.pattern
         one["kind"], one["latency"], one["period"] = self.kernel.PIPE, stage.latency, each.beats_in
-        one["BEFORE"], one["GIVES"] = self.put(each.before), self.put(each.gives)
-        one["AFTER"], one["SPACING"] = self.put(each.after), self.put(each.spacing)
-        firing = each.before + each.gives + each.after
-        one["SILENT"] = self.put(_silent(firing > 0))
-        self.ring(one, int(firing.max()))
+        one["BEFORE"], one["GIVES"], one["AFTER"], one["SPACING"], one["SILENT"], most = self.pattern(each)
+        self.ring(one, most)
         one["inputs"] = len(node.inputs)
         one["OFFERS"], one["TAKEN"] = self.put([-1] * len(node.inputs)), self.put([-1] * len(node.inputs))
         if stage.turns:
             one["TURNS"] = self.put(stage.turns)
+
+    def pattern(self, each: Pattern) -> tuple[int, ...]:
+        """The places of a pattern's arrays, which many pipes share, and the most beats that it gives at once."""
+        if id(each) not in self.patterns:
+            firing = each.before + each.gives + each.after
+            arrays = each.before, each.gives, each.after, each.spacing, _silent(firing > 0)
+            self.patterns[id(each)] = (*(self.put(values) for values in arrays), int(firing.max()))
+        return self.patterns[id(each)]
 
     def ring(self, one: Any, batch: int) -> None:
         """Room for the beats that are on their way at once."""

@@ -20,11 +20,12 @@ RELEASE_STEPS = 3  # from the last step of a vector to its room (hls/rtl/sparse_
 UPSAMPLE_STEPS = 3  # hls/rtl/upsample.sv
 #: A FIFO of two words behind registers that wait while it is full acts as one more register and one place.
 PLACE = Queue(1, 0)
+EACH = pattern([1])  # a beat for every beat
 
 
 def pointwise(numbers: Numbers, timing: Timing) -> tuple[Stage, ...]:
     """A beat out for every beat in: casts, thresholds, scales, tables, divisions, unrolled products, sums."""
-    return (Pipe(timing.latency - timing.beats_in + 1, pattern([1])),)
+    return (Pipe(timing.latency - timing.beats_in + 1, EACH),)
 
 
 def fifo(numbers: Numbers, timing: Timing) -> tuple[Stage, ...]:
