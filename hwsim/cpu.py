@@ -36,12 +36,20 @@ def estimate(network: Network, device: Device, batch: int = 1, design: Design | 
     work = workload(network)
     run = execution(device, work)
     moved = traffic(device, work, run, batch)
+    times = kernel_times(device, work, run, moved, batch)
+    return assemble(network, device, batch, work, run, times, moved, call_us(device, work, run, batch))
+
+
+def call_us(device: Device, work: Workload, run: Execution, batch: int) -> float:
+    """What the runtime takes once per batch, in us."""
+    return (priced.fixed_us if device.is_priced else fixed_us)(device, work, run, batch)
+
+
+def kernel_times(device: Device, work: Workload, run: Execution, moved: Traffic, batch: int) -> Times:
+    """Where the time of every kernel of a batch goes, in us."""
     if device.is_priced:
-        times: Times = priced.kernel_times(device, work, run, moved, batch)
-        fixed = priced.fixed_us(device, work, run, batch)
-    else:
-        times, fixed = _rated_times(device, work, run, moved, batch), fixed_us(device, work, run, batch)
-    return assemble(network, device, batch, work, run, times, moved, fixed)
+        return priced.kernel_times(device, work, run, moved, batch)
+    return _rated_times(device, work, run, moved, batch)
 
 
 def _rated_times(device: Device, work: Workload, run: Execution, moved: Traffic, batch: int) -> Times:

@@ -15,8 +15,8 @@ from hwsim.device import Device
 from hwsim.errors import InputError
 from hwsim.estimate import Estimate
 from hwsim.network import Network
-from hwsim.processor import assemble, execution, fixed_us, traffic
-from hwsim.roofline import roofline
+from hwsim.processor import Execution, Traffic, assemble, execution, fixed_us, traffic
+from hwsim.roofline import Times, roofline
 from hwsim.workload import KINDS, Workload, workload
 
 GB_S = 1e3  # bytes per us
@@ -34,12 +34,17 @@ def estimate(network: Network, device: Device, batch: int = 1, design: Design | 
     work = workload(network)
     run = execution(device, work)
     moved = traffic(device, work, run, batch)
-    times = roofline(
+    times = kernel_times(device, work, run, moved, batch)
+    return assemble(network, device, batch, work, run, times, moved, fixed_us(device, work, run, batch))
+
+
+def kernel_times(device: Device, work: Workload, run: Execution, moved: Traffic, batch: int) -> Times:
+    """Where the time of every kernel of a batch goes, in us."""
+    return roofline(
         executed_macs(device, work, batch), run.rate,
         [(moved.cache, device["bandwidth_gb_s.cache"] * GB_S), (moved.dram, device["bandwidth_gb_s.dram"] * GB_S)],
         device["overhead_us.op"],
     )  # fmt: skip
-    return assemble(network, device, batch, work, run, times, moved, fixed_us(device, work, run, batch))
 
 
 def executed_macs(device: Device, work: Workload, batch: int) -> Column:

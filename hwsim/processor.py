@@ -75,9 +75,8 @@ def traffic(device: Device, work: Workload, run: Execution, batch: int) -> Traff
     weights = work.column("weights") * run.bytes_per_element
     activations = (work.column("inputs") + work.column("outputs")) * run.bytes_per_element * batch
     spilled = np.where(activations > capacity, activations, 0.0)
-    if weights.sum() > capacity:
-        spilled = spilled + weights
-    return Traffic(activations + weights, spilled)
+    resident = work.totals(weights) <= capacity
+    return Traffic(activations + weights, spilled + np.where(resident, 0.0, weights))
 
 
 def assemble(

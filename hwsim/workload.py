@@ -63,6 +63,10 @@ class Workload:
         """One number of every kernel as an array of shape (kernels,)."""
         return self._columns[name]
 
+    def totals(self, column: Column) -> Column:
+        """The sum of a column over all kernels of the network, at every kernel, shape (kernels,)."""
+        return np.full_like(column, column.sum())
+
     @cached_property
     def _columns(self) -> dict[str, Column]:
         return columns(Kernel, self.kernels)

@@ -33,7 +33,9 @@ def test_every_target_costs_every_kind_of_network(name):
         assert found.notes
 
 
-@pytest.mark.parametrize("name", ["cpu:cortex-a9", "gpu:h100", "fpga:pynq-z2", "fpga:pynq-z2/folded"])
+@pytest.mark.parametrize(
+    "name", ["cpu:cortex-a9", "gpu:h100", "npu:eyeriss", "npu:gemmini", "fpga:pynq-z2", "fpga:pynq-z2/folded"]
+)
 def test_a_network_without_work_costs_its_data_and_the_call(name):
     draft = Draft(3, 4, 4)
     draft.layer("flatten")

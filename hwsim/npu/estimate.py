@@ -113,8 +113,8 @@ def estimate(
     work = problem(network)
     kept, remarks = kept_share(network, work, device, sparsity or {})
     found = cost(work, device, flow, batch, kept)
-    outside_us = device.get("overhead_us.inference", 0.0)
-    latency_us = float(found.total_us.sum()) + outside_us
+    call_us = device.get("overhead_us.inference", 0.0)
+    latency_us = max(float(found.total_us.sum()) + call_us, 1 / device["clock_mhz"])  # a call takes a cycle at least
     parts = _parts(
         (found.levels_uj().sum(axis=1) / batch).tolist(), device.get("power_static_w", 0.0) * latency_us / batch
     )

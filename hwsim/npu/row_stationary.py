@@ -10,8 +10,9 @@ letters: an element convolves one row of ``S`` weights with one row of inputs; a
     passes             ceil(M / p t) ceil(C / q r) ceil(E / e)    per image and group
 
 within  q S <= inputs, p q S <= weights, p <= sums  that a register file holds, and  R e r t <= elements. Filters higher
-than the array or wider than the register file are computed in pieces. Every mapping of a grid of (p, q, r, e) is
-costed at once; the one with the least product of cycles and on-chip energy is taken.
+than the array or wider than the register file are computed in pieces. Every mapping of a grid of (q, r, e), with as
+many filters as the registers hold, is costed at once; the one with the least product of cycles and on-chip energy is
+taken.
 """
 
 from collections.abc import Mapping
@@ -26,8 +27,8 @@ from hwsim.npu.problem import Problem
 
 # Costs on chip relative to a product, to choose mappings by: ISCA 2016, table IV.
 WEIGHTS_OF_LEVELS = (1.0, 2.0, 6.0)
-FILTERS = (1, 2, 4, 8, 16, 24)
 CHANNELS = (1, 2, 3, 4, 6, 12)
+CHUNK = 32  # kernels whose mappings are costed in one go: they stay in a cache
 SETS = (1, 2, 4, 8, 14, 28, 56, 84, 168)
 
 
@@ -65,8 +66,12 @@ def plan(work: Problem, rows: int, columns: int, registers: Registers, batch: in
     names = tuple(work.loops)
     bounds = np.stack([*(work.loops[name] for name in names), kept])
     different, which = np.unique(bounds, axis=1, return_inverse=True)  # networks repeat their layers
-    found = _mapped(dict(zip(names, different, strict=False)), different[-1], rows, columns, registers, batch)
-    register, noc, buffer, cycles = (np.where(work.multiplies, level[..., which.ravel()], 0.0) for level in found)
+    pieces = [different[:, first : first + CHUNK] for first in range(0, max(different.shape[1], 1), CHUNK)]
+    found = [
+        _mapped(dict(zip(names, some, strict=False)), some[-1], rows, columns, registers, batch) for some in pieces
+    ]
+    joined = (np.concatenate(level, axis=-1) for level in zip(*found, strict=True))
+    register, noc, buffer, cycles = (np.where(work.multiplies, level[..., which.ravel()], 0.0) for level in joined)
     return Plan(cycles, Accesses(register, noc, buffer))
 
 
@@ -94,14 +99,16 @@ def _legal(
     shape: Mapping[str, Column], grid: list[Column], rows: int, columns: int, registers: Registers
 ) -> Mappings:  # fmt: skip
     """The mappings of a grid cut to every kernel's size, (kernels, mappings)."""
-    p, q, r, e = grid
+    q, r, e = grid
     e = np.minimum(e, shape["oy"])
     sets = np.floor(rows / shape["height"]) * np.floor(columns / e)
-    p, q = np.minimum(p, shape["k"]), np.minimum(q, shape["c"])
+    q = np.minimum(q, shape["c"])
     r = np.minimum(np.minimum(r, sets), np.ceil(shape["c"] / q))
-    t = np.minimum(np.floor(sets / r), np.ceil(shape["k"] / p))
     held = q * shape["width"]
-    legal = (held <= registers.inputs) & (p * held <= registers.weights) | ((p == 1) & (q == 1) & (r == 1))
+    p = np.minimum(np.clip(np.floor(registers.weights / held), 1, max(registers.sums, 1)), shape["k"])
+    t = np.minimum(np.floor(sets / r), np.ceil(shape["k"] / p))
+    p = np.ceil(shape["k"] / (np.ceil(shape["k"] / (p * t)) * t))  # the same number of passes, equally full
+    legal = (held <= registers.inputs) & (p * held <= registers.weights) | ((q == 1) & (r == 1))
     return Mappings(p, q, r, e, t, legal)
 
 
@@ -132,13 +139,11 @@ def _cost(shape: Mapping[str, Column], mapped: Mappings, batch: int) -> tuple[Co
 
 
 def _grid(columns: int, registers: Registers) -> list[Column]:
-    """All mappings to be tried: filters, channels, sets for channels and rows of outputs of a set, (1, mappings) each.
+    """All mappings to be tried: channels, sets for channels and rows of outputs of a set, (1, mappings) each.
 
     A set's rows of outputs are the array's columns shared by a whole number of sets.
     """
     strips = tuple(dict.fromkeys(columns // side for side in (1, 2, 3, 4, 7, 14) if side <= columns))
-    filters = [number for number in FILTERS if number <= max(registers.sums, 1)]
     channels = [number for number in CHANNELS if number <= max(registers.inputs, 1)]
-    axes = np.meshgrid(filters, channels, SETS, strips, indexing="ij")
-    fitting = axes[0] * axes[1] <= registers.weights
-    return [axis[fitting].astype(np.float64)[None, :] for axis in axes]
+    axes = np.meshgrid(channels, SETS, strips, indexing="ij")
+    return [axis.astype(np.float64).reshape(1, -1) for axis in axes]
