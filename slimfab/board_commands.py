@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``slimfab board``: the boards that are known, and what a board's file says."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -47,3 +48,40 @@ def check_board(
         table.add_row(f"image with pynq {image.pynq}", f"Python {image.python}", escape(image.source))
     console.out.print(table)
     console.say(f"{board.name}: {len(board.sources)} facts, each with its source")
+
+
+def build(
+    model: Annotated[str, typer.Argument(help="QONNX file, or folder with network.json")],
+    output: Annotated[Path, typer.Option(help="folder of the build; run again, it goes on where it stopped")],
+    board: Annotated[str, typer.Option("--board", "-b", help="see 'slimfab board list'")] = "pynq-z2",
+    flow: Annotated[str, typer.Option(help="rtl (emitted SystemVerilog) or hls4ml (through AMD's HLS)")] = "rtl",
+    clock: Annotated[float | None, typer.Option(help="clock in MHz; default the board's")] = None,
+    tools: Annotated[str, typer.Option(help="release such as 2022.2; default the one that is installed here")] = "",
+    host: Annotated[str, typer.Option(help="machine to build on, as ssh has it")] = "",
+    settings: Annotated[str, typer.Option(help="path of AMD's settings64.sh on that machine")] = "",
+    board_files: Annotated[str, typer.Option(help="folder of board files on that machine")] = "",
+    jobs: Annotated[int, typer.Option(help="processes at once")] = 4,
+    input_format: Annotated[str | None, typer.Option(help="of inputs that have none, e.g. ap_ufixed<8,0>")] = None,
+    budget: Annotated[str, typer.Option(help="limits of the folding such as dsp=100,lut=20000")] = "",
+) -> None:
+    """Build a quantised network for a board with AMD's Vivado: bitstream, reports and a verified bundle."""
+    from boards.vivado.run import Machine
+    from hwsim.fixed import FixedPoint
+    from hwsim.fpga.folding import Goal, parse_budgets
+    from slimfab.build import Request
+    from slimfab.build import build as run_build
+    from slimfab.rtl import load_integers
+
+    machine = Machine(host, settings, board_files, jobs)
+    goal = Goal("interval_us", parse_budgets(budget))
+    request = Request(board, flow, clock, tools, goal, machine)
+    request.release(), boards.load(board)  # before the network is read
+    exact = load_integers(model, None if input_format is None else FixedPoint.parse(input_format))
+    with console.ProgressBars() as bars:
+        bars.started(0, 1, "build")
+        built = run_build(exact.network, exact.weights, request, output, listen=bars.advanced)
+    found = built.results
+    console.say(f"{found.plan.board} occupies  {console.occupation(built.estimate)}\n{built.folding}")
+    console.say(f"timing is met at {found.clock_mhz:g} MHz with {found.timing.wns_ns:g} ns to spare")
+    console.say(f"power of the chip {found.power.total_w:g} W, as {found.tools['vivado']} estimates it", style="dim")
+    console.say(f"bundle  {built.bundle.path}" if built.bundle else f"reports  {output / 'build' / 'reports'}")

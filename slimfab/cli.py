@@ -24,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(board_commands.app, name="board")
+app.command()(board_commands.build)
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 

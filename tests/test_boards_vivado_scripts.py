@@ -113,6 +113,12 @@ def test_a_command_that_fails_stops_the_build(fail, tmp_path, monkeypatch):
     assert not (tmp_path / "tiny.hwh").exists()
 
 
+def test_another_release_than_the_scripts_are_for(tmp_path, monkeypatch):
+    written(tmp_path)
+    with pytest.raises(tkinter.TclError, match="vivado: got release 2021.1.1; expected 2022.2; take that, or name"):
+        run(tmp_path, "2021.1", monkeypatch)
+
+
 def test_a_run_that_does_not_finish(tmp_path, monkeypatch):
     written(tmp_path)
     with pytest.raises(tkinter.TclError, match="synth_1: got status route_design ERROR"):

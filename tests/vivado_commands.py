@@ -6,6 +6,7 @@ COMMANDS: dict[str, tuple[dict[str, int], int, int]] = {
     "create_project": ({"-force": 0, "-part": 1}, 2, 2),
     "open_project": ({"-reset": 0}, 1, 1),
     "close_project": ({}, 0, 0),
+    "version": ({"-short": 0}, 0, 0),
     "current_project": ({}, 0, 0),
     "set_param": ({}, 2, 2),
     "add_files": ({"-norecurse": 0, "-fileset": 1, "-cflags": 1}, 1, 1),

@@ -11,6 +11,7 @@ the release in $FAKE_RELEASE; $FAKE_SLACK is the slack that it reports, $FAKE_FA
 import fnmatch
 import json
 import os
+import re
 import sys
 import tkinter
 from collections.abc import Callable
@@ -103,6 +104,9 @@ class Model:
 
     def close_project(self, options: dict) -> None:
         Path(f"{self.project}.xpr").write_text(json.dumps({"state": self.state}))
+
+    def version(self, options: dict) -> str:
+        return f"{self.release}.1"
 
     def current_project(self, options: dict) -> str:
         return "PROJECT"
@@ -298,7 +302,9 @@ class Model:
 
     def report_utilization(self, options: dict) -> None:
         name = "utilisation_7series.rpt" if self.state["part"].startswith("xc7") else "utilisation_ultrascale.rpt"
-        Path(options["-file"]).write_text((REPORTS / name).read_text())
+        part = self.state["part"].replace("xc7", "7")
+        text = re.sub(r"(\| Device +: ).*", rf"\g<1>{part}", (REPORTS / name).read_text())
+        Path(options["-file"]).write_text(text)
 
     def report_power(self, options: dict) -> None:
         Path(options["-file"]).write_text((REPORTS / "power.rpt").read_text())

@@ -92,6 +92,7 @@ def write(
         name, board_name, board.part, accelerator.flow, accelerator.network_hash, accelerator.clock_mhz, str(release),
         build_id, accelerator.input, accelerator.output, tuple(_steps(texts, release, _digest(files))),
     )  # fmt: skip
+    _forget(target, {*(f"sources/{path}" for path in files), *texts})
     for path, data in files.items():
         serial.atomic_write(target / "sources" / path, data)
     for script, text in texts.items():
@@ -112,6 +113,13 @@ def is_done(folder: Path | str, step: Step) -> bool:
     """Whether a step's result is there and for this very plan."""
     mark = Path(folder) / "done" / step.name
     return mark.is_file() and mark.read_text() == step.key
+
+
+def _forget(folder: Path, wanted: set[str]) -> None:
+    """Remove sources and scripts of an earlier plan."""
+    for path in [*folder.glob("*.tcl"), *(folder / "sources").rglob("*")]:
+        if path.is_file() and path.relative_to(folder).as_posix() not in wanted:
+            path.unlink()
 
 
 def _sources(accelerator: Accelerator) -> dict[str, bytes]:
@@ -136,19 +144,18 @@ def _scripts(
     if accelerator.flow != RTL:
         cpp = [f"sources/{file}" for file in (f"{network_cpp.TOP}.cpp", *accelerator.sources)]
         found["10_hls.tcl"] = scripts.synthesise_cpp(release, board.part, accelerator.clock_mhz, cpp)
+    head = scripts.require_release(release)
     if not board.has_bitstream:
         if accelerator.flow == RTL:
-            constraints = f"sources/{shell.NAME}.xdc"
-            found["40_implement.tcl"] = scripts.implement_alone(board.part, shell.NAME, hdl, constraints)
+            text = scripts.implement_alone(board.part, shell.NAME, hdl, f"sources/{shell.NAME}.xdc")
         else:
-            verilog = f"{scripts.HLS_VERILOG}/*"
-            constraints = f"sources/{network_cpp.TOP}.xdc"
-            found["40_implement.tcl"] = scripts.implement_alone(board.part, network_cpp.TOP, [], constraints, verilog)
-        return found
+            verilog, constraints = f"{scripts.HLS_VERILOG}/*", f"sources/{network_cpp.TOP}.xdc"
+            text = scripts.implement_alone(board.part, network_cpp.TOP, [], constraints, verilog)
+        return {**found, "40_implement.tcl": head + text}
     interfaces = ["s_axi", "s_axis", "m_axis"] + ([] if accelerator.flow == RTL else ["to_core", "from_core"])
-    found["20_package.tcl"] = scripts.package(board.part, hdl, interfaces)
-    found["30_design.tcl"] = block_design.text(board, accelerator)
-    found["40_implement.tcl"] = scripts.implement(release, name, build_id)
+    found["20_package.tcl"] = head + scripts.package(board.part, hdl, interfaces)
+    found["30_design.tcl"] = head + block_design.text(board, accelerator)
+    found["40_implement.tcl"] = head + scripts.implement(release, name, build_id)
     return found
 
 

@@ -38,6 +38,15 @@ proc require_timing {} {
 """
 
 
+def require_release(release: Release) -> str:
+    """The first command of a Vivado script: the release that it was written for."""
+    remedy = "take that, or name the other with --tools"
+    return (
+        f"if {{![string match {release}* [version -short]]}} "
+        f'{{ error "vivado: got release [version -short]; expected {release}; {remedy}" }}\n'
+    )
+
+
 def synthesise_cpp(release: Release, part: str, clock_mhz: float, sources: Sequence[str]) -> str:
     """C synthesis of an hls4ml network and its export as an IP."""
     solution = "open_solution -reset solution1"

@@ -1,4 +1,5 @@
 # ---- 20_package.tcl
+if {![string match 2022.2* [version -short]]} { error "vivado: got release [version -short]; expected 2022.2; take that, or name the other with --tools" }
 # accelerator as an IP.
 create_project -force -part xczu7ev-ffvc1156-2-e package work/package
 add_files -norecurse -fileset sources_1 [list \
@@ -26,6 +27,7 @@ ipx::update_checksums $core
 ipx::save_core $core
 close_project
 # ---- 30_design.tcl
+if {![string match 2022.2* [version -short]]} { error "vivado: got release [version -short]; expected 2022.2; take that, or name the other with --tools" }
 # AMD ZCU104: processor, AXI DMA and accelerator at 100 MHz.
 # The newest version that this Vivado has of an IP.
 proc cell {ip name} {
@@ -82,6 +84,7 @@ set_property top design_wrapper [get_filesets sources_1]
 update_compile_order -fileset sources_1
 close_project
 # ---- 40_implement.tcl
+if {![string match 2022.2* [version -short]]} { error "vivado: got release [version -short]; expected 2022.2; take that, or name the other with --tools" }
 # Synthesis, place and route, reports, and a bitstream if timing is met. JOBS sets how many processes run at once.
 # The row under the names of report_timing_summary: WNS TNS failing total WHS THS failing total WPWS TPWS failing total.
 proc slack {} {

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``slimfab build`` from a saved network to a verified bundle, with tools that execute their scripts in a model."""
+
+import json
+from pathlib import Path
+
+import board_designs
+import fake_tools
+import numpy as np
+import pytest
+from command_line import refused, succeeds
+
+from boards.bundle import open_verified
+from hwsim import execute, network, serial
+from hwsim.estimate import Estimate
+from slimfab.build import Request
+
+
+@pytest.fixture
+def model(tmp_path) -> Path:
+    folder = tmp_path / "net"
+    network.save(*board_designs.network(), folder)
+    return folder
+
+
+@pytest.mark.parametrize("flow", ["rtl", pytest.param("hls4ml", marks=pytest.mark.needs("hls4ml"))])
+def test_from_a_network_to_a_bundle(flow, model, tmp_path, monkeypatch):
+    fake_tools.install(tmp_path / "bin", monkeypatch, "2023.2")
+    arguments = ("build", model, "--output", tmp_path / "out", "--board", "zcu104", "--flow", flow, "--clock", 150)
+    out = succeeds(*arguments)
+    assert "timing is met at 150 MHz with 0.29 ns to spare" in out
+    (path,) = (tmp_path / "out").glob("*.zip")
+    assert f"bundle  {path}" in out
+    bundle = open_verified(path, board="zcu104", part="xczu7ev-ffvc1156-2-e")
+    inputs, outputs = bundle.golden()
+    net, weights = board_designs.network()
+    np.testing.assert_array_equal(execute(net, weights, inputs), outputs)
+    assert (bundle.manifest.model_hash, bundle.manifest.flow) == (net.hash, flow)
+    assert bundle.manifest.tools["vivado"].startswith("Vivado v.")
+    data = json.loads((tmp_path / "out" / "estimate.json").read_text())
+    found = serial.from_json(Estimate, data, "estimate")
+    assert found.resources is not None
+    assert found.resources.lut is not None
+    assert (found.resources.lut.value, found.resources.lut.source) == (21420, "synthesis")
+    assert found.clock_mhz == 150.0
+    before = path.read_bytes()
+    succeeds(*arguments)  # nothing is done again, and the bundle is the same
+    assert path.read_bytes() == before
+
+
+def test_a_board_without_bitstream(model, tmp_path, monkeypatch):
+    fake_tools.install(tmp_path / "bin", monkeypatch)
+    out = succeeds("build", model, "--output", tmp_path / "out", "--board", "u50")
+    assert f"reports  {tmp_path / 'out' / 'build' / 'reports'}" in out
+    assert not list((tmp_path / "out").glob("*.zip"))
+
+
+def test_without_tools(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    message = refused("build", model, "--output", tmp_path / "out")
+    assert message.startswith("vivado: is not installed here; expected 2019.2 to 2025.2; name the release")
+    assert not (tmp_path / "out").exists()
+    message = refused("build", model, "--output", tmp_path / "out", "--tools", "2022.2")
+    assert message.startswith("vivado: is not on PATH; expected release 2022.2;")
+    assert (tmp_path / "out" / "build" / "build.sh").exists()  # to be run by hand
+
+
+def test_what_is_refused_before_anything_is_done(model, tmp_path):
+    build = ("build", model, "--output", tmp_path / "out", "--tools", "2022.2")
+    assert "unknown board 'pynq'; did you mean" in refused(*build, "--board", "pynq")
+    assert "flow: got 'vhdl'" in refused(*build, "--flow", "vhdl")
+    assert "expected 2019.2 to 2025.2" in refused(*build[:-1], "2018.3")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_release_that_is_installed(tmp_path, monkeypatch):
+    fake_tools.install(tmp_path / "bin", monkeypatch, "2024.1", ("vivado",))
+    assert str(Request("pynq-z2").release()) == "2024.1"
+    assert str(Request("pynq-z2", tools="2020.2").release()) == "2020.2"
