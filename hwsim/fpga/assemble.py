@@ -160,11 +160,11 @@ def _counted_times(counted: Counted, bus: Bus) -> Times:
 
 def _first_order_times(stages: Pipeline, cost: Cost, io_type: str, bus: Bus, batch: int) -> Times:
     times = first_order.Timing(cost.busy, cost.depth)
-    interval = max(first_order.interval(times), bus.reads, bus.writes)
+    interval = max(float(first_order.interval(times)), bus.reads, bus.writes)
     if io_type == "io_parallel":
         latency = bus.reads + float((cost.busy + cost.depth).sum())
     else:
-        latency = first_order.latency(stages, times, bus.reads)
+        latency = float(first_order.latency(stages, times, bus.reads))
     total = latency + (batch - 1) * interval
     whole = DMA_START_CYCLES + total + bus.writes + DMA_STOP_CYCLES
     pipeline = Figure.within(max(total, interval), ERROR["latency"])

@@ -50,25 +50,38 @@ def tail_share(stage: Stage) -> float:
     return ((waiting - 1) * stage.columns_out + 1) / stage.pixels_out
 
 
-def interval(timing: Timing) -> float:
-    """Cycles between two inferences in steady state."""
-    return float(timing.busy.max(initial=1.0))
+def interval(timing: Timing) -> Array:
+    """Cycles between two inferences in steady state; of several design points, see :func:`latency`."""
+    found: Array = timing.busy.max(axis=-1, initial=1.0)
+    return found
 
 
-def latency(stages: Pipeline, timing: Timing, input_cycles: float) -> float:
+def latency(stages: Pipeline, timing: Timing, input_cycles: float) -> Array:
     """Cycles from the first input to the last output of one inference.
 
     Args:
         stages: the pipeline.
-        timing: busy and depth of every stage in cycles.
+        timing: busy and depth of every stage in cycles, (..., stages): of one design point or of several.
         input_cycles: how long the network's input takes to arrive.
     """
-    first, last = [0.0], [input_cycles]  # position 0 is the network's input, stage i is at i + 1
-    for stage, busy, depth in zip(stages.stages, timing.busy.tolist(), timing.depth.tolist(), strict=True):
-        sources = [source + 1 for source in stage.sources] or [0]
-        in_first = max(first[source] for source in sources)
-        in_last = max(last[source] for source in sources)
-        started = in_first + head_share(stage) * (in_last - in_first)
-        first.append(started + busy / stage.pixels_out * (stage.kind != "global") + depth)
-        last.append(max(in_last + tail_share(stage) * busy, in_first + busy, first[-1] - depth) + depth)
-    return max(last)
+    points = timing.busy.shape[:-1]
+    first, last = [np.zeros(points)], [np.full(points, input_cycles)]  # the network's input; stage i is at i + 1
+    end = last[0]
+    for index, stage in enumerate(stages.stages):
+        busy, depth = timing.busy[..., index], timing.depth[..., index]
+        in_first, in_last = _of_latest(first, stage), _of_latest(last, stage)
+        begun = in_first + head_share(stage) * (in_last - in_first) + busy / stage.pixels_out * (stage.kind != "global")
+        done = np.maximum(np.maximum(in_last + tail_share(stage) * busy, in_first + busy), begun) + depth
+        first.append(begun + depth)
+        last.append(done)
+        end = np.maximum(end, done)
+    return end
+
+
+def _of_latest(times: list[Array], stage: Stage) -> Array:
+    """The latest of a stage's inputs."""
+    sources = [source + 1 for source in stage.sources] or [0]
+    found = times[sources[0]]
+    for source in sources[1:]:
+        found = np.maximum(found, times[source])
+    return found
