@@ -5,13 +5,17 @@
     block          whole blocks of ``rows`` outputs by ``columns`` inputs and taps are kept or not
     unstructured   any weight
 
-Pruned channels are no pattern: such a layer is a smaller one.
+Pruned channels are no pattern: such a layer is a smaller one. Where a pattern cannot pay on a target, the estimate says
+so in a note, with the reason.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hwsim.errors import InputError
+from hwsim import ops
+from hwsim.errors import InputError, UnknownNameError
+from hwsim.network import Network
 from hwsim.registry import suggest
 
 KINDS = ("n:m", "block", "unstructured")
@@ -70,7 +74,71 @@ def unstructured(density: float) -> Pattern:
     return Pattern("unstructured", density)
 
 
+def parse_pattern(text: str) -> Pattern:
+    """``2:4``, blocks as ``16x8@0.5`` (outputs x inputs, share kept), or a share kept anywhere such as ``0.1``.
+
+    Raises:
+        InputError: none of these, or no pattern that a layer can have.
+    """
+    number = r"(\d+(?:\.\d+)?)"
+    if found := re.fullmatch(r"(\d+):(\d+)", text):
+        return n_m(int(found[1]), int(found[2]))
+    if found := re.fullmatch(rf"(\d+)x(\d+)@{number}", text):
+        return block(int(found[1]), int(found[2]), float(found[3]))
+    if re.fullmatch(number, text):
+        return unstructured(float(text))
+    raise InputError(f"sparsity: got '{text}'; expected 2:4, blocks such as 16x8@0.5, or a share kept such as 0.1")
+
+
+def everywhere(network: Network, pattern: Pattern) -> dict[str, Pattern]:
+    """The pattern on every dense layer and convolution but depthwise ones, whose few weights are not worth it."""
+    return {
+        layer.name: pattern
+        for layer in network.layers
+        if layer.op in ops.WEIGHTED and not ops.is_depthwise(layer, network.tensors[layer.params["weight"]].shape)
+    }
+
+
+def check_layers(network: Network, names: Iterable[str]) -> None:
+    """Raise UnknownNameError for a name that is no dense layer or convolution of the network."""
+    known = [layer.name for layer in network.layers if layer.op in ops.WEIGHTED]
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(f"sparsity: no layer with weights '{name}'; {suggest(name, known)}")
+
+
 def unused(patterns: Iterable[Pattern], target: str, why: str) -> str:
     """One line: which patterns save nothing on a target, and why."""
-    kinds = sorted({str(pattern) for pattern in patterns})
-    return f"{target}: sparsity {'; '.join(kinds)} saves nothing: {why}"
+    return f"{target}: sparsity {_spelled(patterns)} saves nothing: {why}"
+
+
+#: Why a kind of target computes zeros as it computes other weights, by pattern.
+OBSTACLES = {
+    "cpu": {
+        "n:m": "runtimes for CPUs multiply every weight",
+        "block": "runtimes for CPUs multiply every weight; only a runtime with block-sparse kernels would not",
+        "unstructured": "runtimes for CPUs multiply every weight, since looking for single zeros takes longer",
+    },
+    "gpu": {
+        "n:m": "matrix units compute whole tiles; the 2:4 mode that some have from Ampere on is not modelled",
+        "block": "matrix units compute whole tiles; only block-sparse kernels would leave some out",
+        "unstructured": "matrix units compute whole tiles",
+    },
+    "fpga": {
+        "n:m": "the folding is chosen for every weight",
+        "block": "the folding is chosen for every weight; hls.skipping says what given weights save",
+        "unstructured": "the folding is chosen for every weight; only fully unrolled layers lose single multipliers",
+    },
+}
+
+
+def remarks(patterns: Iterable[Pattern], kind: str, target: str) -> list[str]:
+    """A line per pattern that the estimates of a kind of target do not count, with the reason."""
+    by_reason: dict[str, list[Pattern]] = {}
+    for pattern in patterns:
+        by_reason.setdefault(OBSTACLES[kind][pattern.kind], []).append(pattern)
+    return [unused(some, target, why) for why, some in by_reason.items()]
+
+
+def _spelled(patterns: Iterable[Pattern]) -> str:
+    return "; ".join(sorted({str(pattern) for pattern in patterns}))

@@ -12,8 +12,8 @@ NAME is a file in hwsim/devices (``pynq-z2``), the path of another one, or ``hos
 target is a function like those below and a line in TARGET_KINDS.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from hwsim import cpu, device, gpu, npu
@@ -25,6 +25,7 @@ from hwsim.fpga import assemble
 from hwsim.fpga.folding import Choice, Goal, choose
 from hwsim.network import Network
 from hwsim.registry import Registry, suggest
+from hwsim.sparsity import Pattern, check_layers, remarks
 
 Model = Callable[[Network, Device, int, Design | None], Estimate]
 
@@ -102,7 +103,10 @@ def _split_mapping(kind: str, rest: str) -> tuple[str, str]:
     return rest, ""
 
 
-def estimate(network: Network, target: str, batch: int = 1, design: Design | None = None) -> Estimate:
+def estimate(
+    network: Network, target: str, batch: int = 1, design: Design | None = None,
+    sparsity: Mapping[str, Pattern] | None = None,
+) -> Estimate:  # fmt: skip
     """What a network costs on a target.
 
     Args:
@@ -110,6 +114,7 @@ def estimate(network: Network, target: str, batch: int = 1, design: Design | Non
         target: see the head of this file.
         batch: inferences handed over together.
         design: the layout on an FPGA; None chooses the one with the shortest interval that fits.
+        sparsity: zeros among the weights of some layers; a note says where they save nothing, and why.
 
     Raises:
         InputError, UnknownNameError: the target, batch or design is wrong.
@@ -119,7 +124,13 @@ def estimate(network: Network, target: str, batch: int = 1, design: Design | Non
     found = parse(target)
     if design is not None and design.network_hash != network.hash:
         raise InputError(f"design: made for network {design.network_hash}, got {network.hash}; choose a design again")
-    return found.model(network, found.device, batch, design)
+    if sparsity and found.device.kind == "npu":
+        return npu.estimate(network, found.device, batch, design, target.partition("/")[2] or None, sparsity)
+    dense = found.model(network, found.device, batch, design)
+    if not sparsity:
+        return dense
+    check_layers(network, sparsity)
+    return replace(dense, notes=(*dense.notes, *remarks(sparsity.values(), found.device.kind, target)))
 
 
 def design(network: Network, target: str, clock_mhz: float | None = None) -> Design:
@@ -144,9 +155,11 @@ def best_folding(
     return choose(network, found.device, "folded" if target.endswith("/folded") else "hls4ml", clock_mhz, goal=goal)
 
 
-def compare(network: Network, targets: Sequence[str], batch: int = 1) -> list[Estimate]:
+def compare(
+    network: Network, targets: Sequence[str], batch: int = 1, sparsity: Mapping[str, Pattern] | None = None
+) -> list[Estimate]:
     """Estimates on several targets in the order given."""
-    return [estimate(network, target, batch) for target in targets]
+    return [estimate(network, target, batch, sparsity=sparsity) for target in targets]
 
 
 def cost(network: Network, what: str) -> float:

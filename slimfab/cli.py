@@ -130,6 +130,9 @@ def compare(
     batch: Annotated[int, typer.Option(help="inputs per inference")] = 1,
     width: Annotated[int | None, typer.Option(help="cost it with so many bits per value, 2 to 16")] = None,
     options: Annotated[str, typer.Option("--set", help="options of the builder, e.g. width=0.5")] = "",
+    sparsity: Annotated[
+        str | None, typer.Option(help="zeros in all weights: 2:4, blocks such as 16x8@0.5, or a share kept such as 0.1")
+    ] = None,
     card: Annotated[bool, typer.Option("--card", help="also show the metric card of every target")] = False,
     layers: Annotated[bool, typer.Option("--layers", help="also show every layer")] = False,
     notes: Annotated[bool, typer.Option("--notes", help="also say where each figure comes from")] = False,
@@ -140,6 +143,7 @@ def compare(
     html_file: Annotated[Path | None, typer.Option("--html", help="write a page with plots to this file")] = None,
 ) -> None:
     """Estimate latency, energy and occupation of a network on CPUs, GPUs, NPUs and FPGAs, and say which is best."""
+    from hwsim.sparsity import everywhere, parse_pattern
     from hwsim.targets import parse
     from slimfab.compare import compare as compare_targets
     from slimfab.compare import parse_options
@@ -155,7 +159,8 @@ def compare(
         parse(name)  # before the network is built
     loaded = load_model(model, parse_shape(input_shape), parse_options(options))
     network = loaded.network if width is None else loaded.network.with_bits(width)
-    found = compare_targets(network, names, batch, accuracy, dataset)
+    zeros = {} if sparsity is None else everywhere(network, parse_pattern(sparsity))
+    found = compare_targets(network, names, batch, accuracy, dataset, zeros)
     macs, parameters = console.count_text(network.macs()), console.count_text(network.parameters())
     title = f"{loaded.name}: {macs} MACs, {parameters} parameters, batch {batch}"
     console.out.print(console.estimates_table(title, found.estimates))
@@ -172,7 +177,10 @@ def compare(
         if layers and len(names) == 1:
             console.out.print(console.layers_table(one))
         for note in one.notes if notes else ():
-            console.say(f"{one.target}: {note}", style="dim")
+            console.say(note if note.startswith(one.target) else f"{one.target}: {note}", style="dim")
+        for note in () if notes else one.notes:
+            if ": sparsity " in note:  # what was asked for and does not happen is said unasked
+                console.say(note)
     if measure:
         from slimfab.measured import measure_model
 

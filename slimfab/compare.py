@@ -6,7 +6,7 @@
 >>> [verdict.text() for verdict in found.verdicts]
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from hwsim.card import MetricCard, card
 from hwsim.errors import InputError
 from hwsim.estimate import Estimate
 from hwsim.network import Network
+from hwsim.sparsity import Pattern
 from hwsim.verdict import QUESTIONS, Verdict, verdict
 
 
@@ -31,13 +32,15 @@ class Comparison:
 
 
 def compare(
-    network: Network, names: Sequence[str], batch: int = 1, accuracy: float | None = None, dataset: str | None = None
-) -> Comparison:
+    network: Network, names: Sequence[str], batch: int = 1, accuracy: float | None = None, dataset: str | None = None,
+    sparsity: Mapping[str, Pattern] | None = None,
+) -> Comparison:  # fmt: skip
     """Estimate a network on targets and say which is best.
 
     Args:
         names: targets, see `hwsim/targets.py`; all are looked up before the first is estimated.
         accuracy: share of right answers on ``dataset`` for the cards, where it is known.
+        sparsity: zeros among the weights of some layers; notes say where they save nothing.
 
     Raises:
         InputError: no target, an unknown one, one named twice, or an accuracy that is no share.
@@ -50,7 +53,7 @@ def compare(
     if accuracy is not None and not 0 <= accuracy <= 1:
         raise InputError(f"accuracy: got {accuracy:g}; expected a share, 0 to 1")
     devices = [targets.parse(name).device for name in names]
-    found = targets.compare(network, names, batch)
+    found = targets.compare(network, names, batch, sparsity)
     cards = [card(network, device, one, accuracy, dataset) for device, one in zip(devices, found, strict=True)]
     return Comparison(network, tuple(found), tuple(cards), tuple(verdict(found, field) for field in QUESTIONS))
 

@@ -151,3 +151,10 @@ def test_without_its_packages_the_page_says_what_to_install(network: Network, mo
     monkeypatch.setitem(__import__("sys").modules, "jinja2", None)
     with pytest.raises(ToolMissing, match=r"jinja2 is not installed; pip install 'slimfab\[report\]'"):
         render_comparison(compare(network, NAMES[:1]))
+
+
+def test_a_pattern_that_cannot_pay_is_said_unasked() -> None:
+    text = succeeds("compare", "jet_mlp", "-t", "cpu:cortex-a9,npu:gemmini", "--sparsity", "2:4")
+    assert "cpu:cortex-a9: sparsity 2:4 saves nothing: runtimes for CPUs multiply every weight\n" in text
+    assert "npu:gemmini: sparsity 2:4 saves nothing: the array has no multiplexers for n in m\n" in text
+    assert refused("compare", "jet_mlp", "--sparsity", "some").startswith("sparsity: got 'some'; expected 2:4, ")

@@ -13,11 +13,9 @@ import numpy as np
 
 from hwsim.columns import Column
 from hwsim.device import Device
-from hwsim.errors import UnknownNameError
 from hwsim.network import Network
 from hwsim.npu.problem import Problem
-from hwsim.registry import suggest
-from hwsim.sparsity import Pattern, unused
+from hwsim.sparsity import Pattern, check_layers, unused
 
 
 def kept_share(
@@ -28,13 +26,11 @@ def kept_share(
     Raises:
         UnknownNameError: a layer of ``sparsity`` is not in the network.
     """
+    check_layers(network, sparsity)
     kept = np.ones(len(work.kernels))
     idle: dict[str, list[Pattern]] = {}
     position = {kernel.name: index for index, kernel in enumerate(work.kernels)}
     for name, pattern in sparsity.items():
-        if name not in position or not work.multiplies[position[name]]:
-            names = [kernel.name for kernel in work.kernels if kernel.macs]
-            raise UnknownNameError(f"sparsity: no layer with weights '{name}'; {suggest(name, names)}")
         why = _obstacle(pattern, device)
         if why:
             idle.setdefault(why, []).append(pattern)
