@@ -101,13 +101,10 @@ module matrix_vector #(
     end
   endgenerate
 
-  // The vector is chosen behind its memory, the address of the weights waits in front of theirs.
-  reg  [AW-1:0]              weight_address;
   wire [PE*SIMD*W_WIDTH-1:0] w;
-  always_ff @(posedge aclk) if (fetch) weight_address <= address;
   rom #(
-    .WIDTH(PE * SIMD * W_WIDTH), .DEPTH(WORDS), .BANK(WEIGHT_BANK), .STYLE(MEMORY), .FILE(WEIGHT_FILE)
-  ) weights (.aclk(aclk), .enable(fetch), .address(weight_address), .data(w));
+    .WIDTH(PE * SIMD * W_WIDTH), .DEPTH(WORDS), .BANK(WEIGHT_BANK), .CYCLES(3), .STYLE(MEMORY), .FILE(WEIGHT_FILE)
+  ) weights (.aclk(aclk), .enable(fetch), .address(address), .data(w));
 
   multiply_accumulate #(
     .PE(PE), .SIMD(SIMD), .PARALLEL(PARALLEL), .IN_WIDTH(IN_WIDTH), .IN_SIGNED(IN_SIGNED), .W_WIDTH(W_WIDTH),

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // DEPTH constant words of WIDTH bits out of a file of hexadecimal numbers, through two registers, as block RAM wants it.
 //
-//   latency  2 cycles from address to data, while enabled
+//   latency  CYCLES, 2 or 3, from address to data, while enabled
 //   II       1 cycle
 //
 // Deep memories are banks of BANK words, a power of two, that stand side by side in a line of the file: word i is part
 // i / BANK of line i % BANK, the first part in the low bits. A choice between block RAMs then never stands right behind
-// their slow outputs.
+// their slow outputs. A third register stands where it helps most: behind the choice, or else in front of the memory.
 //
 // STYLE "auto" leaves the place to synthesis, "block" is block RAM, "luts" are LUTs. LUT RAM that starts with content
 // is the same hardware. yosys knows both attributes and looks at ram_style first; Vivado takes rom_style.
 `default_nettype none
 module rom #(
-  parameter integer WIDTH = 8,
-  parameter integer DEPTH = 4,
-  parameter integer BANK  = DEPTH,
-  parameter         STYLE = "auto",
-  parameter         FILE  = "none",
-  parameter integer AW    = (DEPTH > 1) ? $clog2(DEPTH) : 1   // follows from DEPTH
+  parameter integer WIDTH  = 8,
+  parameter integer DEPTH  = 4,
+  parameter integer BANK   = DEPTH,
+  parameter integer CYCLES = 2,
+  parameter         STYLE  = "auto",
+  parameter         FILE   = "none",
+  parameter integer AW     = (DEPTH > 1) ? $clog2(DEPTH) : 1   // follows from DEPTH
 ) (
   input  wire             aclk,
   input  wire             enable,
@@ -30,10 +31,18 @@ module rom #(
 `ifndef SYNTHESIS
   initial if (BANKS > 1 && (BANK < 2 || (BANK & (BANK - 1)) != 0))
     $fatal(1, "rom: BANK=%0d; expected a power of two above 1", BANK);
+  initial if (CYCLES != 2 && CYCLES != 3) $fatal(1, "rom: CYCLES=%0d; expected 2 or 3", CYCLES);
 `endif
-  wire [LW-1:0]          line = address[LW-1:0];
+  wire [LW-1:0]          line;
   reg  [BANKS*WIDTH-1:0] first, second;
   generate
+    if (CYCLES == 3 && BANKS == 1) begin : g_in_front
+      reg [LW-1:0] waiting;
+      always_ff @(posedge aclk) if (enable) waiting <= address[LW-1:0];
+      assign line = waiting;
+    end else begin : g_at_once
+      assign line = address[LW-1:0];
+    end
     if (STYLE == "luts") begin : g_luts
       (* rom_style = "distributed", ram_style = "registers" *) reg [BANKS*WIDTH-1:0] lines [0:LINES-1];
       if (FILE != "none") begin : g_file
@@ -58,7 +67,14 @@ module rom #(
         bank1 <= address[AW-1:LW];
         bank2 <= bank1;
       end
-      assign data = second[bank2*WIDTH +: WIDTH];
+      wire [WIDTH-1:0] chosen = second[bank2*WIDTH +: WIDTH];
+      if (CYCLES == 3) begin : g_behind
+        reg [WIDTH-1:0] third;
+        always_ff @(posedge aclk) if (enable) third <= chosen;
+        assign data = third;
+      end else begin : g_direct
+        assign data = chosen;
+      end
     end else begin : g_one
       assign data = second;
     end

@@ -143,16 +143,15 @@ module sparse_matrix_vector #(
     .read(fetch), .read_address(read_address), .read_data(x));
 
   // ---- the weights of the step, which lie in the order of the steps
-  reg  [AW-1:0]              step1, step2, step3;
+  reg  [AW-1:0]              step1, step2;
   wire [PE*SIMD*W_WIDTH-1:0] w;
   always_ff @(posedge aclk) if (advance) begin
     step1 <= step;
     step2 <= step1;
-    step3 <= step2;
   end
   rom #(
-    .WIDTH(PE * SIMD * W_WIDTH), .DEPTH(STEPS), .BANK(WEIGHT_BANK), .STYLE(MEMORY), .FILE(WEIGHT_FILE)
-  ) weights (.aclk(aclk), .enable(fetch), .address(step3), .data(w));
+    .WIDTH(PE * SIMD * W_WIDTH), .DEPTH(STEPS), .BANK(WEIGHT_BANK), .CYCLES(3), .STYLE(MEMORY), .FILE(WEIGHT_FILE)
+  ) weights (.aclk(aclk), .enable(fetch), .address(step2), .data(w));
 
   multiply_accumulate #(
     .PE(PE), .SIMD(SIMD), .IN_WIDTH(IN_WIDTH), .IN_SIGNED(IN_SIGNED), .W_WIDTH(W_WIDTH), .W_SIGNED(W_SIGNED),
