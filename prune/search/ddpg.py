@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The actor-critic agent that AMC and AGMC share: DDPG with one action per layer (Lillicrap et al., arXiv 1509.02971).
+
+What the agent sees is made by an encoder: a module that turns the actions of episodes (episodes, variables) into states
+(episodes, variables, features), where the state of a variable knows the actions before it and no others. Episodes are
+kept as actions and states are made anew for every update, so that an encoder that learns gets its gradients from the
+actor's and the critic's losses alike.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Hyper:
+    """The agent's settings; defaults as in AMC's published code (github.com/mit-han-lab/amc).
+
+    ``warmup`` episodes act at random; after that noise of deviation ``sigma`` shrinks by ``decay`` per episode.
+    ``replay`` counts episodes. Every layer's transition carries the episode's reward less a moving mean of rewards.
+    """
+
+    warmup: int = 100
+    sigma: float = 0.5
+    decay: float = 0.95
+    hidden: int = 300
+    actor_lr: float = 1e-4
+    critic_lr: float = 1e-3
+    tau: float = 0.01
+    batch: int = 64
+    gamma: float = 1.0
+    replay: int = 100
+    baseline: float = 0.5
+    least: float = 0.2
+
+
+class Agent:
+    """A policy over keep-shares in [``least``, 1] that learns from whole episodes."""
+
+    def __init__(self, encoder: nn.Module, features: int, variables: int, hyper: Hyper, seed: int) -> None:
+        self.hyper, self.variables = hyper, variables
+        self._rng = np.random.default_rng(seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.encoder = encoder
+            self._actor, self._actor_slow = _actor(features, hyper.hidden), _actor(features, hyper.hidden)
+            self._critic, self._critic_slow = _Critic(features, hyper.hidden), _Critic(features, hyper.hidden)
+        _follow(self._actor_slow, self._actor, 1.0)
+        _follow(self._critic_slow, self._critic, 1.0)
+        learned = list(encoder.parameters())
+        self._actor_step = torch.optim.Adam([*self._actor.parameters(), *learned], lr=hyper.actor_lr)
+        self._critic_step = torch.optim.Adam([*self._critic.parameters(), *learned], lr=hyper.critic_lr)
+        self._episodes: deque[tuple[Array, float]] = deque(maxlen=hyper.replay)
+        self._mean: float | None = None
+        self.finished = 0
+
+    @torch.no_grad()
+    def act(self, chosen: Array) -> float:
+        """The wished share of the next variable, given those chosen before it, (chosen,)."""
+        if self.finished < self.hyper.warmup:
+            return float(self._rng.uniform(self.hyper.least, 1.0))
+        actions = torch.ones(1, self.variables)
+        actions[0, : len(chosen)] = torch.as_tensor(chosen, dtype=torch.float32)
+        state = self.encoder(actions)[0, len(chosen)]
+        sigma = self.hyper.sigma * self.hyper.decay ** (self.finished - self.hyper.warmup)
+        return self._near(self._share(self._actor(state)).item(), sigma)
+
+    def learn(self, shares: Array, reward: float) -> None:
+        """Take in an episode: the shares (variables,) that were really chosen and the reward; then update."""
+        self.finished += 1
+        rate = self.hyper.baseline
+        self._mean = reward if self._mean is None else rate * self._mean + (1 - rate) * reward
+        self._episodes.append((np.asarray(shares, dtype=np.float64), reward - self._mean))
+        if self.finished > self.hyper.warmup:
+            for _ in range(self.variables):
+                self._update()
+
+    def _near(self, mean: float, sigma: float) -> float:
+        """Normal noise cut off at the bounds."""
+        for _ in range(100):
+            found = float(self._rng.normal(mean, sigma))
+            if self.hyper.least <= found <= 1:
+                return found
+        return float(np.clip(mean, self.hyper.least, 1.0))
+
+    def _share(self, raw: torch.Tensor) -> torch.Tensor:
+        return self.hyper.least + (1 - self.hyper.least) * raw
+
+    def _update(self) -> None:
+        count = min(len(self._episodes), max(1, round(self.hyper.batch / self.variables)))
+        picked = [self._episodes[i] for i in self._rng.choice(len(self._episodes), count, replace=False)]
+        actions = torch.as_tensor(np.stack([shares for shares, _ in picked]), dtype=torch.float32)
+        rewards = torch.tensor([[reward] for _, reward in picked], dtype=torch.float32)
+        states = self.encoder(actions)
+        with torch.no_grad():
+            following = self._critic_slow(states, self._share(self._actor_slow(states)[..., 0]))[:, 1:]
+            target = rewards + self.hyper.gamma * torch.cat([following, torch.zeros(count, 1)], dim=1)
+        loss = nn.functional.mse_loss(self._critic(states, actions), target)
+        self._critic_step.zero_grad()
+        loss.backward()
+        self._critic_step.step()
+        states = self.encoder(actions)
+        gain = -self._critic(states, self._share(self._actor(states)[..., 0])).mean()
+        self._actor_step.zero_grad()
+        gain.backward()
+        self._actor_step.step()
+        _follow(self._actor_slow, self._actor, self.hyper.tau)
+        _follow(self._critic_slow, self._critic, self.hyper.tau)
+
+
+def _actor(features: int, hidden: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1), nn.Sigmoid()
+    )
+
+
+class _Critic(nn.Module):
+    """The value of an action in a state: both through a layer of their own, summed, and two more."""
+
+    def __init__(self, features: int, hidden: int) -> None:
+        super().__init__()
+        self.state, self.action = nn.Linear(features, hidden), nn.Linear(1, hidden)
+        self.rest = nn.Sequential(nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+
+    def forward(self, states: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        return self.rest(self.state(states) + self.action(actions[..., None]))[..., 0]
+
+
+@torch.no_grad()
+def _follow(slow: nn.Module, fast: nn.Module, tau: float) -> None:
+    for target, source in zip(slow.parameters(), fast.parameters(), strict=True):
+        target.lerp_(source, tau)
