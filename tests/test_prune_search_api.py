@@ -62,6 +62,12 @@ def test_layers_can_be_left_alone():
     assert [v.name for v in problem.space.variables] == ["features.conv2"]
 
 
+def test_updates_of_pruning_methods_repair_candidates_too():
+    plain, scaled = (posed({"macs": 0.5}, method=name).evaluator for name in ("magnitude", "thinet"))
+    values = {"features.conv1": 2, "features.conv2": 3}
+    assert not np.array_equal(plain.cut(values)[0].head.weight.detach(), scaled.cut(values)[0].head.weight.detach())
+
+
 def test_mistakes_are_named():
     with pytest.raises(InputError, match="got no budget"):
         posed({})

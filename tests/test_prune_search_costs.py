@@ -10,6 +10,7 @@ from prune.budget import Bounds
 from prune.choice import widths
 from prune.groups import channel_groups
 from prune.search.costs import Asked, breakdown, tabulate
+from prune.search.environment import GOOD_USE, Environment, PointLimit
 from prune.search.space import channel_counts, channel_space
 from slimfab import zoo
 
@@ -61,3 +62,18 @@ def test_each_point_is_asked_for_once():
 
 def test_fields_that_no_sum_of_layers_gives_have_no_breakdown():
     assert breakdown("fpga:pynq-z2.cycles") is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vgg_small", "resnet8", "ds_cnn"])
+def test_ten_thousand_sequences_of_wishes_keep_the_budget(name):
+    network, weights = import_torch(zoo.build(name, seed=0), zoo.ZOO[name].in_shape, fold=False)
+    groups = channel_groups(network)
+    folded, _ = fold_batch_norm(network, weights)
+    space, *_, cost = tables(folded, groups, "macs", None)
+    limit = PointLimit("macs", 0.4 * float(cost(space.widest[None])[0]), cost)
+    env = Environment(space, [limit], lambda values: 0.0, 1)
+    rng = np.random.default_rng(0)
+    points = np.stack([env.keep(rng.integers(0, space.sizes)) for _ in range(10_000)])
+    assert cost(points).max() <= limit.value
+    assert env.use(env.keep(space.widest)) >= GOOD_USE

@@ -10,8 +10,8 @@ from hwsim.errors import InputError
 from prune.search import METHODS, classic, evolve, exact
 from prune.search.agmc import GraphState, agmc
 from prune.search.amc import HandMade, accuracy_guaranteed, amc, walk
-from prune.search.ddpg import Agent, Hyper
 from prune.search.costs import Tabulated
+from prune.search.ddpg import Agent, Hyper
 from prune.search.environment import PointLimit
 from prune.search.features import STATE, Layers
 

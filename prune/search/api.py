@@ -8,26 +8,26 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import nn
 
 from hwsim import serial
 from hwsim.errors import InputError
-from hwsim.importers.torch import import_torch
 from hwsim.network import Network
-from hwsim.passes import fold_batch_norm
 from hwsim.registry import Registry
-from prune.api import batch_norm_gammas
 from prune.budget import Bounds, Budget, Cost, Counts, read_budget
 from prune.choice import Choice, widths
-from prune.criteria import Context, score
-from prune.groups import channel_groups
+from prune.criteria import score
 from prune.hardware import hardware_cost
+from prune.methods import METHODS as PRUNING_METHODS
+from prune.methods import Method
+from prune.samples import Samples
 from prune.search import agmc, amc, classic, evolve, exact, rivals
 from prune.search.costs import Asked, PointCost, breakdown, tabulate
 from prune.search.environment import Environment, PointLimit, Scored
@@ -35,10 +35,11 @@ from prune.search.evaluator import Evaluator, batch_norm_repair
 from prune.search.features import Layers, describe
 from prune.search.journal import Journal
 from prune.search.space import Space, channel_counts, channel_space
+from prune.view import look
 
 Array = npt.NDArray[Any]
-Method = Callable[[Environment, Layers, int], object]
-METHODS: Registry[Method] = Registry("search method")
+Search = Callable[[Environment, Layers, int], object]
+METHODS: Registry[Search] = Registry("search method")
 
 METHODS.register("uniform")(lambda env, layers, seed: classic.uniform(env, seed))
 METHODS.register("deep_heavy")(lambda env, layers, seed: classic.deep_heavy(env, seed))
@@ -109,13 +110,12 @@ class Problem:
         METHODS[method](env, self.layers, seed)
         best = env.best()
         limits = {limit.field: limit.value for limit in self.limits}
-        choice = self.evaluator.choice(best.values)
+        _, choice = self.evaluator.cut(best.values)
         return Found(method, best, choice, limits, self.whole, tuple(env.history), env.dropped, seed)
 
     def module(self, found: Found) -> nn.Module:
         """The network cut to what was found, repaired as it was scored, not trained further."""
-        small = self.evaluator.cut(found.best.values)
-        return self.evaluator.repair(small) if self.evaluator.repair else small
+        return self.evaluator.cut(found.best.values)[0]
 
 
 def pose(
@@ -125,7 +125,7 @@ def pose(
     val: tuple[Array, Array],
     calibration: Array | None = None,
     *,
-    criterion: str = "l1",
+    method: str | Method = "magnitude",
     bounds: Bounds | None = None,
     options: int | None = None,
     bits: int | None = None,
@@ -140,9 +140,11 @@ def pose(
         example_shape: input shape without the batch, channels first.
         budget: as :func:`prune.prune` takes it.
         val: inputs and labels on which candidates are scored; neither trained on nor reported.
-        calibration: training inputs from which candidates get new batch-norm statistics; None repairs nothing.
-        criterion: decides which channels of a layer stay; the search decides how many.
-        bounds, options: widths allowed, and how many of them per layer at most.
+        calibration: training inputs (N, …) from which candidates get new batch-norm statistics, and on which selectors
+            and updates of the method are computed; None repairs nothing.
+        method: decides which channels of a layer stay and what becomes of the weights behind them, as in
+            :func:`prune.prune`; the search decides how many.
+        bounds, options: widths allowed (by default the method's), and how many of them per layer at most.
         bits: width of all tensors when the network is costed; None costs it in float32.
         skip: layers whose channels stay.
         cost: ``(network, field) -> cost``; :func:`prune.hardware.hardware_cost` by default.
@@ -150,37 +152,41 @@ def pose(
     Raises:
         InputError, UnsupportedError, WeightsError: as for :func:`prune.prune`.
     """
-    network, weights = import_torch(model, tuple(example_shape), fold=False)
-    groups = tuple(g for g in channel_groups(network) if g.name not in skip and not set(g.layers) & set(skip))
-    folded, _ = fold_batch_norm(network, weights)
-    deployed = folded if bits is None else folded.with_bits(bits)
+    plan = PRUNING_METHODS[method] if isinstance(method, str) else method
+    view = look(model, tuple(example_shape), skip, streams=plan.streams)
+    deployed = view.deployed(bits)
     ask = cost or hardware_cost(deployed)
-    space = channel_space(groups, bounds or Bounds(), options)
-
-    def resize(counts: Counts) -> Network:
-        return deployed.with_widths(widths(groups, counts))
-
-    def point_cost(field: str) -> PointCost:
-        made = breakdown(field) if cost is None else None
-        table = tabulate(space, groups, resize, *made, lambda one: ask(one, field)) if made else None
-        return table or Asked(lambda values: ask(resize(channel_counts(groups, values)), field), space)
-
     limits = read_budget(budget, lambda field: ask(deployed, field))
     if not limits:
         raise InputError("search: got no budget; expected one such as {'macs': 0.5}")
-    scores = score(groups, criterion, Context(weights, batch_norm_gammas(model, network), seed=seed))
-    repair = batch_norm_repair(calibration) if calibration is not None else None
-    evaluator = Evaluator(model, network, groups, scores, val, repair, seed, criterion)
-    point_limits = tuple(PointLimit(limit.field, limit.value, point_cost(limit.field)) for limit in limits)
-    whole = {limit.field: limit.before for limit in limits}
-    fingerprint = _fingerprint(evaluator, space, calibration)
-    return Problem(evaluator, space, describe(network, groups), point_limits, whole, fingerprint)
+    space = channel_space(view.groups, bounds or Bounds(plan.floor, plan.cap), options)
+
+    def resize(counts: Counts) -> Network:
+        return deployed.with_widths(widths(view.groups, counts))
+
+    def point_cost(field: str) -> PointCost:
+        made = breakdown(field) if cost is None else None
+        table = tabulate(space, view.groups, resize, *made, lambda one: ask(one, field)) if made else None
+        return table or Asked(lambda values: ask(resize(channel_counts(view.groups, values)), field), space)
+
+    samples = None if calibration is None else Samples(torch.as_tensor(calibration))
+    scores = score(view.groups, plan.criterion, replace(view.context, seed=seed))
+    repair = None if calibration is None else batch_norm_repair(calibration)
+    evaluator = Evaluator(view, plan, scores, val, samples, repair, seed)
+    return Problem(
+        evaluator,
+        space,
+        describe(view.network, view.groups),
+        tuple(PointLimit(limit.field, limit.value, point_cost(limit.field)) for limit in limits),
+        {limit.field: limit.before for limit in limits},
+        _fingerprint(evaluator, space, calibration),
+    )
 
 
 def _fingerprint(evaluator: Evaluator, space: Space, calibration: Array | None) -> str:
     """What scores depend on: the weights, the data, the widths allowed and which channels go first."""
-    digest = hashlib.sha256(repr((evaluator.network.hash, evaluator.criterion, evaluator.seed)).encode())
-    for name, value in evaluator.model.state_dict().items():
+    digest = hashlib.sha256(repr((evaluator.view.network.hash, evaluator.method, evaluator.seed)).encode())
+    for name, value in evaluator.view.model.state_dict().items():
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(value.detach().cpu().numpy()).tobytes())
     for array in (*evaluator.val, *(() if calibration is None else (calibration,))):

@@ -5,7 +5,7 @@ Without a repair, networks cut everywhere are no better than chance; averaging b
 training images is the cheapest repair that tells good points from bad ones (MetaPruning, Liu et al., ICCV 2019, §3.3).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,14 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from hwsim.network import Network
-from prune.allocate import best_units
+from prune.allocate import Scores
 from prune.choice import Choice
-from prune.groups import ChannelGroup
+from prune.methods import Method
 from prune.recalibrate import recalibrate
+from prune.samples import Samples
 from prune.search.space import channel_counts
-from prune.surgery import shrink
+from prune.take import take
+from prune.view import View
 from quant.train import evaluate
 
 Array = npt.NDArray[Any]
@@ -32,38 +33,32 @@ class Evaluator:
     """Validation accuracy of widths.
 
     Attributes:
-        model, network: the trained module and its import with batch norm kept.
-        groups: the prunable channel groups; units with the highest ``scores`` (by group name) stay.
-        repair: of the cut network, in place; see :func:`batch_norm_repair`.
+        view: the trained module and its groups.
+        method: which units of a group stay, and what becomes of the weights behind them; its budget, schedule and
+            training are not used.
+        scores: of all units by the method's criterion.
         val: inputs (N, …) and labels (N,) that no training saw and no result is reported on.
+        repair: of the cut network, in place; see :func:`batch_norm_repair`.
     """
 
-    model: nn.Module
-    network: Network
-    groups: Sequence[ChannelGroup]
-    scores: Mapping[str, Array]
+    view: View
+    method: Method
+    scores: Scores
     val: tuple[Array, Array]
+    samples: Samples | None = None
     repair: Repair | None = None
     seed: int = 0
-    criterion: str = "l1"
 
     def __call__(self, values: Mapping[str, int]) -> float:
         """Accuracy on ``val`` of the network with these units per group; groups without a value stay whole."""
-        small = self.cut(values)
-        return evaluate(self.repair(small) if self.repair else small, *self.val)
+        return evaluate(self.cut(values)[0], *self.val)
 
-    def choice(self, values: Mapping[str, int]) -> Choice:
-        """Which units stay."""
-        counts = channel_counts(self.groups, values)
-        kept = {
-            g.name: best_units(self.scores[g.name], counts[g.name]) for g in self.groups if counts[g.name] < g.width
-        }
-        shape = self.network.tensors[self.network.inputs[0]].shape
-        return Choice(self.network.hash, shape, kept, self.criterion, "search", "one_shot", seed=self.seed)
-
-    def cut(self, values: Mapping[str, int]) -> nn.Module:
-        """The network with these widths, neither repaired nor trained."""
-        return shrink(self.model, self.network, self.choice(values)).eval()
+    def cut(self, values: Mapping[str, int]) -> tuple[nn.Module, Choice]:
+        """The network with these widths, repaired and not trained, and which units stayed."""
+        counts = channel_counts(self.view.groups, values)
+        small, choice = take(self.view, counts, self.method, self.scores, self.samples, self.seed)
+        module = small.model.eval()
+        return self.repair(module) if self.repair else module, choice
 
 
 def batch_norm_repair(images: Array, batch: int = 256) -> Repair:

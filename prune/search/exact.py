@@ -29,7 +29,7 @@ SECONDS = 30.0  # for one programme
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Scores of single choices: against the widest point, option ``options[v][k]`` of variable v loses ``drops[v][k]``."""
+    """Scores of single choices: option ``options[v][k]`` of variable v loses ``drops[v][k]`` of the widest point."""
 
     top: float
     options: tuple[Options, ...]
