@@ -40,11 +40,12 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class ChannelStatistics:
-    """Per input channel of a layer, each (channels,): mean absolute value, share of zeros, root of the mean square."""
+    """Per input channel of a layer, each (channels,): mean absolute value, share of zeros, root mean square, mean."""
 
     magnitude: Array
     zeros: Array
     rms: Array
+    mean: Array
 
 
 Criterion = Callable[[ChannelGroup, Context], Array]

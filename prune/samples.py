@@ -71,21 +71,22 @@ def watch(model: nn.Module, paths: Iterable[str], samples: Samples, visit: Calla
 def activation_statistics(
     model: nn.Module, groups: Sequence[ChannelGroup], samples: Samples
 ) -> dict[str, ChannelStatistics]:
-    """Of what every consumer reads, per input channel: mean absolute value, share of zeros, root of the mean square."""
+    """Of what every consumer reads, per input channel: mean absolute value, share of zeros, root mean square, mean."""
     tensors = {m.tensor.rpartition(".")[0]: m.tensor for g in groups for m in g.consumers}
     sums: dict[str, Any] = {}
 
     def visit(path: str, x: torch.Tensor) -> None:
         columns = x.double().transpose(0, 1).flatten(1)
-        found = torch.stack([columns.abs().sum(1), (columns == 0).double().sum(1), columns.square().sum(1)])
+        zeros = (columns == 0).double()
+        found = torch.stack([value.sum(1) for value in (columns.abs(), zeros, columns.square(), columns)])
         total, count = sums.get(path, (0.0, 0))
         sums[path] = total + found, count + columns.shape[1]
 
     watch(model, tensors, samples, visit)
     statistics = {}
     for path, (total, count) in sums.items():
-        magnitude, zeros, square = (total / count).cpu().numpy()
-        statistics[tensors[path]] = ChannelStatistics(magnitude, zeros, np.sqrt(square))
+        magnitude, zeros, square, mean = (total / count).cpu().numpy()
+        statistics[tensors[path]] = ChannelStatistics(magnitude, zeros, np.sqrt(square), mean)
     return statistics
 
 

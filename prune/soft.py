@@ -85,14 +85,13 @@ class Soft(Hook):
 def cluster(model: nn.Module, group: ChannelGroup, count: int, seed: int = 0) -> np.ndarray:
     """k-means over everything that makes a unit: its filters in all layers of the group, its γ and its β.
 
-    Two filters can stand in for one another only if their batch norms agree too. Each parameter is divided by its root
-    mean square over the units, so that filters, γ and β have one vote each. Returns the cluster of every unit.
+    Two filters can stand in for one another only if their batch norms agree too; all count in their own units, which
+    are those of one activation after batch norm. Returns the cluster of every unit.
     """
-    features = []
-    for tensor, member in own_rows(model, group, trained=True):
-        rows = _units_first(tensor.detach().cpu().double().numpy(), member, group.width)
-        size = np.sqrt((rows**2).sum(axis=1).mean())
-        features.append(rows / size if size else rows)
+    features = [
+        _units_first(tensor.detach().cpu().double().numpy(), member, group.width)
+        for tensor, member in own_rows(model, group, trained=True)
+    ]
     return kmeans(np.concatenate(features, axis=1), count, seed)
 
 

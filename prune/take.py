@@ -20,7 +20,7 @@ from prune.cluster import representatives
 from prune.contributions import contributions, joint, receptive_fields, unit_activations
 from prune.groups import ChannelGroup, Member
 from prune.methods import Method
-from prune.samples import Samples
+from prune.samples import Samples, activation_statistics
 from prune.selectors import select
 from prune.soft import Pick, cluster, merge
 from prune.view import View
@@ -83,6 +83,29 @@ def choose(
 def removal(model: nn.Module, group: ChannelGroup, pick: Pick, samples: Samples | None) -> Mapping[str, Array]:
     """The next layers keep their weights for what stays."""
     return {}
+
+
+@UPDATES.register("constant")
+def constant(model: nn.Module, group: ChannelGroup, pick: Pick, samples: Samples | None) -> Mapping[str, Array]:
+    """Every removed unit's mean goes into the next layers' biases: exact for units that say the same for all inputs.
+
+    So are those whose γ reached zero, but for zero padding at the edges. Layers without a bias stay as they are; the
+    batch norm behind them takes the mean when its statistics are taken anew.
+    """
+    statistics = activation_statistics(model, [group], _needed(samples, group, "constant"))
+    found = {}
+    for member in group.consumers:
+        layer = model.get_submodule(member.tensor.rpartition(".")[0])
+        if layer.bias is None:
+            continue
+        weight = _weight(model, member)
+        gone = (np.asarray(member.index) >= 0) & ~np.isin(member.index, pick.kept)
+        means = statistics[member.tensor].mean.reshape(-1, len(gone)) * gone  # a row per part of a grouped convolution
+        kernels = weight.reshape(*weight.shape[:2], -1).sum(axis=2).reshape(len(means), -1, len(gone))
+        shift = np.einsum("gop,gp->go", kernels, means).ravel()
+        name = member.tensor.removesuffix("weight") + "bias"
+        found[name] = (layer.bias.detach().cpu().numpy() + shift).astype(weight.dtype)
+    return found
 
 
 @UPDATES.register("scale")

@@ -22,7 +22,7 @@ def context(network, seed=0, **changes):
     weights = {**random_weights(network), **changes}
     gammas = {name: weights[name] for name in weights if name.startswith("batch_norm") and name.endswith("weight")}
     rng = np.random.default_rng(7)
-    read = {m.tensor: rng.random((3, len(m.index))) for g in channel_groups(network) for m in g.consumers}
+    read = {m.tensor: rng.random((4, len(m.index))) for g in channel_groups(network) for m in g.consumers}
     activations = {tensor: ChannelStatistics(*values) for tensor, values in read.items()}
     taylor = {name: rng.random(len(value)) for name, value in weights.items()}
     return Context(weights, gammas, seed, activations, taylor, {n: rng.random(w.shape) for n, w in weights.items()})
@@ -190,7 +190,7 @@ def test_activation_criteria_read_what_the_next_layer_reads():
     draft.conv(3, kernel=1)
     draft.head()
     network = draft.network()
-    seen = ChannelStatistics(np.array([1.0, 3.0]), np.array([0.9, 0.2]), np.array([2.0, 1.0]))
+    seen = ChannelStatistics(np.array([1.0, 3.0]), np.array([0.9, 0.2]), np.array([2.0, 1.0]), np.zeros(2))
     weights = {**random_weights(network), "conv2d2.weight": np.array([[1, 1], [-1, 0], [0, 5.0]]).reshape(3, 2, 1, 1)}
     here = Context(weights, activations={"conv2d2.weight": seen})
     first = channel_groups(network)[:1]

@@ -75,6 +75,18 @@ def test_the_next_layers_error_falls_with_the_freedom_of_its_weights(name, layer
     assert refit < 0.5 * removal
 
 
+def test_a_channel_without_gamma_leaves_its_constant_behind():
+    model = net("vgg_tiny")
+    with torch.no_grad():
+        model.features.bn6.weight[[3, 9]] = 0
+        model.features.bn6.bias[[3, 9]] = 1.5
+    method = replace(METHODS["slimming"], regulariser="", allocator="per_layer", update="constant")
+    small = prune(model, SHAPE, method=method, ratios={"features.conv6": 30 / 32}, samples=Samples(X))
+    assert {3, 9}.isdisjoint(small.choice.kept["features.conv6"])
+    with torch.no_grad():
+        assert (small.module.eval()(X) - model(X)).abs().max() < 1e-4
+
+
 def test_a_duplicate_channel_goes_without_any_error():
     model = net("vgg_tiny")
     with torch.no_grad():

@@ -115,7 +115,7 @@ def fit_section(
         momentum=section.momentum,
         weight_decay=section.weight_decay,
         loss=loss,
-        augment=_augment(section.augment),
+        augment=augmentation(section.augment),
         hooks=hooks,
         seed=run.recipe.seed,
         progress=_steps(run),
@@ -132,7 +132,8 @@ def _steps(run: Run) -> Any:
     return report
 
 
-def _augment(name: str) -> Any:
+def augmentation(name: str) -> Any:
+    """The change of input batches that a recipe names."""
     from quant.augment import Compose, Flip, Shift
 
     table = {"none": None, "flip": Flip(), "shift": Shift(2), "flip+shift": Compose((Flip(), Shift(2)))}

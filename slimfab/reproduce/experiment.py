@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The file of an experiment: what it reproduces, and its settings at each scale."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError
+
+from hwsim.errors import RecipeError
+from hwsim.registry import suggest
+from slimfab.recipe import DatasetSection, FinetuneSection, ModelSection, Section, TrainSection
+
+FOLDERS = (Path("experiments"), Path(__file__).resolve().parents[2] / "experiments")
+
+
+class Scale(Section):
+    """Everything a run needs to know. ``keep`` is the share of channels, or of MACs, that stays."""
+
+    model: ModelSection
+    dataset: DatasetSection
+    test_images: int = Field(default=10_000, ge=1)  # the first of the test split
+    samples: int = Field(default=500, ge=1)  # training images for statistics of layers
+    keep: float = Field(default=0.5, gt=0, le=1)
+    train: TrainSection
+    soft: TrainSection | None = None  # training in which units are silenced or merged
+    finetune: FinetuneSection
+    pressure: float = Field(default=0.0, ge=0)  # of L1 on γ, in units of its first value (prune.regularise)
+    device: str = "cpu"
+    bars: dict[str, float] = {}  # bounds of the claims, by name
+
+
+class Experiment(Section):
+    """One paper's claim and how it is tried."""
+
+    name: str
+    kind: str
+    paper: str
+    claim: str
+    scales: dict[str, Scale]
+
+    def scale(self, name: str) -> Scale:
+        """The settings of one scale.
+
+        Raises:
+            RecipeError: there is no such scale.
+        """
+        if name not in self.scales:
+            raise RecipeError(f"{self.name}: no scale '{name}'; {suggest(name, self.scales)}")
+        return self.scales[name]
+
+
+def names() -> list[str]:
+    """The experiments that can be named."""
+    return sorted({path.stem for folder in FOLDERS for path in folder.glob("*.yaml")})
+
+
+def load_experiment(name: str) -> Experiment:
+    """Read ``experiments/NAME.yaml``, or the file itself where ``name`` ends in ``.yaml``.
+
+    Raises:
+        RecipeError: there is none, it is no YAML, or a key or value is wrong.
+    """
+    paths = [Path(name)] if name.endswith(".yaml") else [folder / f"{name}.yaml" for folder in FOLDERS]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        raise RecipeError(f"experiment '{name}': no such file; {suggest(name, names())}, or give a .yaml file")
+    try:
+        data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Experiment.model_validate(data)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RecipeError(f"{path}: {where}: {first['msg'].lower()}; correct it") from error

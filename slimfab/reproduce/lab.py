@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every experiment does with its network: train, measure, recalibrate, start again from scratch."""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from hwsim.importers.torch import import_torch
+from prune.recalibrate import recalibrate
+from prune.samples import Samples
+from quant.hooks import Hook
+from quant.train import evaluate, fit
+from slimfab.datasets import Dataset
+from slimfab.models import build_module
+from slimfab.recipe import TrainSection
+from slimfab.reproduce.card import Row
+from slimfab.reproduce.experiment import Scale
+from slimfab.stages.train import augmentation
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One seed's data, network and measurements; ``say`` is told what is being done."""
+
+    scale: Scale
+    data: Dataset
+    seed: int
+    say: Say
+
+    @property
+    def train_data(self) -> tuple[np.ndarray, np.ndarray]:
+        """All training images of this experiment."""
+        return self.data.as_float("train")
+
+    @property
+    def samples(self) -> Samples:
+        """Training images for statistics."""
+        x, y = self.train_data
+        count = self.scale.samples
+        return Samples(torch.from_numpy(x[:count].copy()), torch.from_numpy(y[:count].copy()))
+
+    @property
+    def held_out(self) -> Samples:
+        """As many validation images, which no statistic was fitted on."""
+        x, y = self.data.as_float("val")
+        count = self.scale.samples
+        return Samples(torch.from_numpy(x[:count].copy()), torch.from_numpy(y[:count].copy()))
+
+    def new_model(self) -> nn.Module:
+        """The experiment's network with first weights of this seed."""
+        source, options = self.scale.model.source, self.scale.model.options
+        return build_module(source, self.data.shape, options, self.data.classes, self.seed)[0]
+
+    def train(self, model: nn.Module, section: TrainSection, what: str, hooks: Sequence[Hook] = ()) -> nn.Module:
+        """Train in place."""
+        self.say(f"{what}: {section.epochs} epochs")
+        if section.epochs:
+            fit(
+                model,
+                self.train_data,
+                epochs=section.epochs,
+                batch_size=section.batch_size,
+                lr=section.lr,
+                schedule=section.schedule,
+                optimiser=section.optimiser,
+                momentum=section.momentum,
+                weight_decay=section.weight_decay,
+                augment=augmentation(section.augment),
+                hooks=hooks,
+                seed=self.seed,
+                device=self.scale.device,
+            )
+        return model
+
+    def accuracy(self, model: nn.Module) -> float:
+        """On the test images of this experiment."""
+        x, y = self.data.as_float("test")
+        count = self.scale.test_images
+        return evaluate(model, x[:count], y[:count])
+
+    def recalibrated(self, model: nn.Module) -> nn.Module:
+        """A copy with batch norm's statistics taken anew on the samples."""
+        device = next(model.parameters()).device
+        return recalibrate(copy.deepcopy(model), self.samples.x.to(device))
+
+    def from_scratch(self, model: nn.Module, epochs: int, name: str = "from scratch, same shape") -> Row:
+        """A control: the same shape with new weights, trained by the base recipe for so many epochs."""
+        fresh = copy.deepcopy(model)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            for module in fresh.modules():
+                if hasattr(module, "reset_parameters"):
+                    module.reset_parameters()
+        section = self.scale.train.model_copy(update={"epochs": epochs})
+        self.train(fresh, section, name)
+        return replace(self.row(name, fresh, control=True), epochs=epochs, final=self.accuracy(fresh))
+
+    def row(self, name: str, model: nn.Module, control: bool = False) -> Row:
+        """A row that knows its size so far."""
+        network, _ = import_torch(model, self.data.shape)
+        return Row(name, control, network.macs(), network.parameters())
+
+    def finished(self, row: Row, model: nn.Module, cut_epochs: int = 0) -> Row:
+        """The row with accuracies after the cut, after recalibration and after fine-tuning, which is done on a copy."""
+        tuned = self.train(copy.deepcopy(model), self.scale.finetune, f"fine-tune {row.name}")
+        return replace(
+            row,
+            epochs=cut_epochs + self.scale.finetune.epochs,
+            cut=self.accuracy(model),
+            recalibrated=self.accuracy(self.recalibrated(model)),
+            final=self.accuracy(tuned),
+        )

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page of results, made from cards."""
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+import numpy as np
+
+from slimfab.reproduce.card import Card
+
+COLUMNS = ("base", "soft", "cut", "recalibrated", "final")
+HEAD = """# Results
+
+Made from the cards in `experiments/cards` by `slimfab reproduce`; not written by hand. Accuracies are percentages of
+the test images, the mean over the seeds with the smallest and largest in brackets. "cut" is right after removal,
+"recalibrated" with batch norm's statistics taken anew, "final" after fine-tuning; "epochs" were trained after the
+common base (from scratch: all of them). Controls are marked with *. A claim is reproduced where its bar holds on every
+seed.
+"""
+
+
+def render(cards: Iterable[Card]) -> str:
+    """The whole page as Markdown."""
+    ordered = sorted(cards, key=lambda card: (card.experiment, card.scale, card.seed))
+    parts = [HEAD]
+    for (experiment, scale), group in groupby(ordered, key=lambda card: (card.experiment, card.scale)):
+        parts.append(_experiment(experiment, scale, tuple(group)))
+    return "\n".join(parts)
+
+
+def _experiment(name: str, scale: str, cards: Sequence[Card]) -> str:
+    first = cards[0]
+    seeds = ", ".join(str(card.seed) for card in cards)
+    facts = (
+        f"{first.paper}. {first.network} on {first.dataset}, {first.train_images:,} training and {first.test_images:,} "
+        f"test images, seeds {seeds}, {sum(card.seconds for card in cards) / len(cards):.0f} s per seed on {first.device}."
+    )
+    return "\n".join([f"## {name}, {scale}", "", facts, "", *_table(cards), "", *_bars(cards), ""])
+
+
+def _table(cards: Sequence[Card]) -> list[str]:
+    figures = list(dict.fromkeys(name for card in cards for row in card.rows for name in row.figures))
+    shown = [c for c in COLUMNS if any(getattr(row, c) is not None for card in cards for row in card.rows)]
+    titles = ["", "MACs", "epochs", *shown, *figures]
+    lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
+    for row in cards[0].rows:
+        same = [other for card in cards for other in card.rows if other.name == row.name]
+        cells = [row.name + ("*" if row.control else ""), _count([r.macs for r in same]), _count([r.epochs for r in same])]
+        cells += [_spread([_percent(getattr(r, column)) for r in same], "{:.1f}") for column in shown]
+        cells += [_spread([r.figures.get(name) for r in same], "{:.3g}") for name in figures]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def _bars(cards: Sequence[Card]) -> list[str]:
+    lines = ["| claim | per seed | bar | |", "|---|---|---|---|"]
+    for number, bar in enumerate(cards[0].bars):
+        found = [card.bars[number] for card in cards]
+        held = sum(one.passed for one in found)
+        verdict = "reproduced" if held == len(found) else f"**not reproduced** ({held} of {len(found)} seeds)"
+        values = ", ".join(f"{one.value:.3g}" for one in found)
+        lines.append(f"| {bar.claim} | {values} | {bar.relation} {bar.bound:g} | {verdict} |")
+    return lines
+
+
+def _percent(value: float | None) -> float | None:
+    return None if value is None else 100 * value
+
+
+def _count(values: Sequence[int | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{round(np.mean(known)):,}" if known else ""
+
+
+def _spread(values: Sequence[float | None], form: str) -> str:
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    mean = form.format(np.mean(known))
+    return mean if len(known) == 1 else f"{mean} ({form.format(min(known))}–{form.format(max(known))})"
+
