@@ -46,9 +46,7 @@ def _soft_row(
         lab.train(module, section, f"{name}, soft", hooks)
         trained.append(copy.deepcopy(module))
 
-    small = prune(
-        model, lab.data.shape, method=method, budget={"channels": lab.scale.keep}, train=train, seed=lab.seed
-    )
+    small = prune(model, lab.data.shape, method=method, budget={"channels": lab.scale.keep}, train=train, seed=lab.seed)
     figures = {"largest change of a logit": _largest_change(lab, trained[0], small.module)}
     row = replace(lab.row(name, small.module, control), soft=lab.accuracy(trained[0]), figures=figures)
     return lab.finished(row, small.module, section.epochs), small
@@ -76,7 +74,10 @@ def _bars(lab: Lab, rows: dict[str, Row]) -> tuple[Bar, ...]:
     ascp, norm = rows["ASCP"], rows["one-shot L2, same training"]
     return (
         Bar(
-            "ASCP: largest change of a logit by removal", ascp.figures["largest change of a logit"], "<=", bound["logit"]
+            "ASCP: largest change of a logit by removal",
+            ascp.figures["largest change of a logit"],
+            "<=",
+            bound["logit"],
         ),
         Bar("ASCP: lost by removal", (ascp.soft or 0) - (ascp.cut or 0), "<=", bound["loss"]),
         Bar("one-shot L2: lost by removal", (norm.base or 0) - (norm.cut or 0), ">=", bound["norm_loss"]),

@@ -59,7 +59,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One seed of one experiment at one scale. Splits are numbers of images; the test split is read for this card only."""
+    """One seed of one experiment at one scale; the test split is read for it alone."""
 
     experiment: str
     paper: str

@@ -27,7 +27,7 @@ class Scale(Section):
     finetune: FinetuneSection
     pressure: float = Field(default=0.0, ge=0)  # of L1 on γ, in units of its first value (prune.regularise)
     device: str = "cpu"
-    bars: dict[str, float] = {}  # bounds of the claims, by name
+    bars: dict[str, float] = Field(default_factory=dict)  # bounds of the claims, by name
 
 
 class Experiment(Section):

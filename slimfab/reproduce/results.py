@@ -31,9 +31,10 @@ def render(cards: Iterable[Card]) -> str:
 def _experiment(name: str, scale: str, cards: Sequence[Card]) -> str:
     first = cards[0]
     seeds = ", ".join(str(card.seed) for card in cards)
+    seconds = sum(card.seconds for card in cards) / len(cards)
     facts = (
         f"{first.paper}. {first.network} on {first.dataset}, {first.train_images:,} training and {first.test_images:,} "
-        f"test images, seeds {seeds}, {sum(card.seconds for card in cards) / len(cards):.0f} s per seed on {first.device}."
+        f"test images, seeds {seeds}, {seconds:.0f} s per seed on {first.device}."
     )
     return "\n".join([f"## {name}, {scale}", "", facts, "", *_table(cards), "", *_bars(cards), ""])
 
@@ -45,7 +46,11 @@ def _table(cards: Sequence[Card]) -> list[str]:
     lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
     for row in cards[0].rows:
         same = [other for card in cards for other in card.rows if other.name == row.name]
-        cells = [row.name + ("*" if row.control else ""), _count([r.macs for r in same]), _count([r.epochs for r in same])]
+        cells = [
+            row.name + ("*" if row.control else ""),
+            _count([r.macs for r in same]),
+            _count([r.epochs for r in same]),
+        ]
         cells += [_spread([_percent(getattr(r, column)) for r in same], "{:.1f}") for column in shown]
         cells += [_spread([r.figures.get(name) for r in same], "{:.3g}") for name in figures]
         lines.append("| " + " | ".join(cells) + " |")
@@ -78,4 +83,3 @@ def _spread(values: Sequence[float | None], form: str) -> str:
         return ""
     mean = form.format(np.mean(known))
     return mean if len(known) == 1 else f"{mean} ({form.format(min(known))}–{form.format(max(known))})"
-

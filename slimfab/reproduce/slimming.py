@@ -22,7 +22,11 @@ def run(lab: Lab) -> tuple[tuple[Row, ...], tuple[Bar, ...]]:
     dense = _trained(lab, 0.0)
     sparse = _trained(lab, lab.scale.pressure)
     rows = []
-    for name, update in (("slimming", "removal"), ("slimming, constants kept", "constant"), ("slimming + refit", "refit")):
+    for name, update in (
+        ("slimming", "removal"),
+        ("slimming, constants kept", "constant"),
+        ("slimming + refit", "refit"),
+    ):
         plan = replace(_threshold(), update=update)
         slim = prune(sparse, lab.data.shape, method=plan, budget={"channels": lab.scale.keep}, samples=lab.samples)
         rows.append(_row(lab, name, sparse, slim.module))
@@ -66,5 +70,10 @@ def _bars(lab: Lab, rows: dict[str, Row]) -> tuple[Bar, ...]:
     return (
         Bar("slimming as published: lost by removal, recalibrated", lost["slimming"], "<=", bound["loss"]),
         Bar("slimming + refit: lost by removal, recalibrated", lost["slimming + refit"], "<=", bound["loss"]),
-        Bar("without sparsity training: lost by removal", (plain.base or 0) - (plain.cut or 0), ">=", bound["plain_loss"]),
+        Bar(
+            "without sparsity training: lost by removal",
+            (plain.base or 0) - (plain.cut or 0),
+            ">=",
+            bound["plain_loss"],
+        ),
     )

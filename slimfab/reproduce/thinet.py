@@ -97,5 +97,10 @@ def _bars(lab: Lab, rows: dict[str, Row]) -> tuple[Bar, ...]:
         Bar("ThiNet + LS over ThiNet", cut["ThiNet + LS"] - cut["ThiNet"], ">=", 0.0),
         Bar("held-out error of ThiNet beside the least of them", error["ThiNet"] / least, "<=", 1.0),
         Bar("held-out error of ThiNet + LS beside ThiNet", error["ThiNet + LS"] / error["ThiNet"], "<=", 1.0),
-        Bar("held-out error of backward + LS beside ThiNet + LS", error["backward + LS"] / error["ThiNet + LS"], "<=", 1.0),
+        Bar(
+            "held-out error of backward + LS beside ThiNet + LS",
+            error["backward + LS"] / error["ThiNet + LS"],
+            "<=",
+            1.0,
+        ),
     )
