@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Accelerator:
         clock_mhz: at most the bundle's clock, which is the default.
         max_images: per transfer; as many as fit a buffer of 1 MiB by default.
         timeout_s: of one transfer; by default ten times what it should take, and half a second.
-        now: seconds that pass; an emulated board has its own.
+        now: seconds that pass, for timeouts and measurements; an emulated board has its own.
 
     Raises:
         BoardError: one of :mod:`errors`, by name.
@@ -61,7 +61,7 @@ class Accelerator:
         now: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.folder, self.manifest = Path(folder), load(Path(folder))
-        self._timeout_s, self._now = timeout_s, now
+        self._timeout_s, self.now = timeout_s, now
         self._ready = False
         self._checksum = self._packet = self._images = 0
         with _connection():
@@ -73,7 +73,8 @@ class Accelerator:
                 self.manifest, device, self._transfers.max_bytes, max_images
             )
             self.max_images = self._slots[0].max_images
-            self.recover()
+            self._reset()
+            self._ready = True
         self.self_test()
 
     def run(self, x: Array) -> Array:
@@ -138,8 +139,9 @@ class Accelerator:
             if failed is not None:
                 raise failed
         finally:
-            if at_work is not None:  # the caller wants no more, or take() failed
-                self.recover()
+            if at_work is not None:  # the caller wants no more, or a stage failed
+                with suppress(BoardError):  # then the next transfer begins with loading the bitstream
+                    self.recover()
 
     def integers(self, x: Array) -> Array:
         """Real numbers quantised, integers checked.  Raises DataError."""
@@ -192,6 +194,11 @@ class Accelerator:
                 )
             return packing.unpack(port, memory)
 
+    @property
+    def slot(self) -> Slot:
+        """Memory of one transfer, for who takes the stages one by one."""
+        return self._slots[0]
+
     def timeout_s(self, images: int) -> float:
         """How long a transfer may take."""
         if self._timeout_s is not None:
@@ -232,6 +239,10 @@ class Accelerator:
         Raises:
             BoardStuck: not even that helped.
         """
+        if not self._ready:
+            self.reload()
+            return
+        self._ready = False
         try:
             with _connection():
                 self._reset()
@@ -279,7 +290,7 @@ class Accelerator:
             if name not in self.overlay.ip_dict:
                 known = ", ".join(sorted(self.overlay.ip_dict))
                 raise OverlayError(f"{self.manifest.name}.hwh: has no cell {name}; expected it among {known}")
-        self._transfers = Transfers(_member(self.overlay, self.manifest.dma), self._now)
+        self._transfers = Transfers(_member(self.overlay, self.manifest.dma), self.now)
         self._mmio = _member(self.overlay, self.manifest.accelerator).mmio
 
     def _check_identity(self) -> None:
@@ -309,7 +320,7 @@ class Accelerator:
                 yield
         except BoardError as error:
             try:
-                if isinstance(error, DmaTimeout):  # nobody knows what hangs: a reset might not reach it
+                if isinstance(error, (DmaTimeout, ConnectionLost)):  # what hangs, a reset might not reach
                     self.reload()
                 else:
                     self.recover()

@@ -16,6 +16,7 @@ import numpy as np
 
 from .accelerator import Accelerator
 from .errors import BoardError
+from .measure import Settings, measure
 from .wire import receive, send
 
 #: A request's fields and arrays → an answer's.
@@ -39,7 +40,17 @@ def _clock(accelerator: Accelerator, request: dict[str, Any], arrays: list[np.nd
     return {"clock_mhz": accelerator.check_clock()}, []
 
 
-HANDLERS: Mapping[str, Handler] = {"run": _run, "counters": _counters, "self_test": _self_test, "clock": _clock}
+def _measure(accelerator: Accelerator, request: dict[str, Any], arrays: list[np.ndarray]) -> Answer:
+    return measure(accelerator, arrays[0], Settings(**request["settings"]))
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "run": _run,
+    "counters": _counters,
+    "self_test": _self_test,
+    "clock": _clock,
+    "measure": _measure,
+}
 
 
 def serve(

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a board took for a network: raw samples, and the figures that follow from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from hwsim.errors import InputError
+from hwsim.estimate import Estimate, Figure
+
+STAGES = ("pack", "start", "wait", "unpack")
+PERCENTILES = (50.0, 95.0, 99.0)
+NOT_MEASURABLE = "not measurable on this board: it has no power sensors; import a Joulescope's file"
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Samples of one rail in one window: seconds and watts, in step."""
+
+    times_s: tuple[float, ...]
+    watts: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.times_s) != len(self.watts) or any(np.diff(self.times_s) <= 0):
+            counts = f"{len(self.times_s)} times and {len(self.watts)} samples"
+            raise InputError(f"power: got {counts}; expected as many of both, in order")
+
+    @property
+    def energy_j(self) -> float:
+        """Over the window, by the trapezoidal rule; 0 for fewer than two samples."""
+        return float(np.trapezoid(self.watts, self.times_s))
+
+    @property
+    def mean_w(self) -> float:
+        """Mean power, weighted by time."""
+        if len(self.watts) < 2:
+            return float(np.mean(self.watts)) if self.watts else math.nan
+        return self.energy_j / (self.times_s[-1] - self.times_s[0])
+
+
+@dataclass(frozen=True)
+class Power:
+    """One rail at rest – bitstream loaded, clocks on – and at work for ``inferences``."""
+
+    rail: str
+    idle: Window
+    busy: Window
+    inferences: int
+
+    @property
+    def gross_j(self) -> float:
+        """Energy per inference, rest included."""
+        return self.busy.energy_j / self.inferences
+
+    @property
+    def net_j(self) -> float:
+        """Energy per inference above rest; may be below 0 where noise is larger."""
+        seconds = self.busy.times_s[-1] - self.busy.times_s[0]
+        return (self.busy.mean_w - self.idle.mean_w) * seconds / self.inferences
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One measurement of one bundle on one board.
+
+    ``latency_s`` has per run the seconds of every one of :data:`STAGES`; ``transfers`` has (images, seconds) of single
+    transfers. ``cycles`` of one image alone, from first beat in to last beat out, and ``counters`` after one run of all
+    images are the design's own. On an emulated board seconds are those of its logic: the host's own work takes none.
+    ``mismatches`` of ``integers`` differ from the golden executor's.
+    """
+
+    board: str
+    transport: str
+    bitstream_hash: str
+    model_hash: str
+    clock_mhz: float
+    images: int
+    integers: int
+    mismatches: int
+    output_hash: str
+    latency_s: tuple[tuple[float, float, float, float], ...]
+    transfers: tuple[tuple[int, float], ...]
+    cycles: int
+    counters: Mapping[str, int]
+    power: tuple[Power, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.latency_s or not self.transfers:
+            raise InputError("measurement: got no samples; expected at least one run and one transfer; measure again")
+
+    @property
+    def emulated(self) -> bool:
+        """Whether there was no board."""
+        return self.transport == "emulated"
+
+    @property
+    def latencies_us(self) -> Floats:
+        """(runs,) µs from an image in memory to its result in memory."""
+        total: Floats = np.asarray(self.latency_s, np.float64).sum(axis=1)
+        return total * 1e6
+
+    def percentile_us(self, percent: float) -> float:
+        """Of the latencies."""
+        return float(np.percentile(self.latencies_us, percent))
+
+    @property
+    def stages_us(self) -> dict[str, float]:
+        """Median of every stage."""
+        medians = np.median(np.asarray(self.latency_s, np.float64), axis=0) * 1e6
+        return dict(zip(STAGES, map(float, medians), strict=True))
+
+    @property
+    def fit_us(self) -> tuple[float, float]:
+        """a and b of t(N) = a + b·N in µs: what a transfer takes by itself, and per image.
+
+        Least squares of relative errors over the medians by N, so that large transfers do not decide alone.
+        """
+        sizes = np.array([size for size, _ in self.transfers], np.float64)
+        seconds = np.array([one for _, one in self.transfers])
+        counts = np.unique(sizes)
+        medians = np.array([np.median(seconds[sizes == count]) for count in counts]) * 1e6
+        if len(counts) == 1:
+            return 0.0, float(medians[0] / counts[0])
+        rows = np.stack([1 / medians, counts / medians], axis=1)
+        (a, b), *_ = np.linalg.lstsq(rows, np.ones(len(counts)), rcond=None)
+        return float(a), float(b)
+
+    def figures(self) -> dict[str, Figure]:
+        """What was measured under the names of an estimate; the bar is from the 5th to the 95th percentile."""
+        _, per_image = self.fit_us
+        median, low, high = (self.percentile_us(percent) for percent in (50, 5, 95))
+        latency = Figure(median, low, high, "measured")
+        found = {
+            "latency_us": latency,
+            "interval_us": Figure.exact(per_image, "measured"),
+            "cycles": Figure.exact(float(self.cycles), "measured"),
+        }
+        if self.counters.get("interval"):
+            found["ii"] = Figure.exact(float(self.counters["interval"]), "measured")
+        if self.power:
+            watts, joules = sum(one.busy.mean_w for one in self.power), sum(one.gross_j for one in self.power)
+            found["power_w"] = Figure.exact(watts, "measured")
+            found["energy_uj"] = Figure.exact(joules * 1e6, "measured")
+        return found
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One metric, estimated and measured; ``measured`` is None where the board cannot tell, ``remark`` says why."""
+
+    metric: str
+    estimated: Figure | None
+    measured: Figure | None
+    remark: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        """Measured over estimated."""
+        if self.estimated is None or self.measured is None or self.estimated.value == 0:
+            return None
+        return self.measured.value / self.estimated.value
+
+    @property
+    def within(self) -> bool | None:
+        """Whether the measured value lies in the estimate's bar."""
+        if self.estimated is None or self.measured is None:
+            return None
+        return self.estimated.low <= self.measured.value <= self.estimated.high
+
+
+def compare(measurement: Measurement, estimate: Estimate) -> tuple[Comparison, ...]:
+    """Estimate and measurement, metric by metric.
+
+    Raises:
+        InputError: they are of different networks.
+    """
+    if measurement.model_hash != estimate.network_hash:
+        raise InputError(
+            f"compare: got a measurement of network {measurement.model_hash}; expected {estimate.network_hash}; "
+            "estimate the same network"
+        )
+    found, rows = measurement.figures(), []
+    for metric in ("latency_us", "interval_us", "cycles", "ii", "power_w", "energy_uj"):
+        remark = NOT_MEASURABLE if metric in ("power_w", "energy_uj") and metric not in found else ""
+        if measurement.emulated and metric in ("latency_us", "interval_us"):
+            remark = "emulated: cycles of logic and DMA engine at its clock; the host's own work takes no time"
+        rows.append(Comparison(metric, getattr(estimate, metric), found.get(metric), remark))
+    return tuple(rows)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures from samples: percentiles, the throughput fit, energy, and the comparison with an estimate."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from boards import joulescope
+from boards.driver.power import Sampler, find_rails
+from boards.measurement import NOT_MEASURABLE, Measurement, Power, Window, compare
+from hwsim import serial
+from hwsim.errors import InputError, ModelFileError
+from hwsim.estimate import Estimate, Figure
+
+RAMP = tuple((1e-6, 2e-6, (10 + k) * 1e-6, 3e-6) for k in range(101))
+SIZES = tuple((n, (5 + 2 * n) * 1e-6) for n in (1, 2, 4, 8) for _ in range(3))
+POWER = Power("ina226/12V", Window((0.0, 1.0, 2.0), (1.0, 1.0, 1.0)), Window((5.0, 6.0, 8.0), (2.0, 4.0, 4.0)), 1000)
+MEASURED = Measurement(
+    "pynq-z2",
+    "emulated",
+    "ab",
+    "0123456789abcdef",
+    100.0,
+    8,
+    80,
+    0,
+    "cd",
+    RAMP,
+    SIZES,
+    4045,
+    {"interval": 3500},
+    (POWER,),
+)
+
+
+def estimate() -> Estimate:
+    def figure(value: float) -> Figure:
+        return Figure.within(value, 1.1)
+
+    return Estimate(
+        "fpga:pynq-z2", "0123456789abcdef", 1, 100.0, figure(60), figure(3), figure(4000), figure(3500), figure(12_000),
+        figure(3.0), figure(1),
+    )  # fmt: skip
+
+
+def test_figures_follow_from_the_samples() -> None:
+    assert [MEASURED.percentile_us(p) for p in (0, 50, 100)] == pytest.approx([16, 66, 116])
+    assert MEASURED.stages_us == pytest.approx({"pack": 1, "start": 2, "wait": 60, "unpack": 3})
+    assert MEASURED.fit_us == pytest.approx((5, 2))
+    assert replace(MEASURED, transfers=((4, 8e-6),)).fit_us == pytest.approx((0, 2))
+
+
+def test_energy_is_the_area_under_the_samples() -> None:
+    assert POWER.busy.energy_j == pytest.approx(3 + 8)
+    assert POWER.gross_j == pytest.approx(0.011)
+    assert POWER.net_j == pytest.approx((11 - 3) / 1000)
+
+
+def test_a_measurement_survives_json() -> None:
+    text = json.dumps(serial.to_json(MEASURED))
+    assert serial.from_json(Measurement, json.loads(text)) == MEASURED
+    with pytest.raises(InputError, match="unknown key 'latencies'"):
+        serial.from_json(Measurement, {**json.loads(text), "latencies": []})
+
+
+def test_every_metric_is_compared() -> None:
+    rows = {row.metric: row for row in compare(MEASURED, estimate())}
+    assert {name: row.within for name, row in rows.items()} == {
+        "latency_us": True, "interval_us": False, "cycles": True, "ii": True, "power_w": False, "energy_uj": True,
+    }  # fmt: skip
+    assert rows["interval_us"].ratio == pytest.approx(2 / 3)
+    assert rows["latency_us"].remark.startswith("emulated: cycles of logic")
+    without = {row.metric: row for row in compare(replace(MEASURED, power=()), estimate())}
+    assert (without["power_w"].measured, without["power_w"].remark) == (None, NOT_MEASURABLE)
+    with pytest.raises(InputError, match="got a measurement of network 0123456789abcdef; expected ffff"):
+        compare(MEASURED, replace(estimate(), network_hash="ffff"))
+
+
+def test_samples_must_be_in_order() -> None:
+    with pytest.raises(InputError, match="got 2 times and 2 samples; expected as many of both, in order"):
+        Window((1.0, 1.0), (1.0, 1.0))
+    with pytest.raises(InputError, match="measurement: got no samples"):
+        replace(MEASURED, latency_s=())
+
+
+def hwmon(root: Path) -> None:
+    for index, files in enumerate(
+        (
+            {"name": "ina226", "power1_input": "12500000", "power1_label": "12V"},
+            {"name": "irps5401", "curr1_input": "2000", "in1_input": "850", "curr1_label": "INT", "curr2_input": "1"},
+            {"name": "cpu_thermal", "temp1_input": "40000"},
+        )
+    ):
+        chip = root / f"hwmon{index}"
+        chip.mkdir()
+        for name, text in files.items():
+            (chip / name).write_text(text + "\n")
+
+
+def test_rails_are_found_with_power_or_current_and_voltage(tmp_path: Path) -> None:
+    hwmon(tmp_path)
+    rails = find_rails(tmp_path)
+    assert {rail.name: rail.watts() for rail in rails} == pytest.approx({"ina226/12V": 12.5, "irps5401/INT": 1.7})
+    assert find_rails(tmp_path / "none") == []
+    with Sampler(rails, period_s=0) as sampler:
+        while len(sampler.times) < 3:
+            pass
+    assert not sampler.failed
+    assert set(sampler.watts["ina226/12V"]) == {12.5}
+    (tmp_path / "hwmon0" / "power1_input").write_text("no number")
+    with Sampler(rails) as sampler:
+        sampler._thread.join()
+    assert sampler.failed.startswith("ValueError: invalid literal")
+
+
+def test_a_joulescopes_file_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "samples.csv"
+    file.write_text("# Joulescope\ntime (s),current (A),voltage (V)\n0,0.3,5\n0.5,NaN,5\n1,0.5,5\n")
+    window = joulescope.read_window(file)
+    assert window == Window((0.0, 1.0), (1.5, 2.5))
+    assert joulescope.power(file, file, 4).gross_j == pytest.approx(0.5)
+    with pytest.raises(InputError, match=r"board supply: got \[2, 2\] samples and 0 inferences"):
+        joulescope.power(file, file, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty; expected a line of column names"),
+        ("time,volts\n1,2\n", "got columns time, volts; expected time and power, or time, current and voltage"),
+        ("time,power\n1,x\n", "row 2: got '1,x'; expected 2 numbers"),
+        ("time,power\n1\n", "row 2: got '1'; expected 2 numbers"),
+    ],
+)
+def test_other_files_are_refused(text: str, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "samples.csv"
+    file.write_text(text)
+    with pytest.raises(ModelFileError, match=message):
+        joulescope.read_window(file)
+    with pytest.raises(ModelFileError, match="cannot read"):
+        joulescope.read_window(tmp_path / "missing.csv")
