@@ -26,7 +26,7 @@ PLOTS = (
     "Accuracy per stage", "Latency on every target", "Energy on every target", "Where the energy goes",
     "Layer by layer, and what limits it", "Layers by target", "Roofline", "Resources against the boards",
 )  # fmt: skip
-TABLES = ("Same integers everywhere", "Targets in numbers", "The golden network", "Stages and recipe")
+TABLES = ("Same integers everywhere", "Targets in numbers", "Metric cards", "The golden network", "Stages and recipe")
 
 
 class Outline(HTMLParser):
@@ -99,6 +99,7 @@ def test_the_tables_hold_the_results(outline: Outline, parts: Any) -> None:
     for found in estimates.values():
         for one in found:
             assert {one.target, time_text(one.latency_us.value), energy_text(one.energy_uj.value)} <= set(cells)
+    assert cells.count(f"{result['accuracy']['quantised']:.2%} on {result['dataset']['dataset']}") == len(found)
 
 
 def test_the_cards_hold_the_summary(root: Path, parts: Any) -> None:

@@ -49,8 +49,21 @@ def render(result: Mapping[str, Any], estimates: Mapping[str, "Sequence[Estimate
         plots=[one for one in figures if one is not None],
         layers=_layers(network),
         summary=_summary(result, estimates),
+        cards=_cards(result, estimates["quantised"], network),
         plotly=get_plotlyjs(),
     )
+
+
+def _cards(
+    result: Mapping[str, Any], found: "Sequence[Estimate]", network: "Network"
+) -> list[tuple[str, dict[str, str]]]:  # fmt: skip
+    """The metric cards of the quantised network: (target, text by metric)."""
+    from hwsim import targets
+    from hwsim.card import card
+    from slimfab.comparison_tables import card_rows
+
+    known = (result["accuracy"]["quantised"], result["dataset"]["dataset"])
+    return [(one.target, card_rows(card(network, targets.parse(one.target).device, one, *known))) for one in found]
 
 
 def _layers(network: "Network") -> list[dict[str, Any]]:
