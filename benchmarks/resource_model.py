@@ -16,7 +16,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -73,7 +73,7 @@ def main() -> int:
     for study in found:
         print_constants(study.calibrations)
     print(f"\nerror bars hold {BAR_SHARE:.0%} of rows whose group was left out")
-    print(f"{'slice':28} {'metric':8} {'n':>4} {'left out':>9} {'exact':>7} {'in bar':>7} {'package':>9} {'tree':>9}")
+    print(f"{'slice':34} {'metric':8} {'n':>4} {'left out':>9} {'exact':>7} {'in bar':>7} {'package':>9} {'tree':>9}")
     for study in found:
         print("\n".join(lines(study, not given.no_baseline)))
     return 0
@@ -125,20 +125,26 @@ def of_streams(rows: Rows) -> Iterator[Study]:
 
 
 def of_projects(rows: Rows) -> Iterator[Study]:
-    """Whole multilayer perceptrons."""
+    """Whole multilayer perceptrons in the latency strategy whose weights are counted."""
+    rows = rows.where(rows.text("nnz") != "")
     known, mlps = hls4ml_projects.mlps(rows)
     found = rows.where(known)
     truth = {metric: np.rint(column) for metric, column in hls4ml_projects.HLS4ML_PROJECTS.truth(found).items()}
     groups = hls4ml_projects.networks(found)
     features = np.stack([
-        mlps.dense_layers, mlps.per_design(mlps.n_in * mlps.n_out), mlps.per_design(mlps.nonzero),
-        mlps.reuse[mlps.is_last], mlps.clock_ns, mlps.lut_multipliers, mlps.n_out[mlps.is_last],
+        mlps.dense_layers, mlps.per_design(mlps.n_in * mlps.n_out), mlps.reuse[mlps.is_last], mlps.clock_ns,
+        mlps.lut_multipliers, mlps.n_out[mlps.is_last], mlps.per_design(mlps.nonzero),
     ], axis=1)  # fmt: skip
     yield Study(
         hls4ml_projects.slices(found), groups, truth, calibrate_mlp.left_out_networks(mlps, truth, groups),
-        hls4ml_mlp.cost(mlps), features,
-        {"MLP": calibrate_mlp.calibrate(mlps, truth, groups),
-         "MLP_PRUNING": calibrate_mlp.calibrate_pruning(mlps, truth, groups)},
+        hls4ml_mlp.cost(mlps), features, {"MLP": calibrate_mlp.calibrate(mlps, truth, groups)},
+    )  # fmt: skip
+    # As in tables that do not say how many weights are zero.
+    pruned = replace(mlps, nonzero=hls4ml_mlp.assumed_nonzero(mlps.n_in, mlps.n_out))
+    yield Study(
+        np.char.add(hls4ml_projects.slices(found), ", uncounted"), groups, truth,
+        calibrate_mlp.left_out_pruning(mlps, truth, groups), hls4ml_mlp.cost(pruned, MLP_PRUNING.bars),
+        features[:, :-1], {"MLP_PRUNING": calibrate_mlp.calibrate_pruning(mlps, truth, groups)},
     )  # fmt: skip
 
 
@@ -158,7 +164,7 @@ def line(study: Study, name: str, metric: str, tree: Array | None) -> str:
     figures = [smape(ours[own], truth[own]), 100 * float((ours[own] == truth[own]).mean()),
                100 * float((np.abs(ours - truth)[own] <= bar[own]).mean()), smape(shipped.value[own], truth[own]),
                np.nan if tree is None else smape(tree[own], truth[own])]  # fmt: skip
-    return f"{name:28} {metric:8} {own.sum():4} " + " ".join(
+    return f"{name:34} {metric:8} {own.sum():4} " + " ".join(
         f"{figure:{width}.2f}" for figure, width in zip(figures, (9, 7, 7, 9, 9), strict=True)
     )
 

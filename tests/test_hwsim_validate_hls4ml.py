@@ -104,17 +104,39 @@ def test_networks_without_counted_weights_are_pruned_by_size(tmp_path: Path) -> 
 
 def test_projects_of_dense_layers_are_covered(tmp_path: Path) -> None:
     known, found = mlps(rows(tmp_path, PROJECTS))
-    assert known.tolist() == [True, True, False, False, False]
-    assert found.design.tolist() == [0, 0, 1, 1]
-    assert found.n_in.tolist() == [20, 10, 20, 10]
-    assert found.nonzero.tolist() == [150, 40, 150, 40]
-    assert found.weight_bits.tolist() == [8, 7, 8, 7]
-    assert found.weight_frac.tolist() == [7, 5, 7, 5]
-    assert found.input_bits.tolist() == [6, 6, 6, 6]
-    assert found.reuse.tolist() == [1, 1, 2, 2]
-    assert found.clock_ns.tolist() == [5, 3.33]
-    assert found.lut_multipliers.tolist() == [False, True]
-    assert found.is_last.tolist() == [False, True, False, True]
+    assert known.tolist() == [True, True, False, False, True]
+    assert found.design.tolist() == [0, 0, 1, 1, 2]
+    assert found.n_in.tolist() == [20, 10, 20, 10, 20]
+    # Nobody counted the weights of the last project.
+    assert found.nonzero.tolist() == [150, 40, 150, 40, *assumed_nonzero(np.array([20.0]), np.array([10.0]))]
+    assert found.weight_bits.tolist() == [8, 7, 8, 7, 8]
+    assert found.weight_frac.tolist() == [7, 5, 7, 5, 7]
+    assert found.input_bits.tolist() == [6, 6, 6, 6, 6]
+    assert found.reuse.tolist() == [1, 1, 2, 2, 2]
+    assert found.clock_ns.tolist() == [5, 3.33, 5]
+    assert found.lut_multipliers.tolist() == [False, True, False]
+    assert found.is_last.tolist() == [False, True, False, True, True]
+
+
+def test_what_nobody_counted_has_wider_bars(tmp_path: Path) -> None:
+    dsp = HLS4ML_PROJECTS.predict(rows(tmp_path, PROJECTS))["dsp"]
+    width = dsp.high - dsp.value
+    assert width[4] / dsp.value[4] > 2 * width[0] / dsp.value[0] > 0
+
+
+def test_projects_in_the_resource_strategy(tmp_path: Path) -> None:
+    head, *_ = PROJECTS.splitlines()
+    # github:Gabriele-bot/ALVEO-PYNQ_ML, Qkeras_pruned_Dense
+    row = (
+        'x/mnist/p/d,"dense(784->140,rf28) -> dense(140->60,rf20) -> dense(60->10,rf20)","1,20,28,36",resource,'
+        'io_parallel,"input_t=ap_ufixed<8,3>; weight3_t=ap_fixed<4,1>; weight6_t=ap_fixed<4,1>; '
+        'weight9_t=ap_fixed<4,2>","27206,2099,150",2,74,28,155289,30990,10,418'
+    )
+    found = scores(HLS4ML_PROJECTS, rows(tmp_path, f"{head}\n{row}\n"))["hls4ml_projects/resource"]
+    assert {metric: score.unpredicted for metric, score in found.items()} == dict.fromkeys(found, 0)
+    assert found["ii"].exact == found["dsp"].exact == 1.0
+    for metric in ("lut", "ff", "bram18", "cycles"):
+        assert found[metric].within_error_bar == 1.0, metric
 
 
 def test_project_groups_ignore_the_reuse_factor(tmp_path: Path) -> None:
@@ -126,7 +148,7 @@ def test_project_rows_without_a_model_are_counted(tmp_path: Path) -> None:
     table = rows(tmp_path, PROJECTS)
     result = scores(HLS4ML_PROJECTS, table)
     assert set(result) == {"hls4ml_projects/rf1", "hls4ml_projects/latency", "hls4ml_projects/resource"}
-    assert (result["hls4ml_projects/latency"]["dsp"].n, result["hls4ml_projects/latency"]["dsp"].unpredicted) == (1, 2)
+    assert (result["hls4ml_projects/latency"]["dsp"].n, result["hls4ml_projects/latency"]["dsp"].unpredicted) == (2, 1)
     _, found = mlps(table)
     lut = cost(found)["lut"].value[0]
     assert result["hls4ml_projects/rf1"]["lut"].smape == abs(lut - 5000) * 200 / (lut + 5000)
@@ -147,7 +169,7 @@ def test_rows_outside_the_calibrated_range_are_reported(tmp_path: Path) -> None:
     assert layers.startswith("dense layers: 3 outside the calibrated range, where error bars do not hold (n_in 2, ")
     (projects,) = HLS4ML_PROJECTS.report(rows(tmp_path, PROJECTS))
     assert projects == (
-        "networks: 2 outside the calibrated range, where error bars do not hold (weight_bits 2, input_bits 2)"
+        "networks: 3 outside the calibrated range, where error bars do not hold (weight_bits 2, input_bits 3)"
     )
     inside = PROJECTS.replace("fixed<6,2>", "fixed<8,2>").replace("fixed<7,2>", "fixed<8,2>")
     assert HLS4ML_PROJECTS.report(rows(tmp_path, inside)) == []

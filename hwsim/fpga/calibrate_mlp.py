@@ -47,16 +47,24 @@ def calibrate_pruning(
     mlps: Mlps, truth: Mapping[str, Array], networks: npt.NDArray[np.generic]
 ) -> Calibration:  # fmt: skip
     """How many weights are pruned by the size of a layer, and the error bars where nothing else is known about it."""
-    held_out = {metric: np.full(len(networks), np.nan) for metric in METRICS}
+    held_out = left_out_pruning(mlps, truth, networks)
+    bars = {metric: error_bar(held_out[metric], truth[metric]) for metric in METRICS}
+    return Calibration({"density": _density(mlps, np.ones(len(networks), dtype=bool))}, bars, {})
+
+
+def left_out_pruning(
+    mlps: Mlps, truth: Mapping[str, Array], networks: npt.NDArray[np.generic]
+) -> dict[str, Array]:  # fmt: skip
+    """As `left_out_networks`, for designs of which nobody counted the zero weights."""
+    result = {metric: np.full(len(networks), np.nan) for metric in METRICS}
     for network in np.unique(networks):
         own = networks == network
         if not own.all():
             density = _density(mlps, ~own)
             pruned = replace(mlps, nonzero=assumed_nonzero(mlps.n_in, mlps.n_out, density))
             for metric, value in predict(pruned, _constants(mlps, truth, ~own)).items():
-                held_out[metric][own] = value[own]
-    bars = {metric: error_bar(held_out[metric], truth[metric]) for metric in METRICS}
-    return Calibration({"density": _density(mlps, np.ones(len(networks), dtype=bool))}, bars, {})
+                result[metric][own] = value[own]
+    return result
 
 
 def _density(mlps: Mlps, used: npt.NDArray[np.bool_]) -> dict[str, float]:

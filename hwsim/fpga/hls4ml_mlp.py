@@ -147,21 +147,26 @@ def counts(mlps: Mlps, scale: Constants) -> dict[str, Array]:
     }
 
 
-def known(mlps: Mlps, metric: str, scale: Constants) -> Array:
-    """LUT or FF of what needs no fit: ReLU, softmax, registers between layers, multipliers in LUTs; (designs,)."""
+def around(mlps: Mlps, metric: str) -> Array:
+    """LUT or FF of ReLU and softmax; (designs,)."""
     classes = mlps.n_out[mlps.is_last]
     hidden = mlps.per_design(np.where(mlps.is_last, 0.0, mlps.n_out))
     if metric == "ff":
         softmax = np.where(mlps.fast, 226 * classes - 68, 230 * classes - 216)
-        relu = np.where(mlps.fast, 34.0, 0.0) * hidden
-        widths = np.append(mlps.input_bits[1:], 0.0)[: len(mlps.n_in)]  # what the next layer reads
-        between = SUM_BITS * mlps.n_out + np.where(mlps.is_last, 0.0, widths * mlps.n_out)
-        return np.asarray(softmax + relu + mlps.per_design(between))
-    products_in_luts = LUT_PRODUCT * mlps.weight_bits * mlps.input_bits * _layers(mlps, products(mlps, scale)).blocks
+        return np.asarray(softmax + np.where(mlps.fast, 34.0, 0.0) * hidden)
     softmax = np.where(mlps.fast, 150 * classes - 41, 165 * classes - 137)
     softmax += np.where(mlps.lut_multipliers, 366 * classes, 0.0)
-    relu = np.where(mlps.fast, 56.0, 43.0) * hidden
-    return np.asarray(softmax + relu + np.where(mlps.lut_multipliers, mlps.per_design(products_in_luts), 0.0))
+    return np.asarray(softmax + np.where(mlps.fast, 56.0, 43.0) * hidden)
+
+
+def known(mlps: Mlps, metric: str, scale: Constants) -> Array:
+    """LUT or FF of what needs no fit: ReLU, softmax, registers between layers, multipliers in LUTs; (designs,)."""
+    if metric == "ff":
+        widths = np.append(mlps.input_bits[1:], 0.0)[: len(mlps.n_in)]  # what the next layer reads
+        between = SUM_BITS * mlps.n_out + np.where(mlps.is_last, 0.0, widths * mlps.n_out)
+        return around(mlps, metric) + mlps.per_design(between)
+    products_in_luts = LUT_PRODUCT * mlps.weight_bits * mlps.input_bits * _layers(mlps, products(mlps, scale)).blocks
+    return around(mlps, metric) + np.where(mlps.lut_multipliers, mlps.per_design(products_in_luts), 0.0)
 
 
 def terms(mlps: Mlps, metric: str, scale: Constants) -> Terms:

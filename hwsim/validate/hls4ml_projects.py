@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables of whole hls4ml projects: totals of the HLS report beside topology, precision and pruning.
 
-Predicted are networks of dense layers alone in the latency strategy with io_parallel. Whether multipliers were forced
-into LUTs stands in the project's name only, as ``LUT_reuse…``. Slices are "hls4ml_projects/strategy", with "rf1" for
-projects without reuse.
+Predicted are networks of dense layers alone in the latency or the resource strategy with io_parallel. Whether
+multipliers were forced into LUTs stands in the project's name only, as ``LUT_reuse…``. Slices are
+"hls4ml_projects/strategy", with "rf1" for projects without reuse.
 """
 
 import re
@@ -12,7 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from hwsim.columns import Prediction
-from hwsim.fpga import hls4ml_mlp
+from hwsim.fpga import hls4ml_mlp, hls4ml_resource_mlp
+from hwsim.fpga.hls4ml_constants import MLP_PRUNING
 from hwsim.fpga.hls4ml_mlp import Mlps, cost
 from hwsim.validate.mlp_rows import MlpRows
 from hwsim.validate.rows import Mask, Rows, Texts
@@ -29,12 +30,18 @@ TRUTH = {
 }
 
 
-def mlps(rows: Rows) -> tuple[Mask, Mlps]:
-    """The rows that are multilayer perceptrons, as a mask (rows,), and their configurations."""
+def mlps(rows: Rows, strategy: str = "latency") -> tuple[Mask, Mlps]:
+    """The rows that are multilayer perceptrons in a strategy, as a mask (rows,), and their configurations."""
     return MlpRows(
         rows.text("project"), rows.text("topology"), rows.text("weight_types"), rows.text("strategies"),
         rows.text("io_type"), rows.text("nnz"), rows.number("clk_target_ns"),
-    ).read()  # fmt: skip
+    ).read(strategy)  # fmt: skip
+
+
+def _counted(rows: Rows) -> Mask:
+    """Whether the weights of every layer are counted."""
+    cells = zip(rows.text("nnz").tolist(), rows.text("topology").tolist(), strict=True)
+    return np.array([len(re.findall(r"\d+", count)) == text.count("dense(") for count, text in cells], dtype=np.bool_)
 
 
 def networks(rows: Rows) -> Texts:
@@ -51,10 +58,21 @@ def slices(rows: Rows) -> Texts:
 
 def _predict(rows: Rows) -> Mapping[str, Prediction]:
     known, found = mlps(rows)
+    folded, folded_found = mlps(rows, "resource")
+    of_counted, of_others, of_folded = (
+        cost(found),
+        cost(found, MLP_PRUNING.bars),
+        hls4ml_resource_mlp.cost(folded_found),
+    )
+    counted = _counted(rows)[known]
     result = {}
-    for metric, figure in cost(found).items():
+    for metric, figure in of_counted.items():
+        other = of_others[metric]
         columns = np.full((3, len(rows)), np.nan)
-        columns[:, known] = figure.value, figure.low, figure.high
+        columns[:, known] = (
+            figure.value, np.where(counted, figure.low, other.low), np.where(counted, figure.high, other.high)
+        )  # fmt: skip
+        columns[:, folded] = of_folded[metric].value, of_folded[metric].low, of_folded[metric].high
         result[metric] = Prediction(*columns)
     return result
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from hwsim.columns import Prediction
-from hwsim.fpga import hls4ml_dense, hls4ml_mlp
+from hwsim.fpga import hls4ml_dense, hls4ml_mlp, hls4ml_resource_mlp
 from hwsim.fpga.hls4ml import nearest_legal_reuse
 from hwsim.fpga.hls4ml_constants import MLP_PRUNING
 from hwsim.fpga.hls4ml_dense import DenseLayers, untrained_limit
@@ -57,26 +57,29 @@ def slices(rows: Rows) -> Texts:
     return np.char.add(np.char.add(rows.text("dataset"), "/"), named)
 
 
-def mlps(rows: Rows) -> tuple[Mask, Mlps]:
+def mlps(rows: Rows, strategy: str = "latency") -> tuple[Mask, Mlps]:
     """The rows that are whole perceptrons; how many of their weights are pruned is assumed by the layers' sizes."""
     clock = np.full(len(rows), np.nan)
     whole = rows.text("layer_type") == "network"
     clock[whole] = rows.where(whole).number("clk_target_ns")
     return MlpRows(
         rows.text("design"), rows.text("topology"), rows.text("precision_note"), rows.text("strategy"),
-        rows.text("io_type"), None, clock,
-    ).read()  # fmt: skip
+        rows.text("io_type"), np.full(len(rows), ""), clock,
+    ).read(strategy)  # fmt: skip
 
 
 def _predict(rows: Rows) -> Mapping[str, Prediction]:
     known, layers = dense_layers(rows)
     whole, networks = mlps(rows)
+    folded, folded_networks = mlps(rows, "resource")
     result = {}
     of_networks, of_streams = hls4ml_mlp.cost(networks, MLP_PRUNING.bars), streamed_rows.predict(rows)
+    of_folded = hls4ml_resource_mlp.cost(folded_networks)
     for metric, found in hls4ml_dense.cost(layers).items():
         columns = np.full((3, len(rows)), np.nan)
         columns[:, known] = found.value, found.low, found.high
         columns[:, whole] = of_networks[metric].value, of_networks[metric].low, of_networks[metric].high
+        columns[:, folded] = of_folded[metric].value, of_folded[metric].low, of_folded[metric].high
         if metric in of_streams:
             other = of_streams[metric]
             columns = np.where(np.isfinite(other.value), np.stack([other.value, other.low, other.high]), columns)
