@@ -89,6 +89,26 @@ def check(
 
 
 @app.command()
+def calibrate(
+    output: Annotated[Path, typer.Option(help="device file to write, e.g. host.yaml; give it to compare")],
+    target: Annotated[str, typer.Option(help="cpu: this machine; cuda: its GPU")] = "cpu",
+    runtime: Annotated[str, typer.Option(help="onnxruntime or torch, for cpu; eager or graph, for cuda")] = "",
+    threads: Annotated[int, typer.Option(help="of the runtime; 0: one per core; fewest disturbances with 1")] = 0,
+    networks: Annotated[int, typer.Option(help="random networks to measure")] = 200,
+    like: Annotated[str, typer.Option(help="cuda: shipped device whose data sheet numbers apply")] = "",
+    seed: Annotated[int, typer.Option(help="of the networks")] = 0,
+) -> None:
+    """Measure random networks on this machine and write a device file that estimates any other network on it."""
+    from slimfab.measure.command import calibrate_to
+
+    with console.ProgressBars() as bars:
+        bars.started(0, 1, f"measure {target}")
+        lines = calibrate_to(output, target, runtime, threads, networks, like, seed, bars.advanced)
+    for line in lines:
+        console.say(line)
+
+
+@app.command()
 def rtl(
     model: Annotated[str, typer.Argument(help="QONNX file, or folder with network.json")],
     output: Annotated[Path, typer.Option(help="folder for the SystemVerilog; replaced if it holds some")],

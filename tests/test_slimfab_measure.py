@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random networks run under every runtime, prices fitted to recorded times come back from the device file."""
+
+import numpy as np
+import pytest
+import yaml
+from cost_networks import resnet8
+from typer.testing import CliRunner
+
+from hwsim import calibrate_gpu, cpu, device, device_file, gpu
+from hwsim.errors import InputError, OutputError, UnknownNameError, UnsupportedError
+from hwsim.kernel_terms import PRICES
+from slimfab.cli import app
+from slimfab.measure import cuda, host, micro, runtimes
+from slimfab.measure.command import calibrate_to
+from slimfab.measure.timing import time_call
+
+QUIET = (lambda share, text: None,)
+
+
+def test_random_networks_are_the_same_for_a_seed_and_of_every_form():
+    first, again, other = (micro.networks(10, seed) for seed in (0, 0, 1))
+    assert [one.hash for one in first] == [one.hash for one in again]
+    assert [one.hash for one in first] != [one.hash for one in other]
+    assert {one.name.split("-")[0] for one in first} == {*micro.BLOCKS, "perceptron"}
+    assert all(0 < one.macs() <= micro.LARGEST_MACS for one in first)
+
+
+@pytest.mark.needs("onnxruntime", "onnx", "torch")
+@pytest.mark.parametrize("form", range(5))
+@pytest.mark.parametrize(("runtime", "dtype"), [("onnxruntime", "fp32"), ("onnxruntime", "int8"), ("torch", "fp32")])
+def test_every_form_runs_under_every_runtime(form, runtime, dtype):
+    network = micro.networks(5, seed=3)[form]
+    result = runtimes.prepare(network, runtime, dtype, threads=1)()
+    values = result["y"] if isinstance(result, dict) and "y" in result else result
+    found = values if isinstance(values, dict) else {"out": values[0]}
+    last = list(found.values())[-1]
+    assert tuple(last.shape) == (1, *network.tensors[network.outputs[0]].shape)
+
+
+@pytest.mark.needs("onnxruntime", "onnx", "torch")
+def test_both_runtimes_compute_what_the_network_says():
+    network = resnet8(None, None)
+    assert runtimes.prepare(network, "onnxruntime", "fp32", 1)()[0].shape == (1, 10)
+
+
+def test_unknown_runtimes_types_and_layers_are_refused():
+    network = micro.networks(1)[0]
+    with pytest.raises(UnknownNameError, match="unknown runtime 'tvm'"):
+        runtimes.prepare(network, "tvm", "fp32", 1)
+    with pytest.raises(InputError, match="torch: got type int8; expected fp32"):
+        runtimes.prepare(network, "torch", "int8", 1)
+
+
+@pytest.mark.needs("onnx", "torch")
+@pytest.mark.parametrize("runtime", ["onnxruntime", "torch"])
+def test_a_layer_that_is_not_measured_is_named(runtime):
+    grown = micro.Builder(3, 8, 8)
+    grown.layer("upsample2d", attrs={"factor": (2, 2)})
+    with pytest.raises(UnsupportedError, match="upsample2d_1: upsample2d is not measured"):
+        runtimes.prepare(grown.network("up"), runtime, "fp32", 1)
+
+
+def test_the_fastest_repetitions_count():
+    timing = time_call(lambda: sum(range(1000)), threads=1, budget_s=0.0, fewest=20)
+    assert timing.repetitions == 20
+    assert 0 < timing.best_us <= timing.median_us
+
+
+@pytest.mark.needs("onnxruntime", "onnx")
+def test_a_calibrated_host_estimates_networks(tmp_path, monkeypatch):
+    def recorded(networks, runtime, threads, listen):
+        found = {}
+        for dtype, price in (("int8", 1e-5), ("fp32", 4e-5)):
+            counts = host.counts_of(networks, dtype)
+            true = np.full(len(PRICES), price)
+            true[PRICES.index("kernel")] = 0.5
+            names = np.array([one.name for one in networks])
+            found[dtype] = host.Measurements(counts, counts @ true, names)
+        return found
+
+    monkeypatch.setattr(host, "measure", recorded)
+    path = tmp_path / "host.yaml"
+    lines = calibrate_to(path, "cpu", "onnxruntime", 2, 40, "", 0, *QUIET)
+    assert "int8: 40 networks; 19 of 20 that had no part in the fit are within a factor of 1.0" in lines[0]
+    found = device.load(str(path))
+    assert found["cores"] == 2
+    assert "slimfab calibrate" in found.quantity("cycles_per.int8.mac").source
+    network = resnet8(None, None)
+    counts = host.counts_of([network], "fp32")[0]
+    expected = float(counts @ np.where(np.array(PRICES) == "kernel", 0.5, 4e-5))
+    assert cpu.estimate(network, found).latency_us.value == pytest.approx(expected, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (("x.yaml", "tpu", "", 1, 40, "", 0), UnknownNameError, "unknown target 'tpu'"),
+        (("x.txt", "cpu", "", 1, 40, "", 0), InputError, "expected a file that ends in .yaml"),
+        (("x.yaml", "cpu", "", 1, 3, "", 0), InputError, "networks: got 3; expected at least 20"),
+        (("x.yaml", "cpu", "", -1, 40, "", 0), InputError, "threads: got -1; expected at least 1"),
+    ],
+)
+def test_impossible_calibrations_are_refused(tmp_path, arguments, error, message):
+    with pytest.raises(error, match=message):
+        calibrate_to(tmp_path / arguments[0], *arguments[1:], *QUIET)
+
+
+@pytest.mark.needs("torch")
+def test_a_gpu_that_is_not_there_is_refused(tmp_path, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    path = tmp_path / "gpu.yaml"
+    result = CliRunner().invoke(app, ["calibrate", "--target", "cuda", "--output", str(path)])
+    assert isinstance(result.exception, InputError)
+    assert "cuda: torch sees no GPU; expected one with a driver" in str(result.exception)
+    assert not path.exists()
+
+
+def recorded_gpu(tmp_path, monkeypatch):
+    """A GPU whose latencies are those of the model of an H100 at half the launch cost, as if they were measured."""
+    data = yaml.safe_load((device.FOLDER / "h100.yaml").read_text(encoding="utf-8"))
+    data["numbers"]["overhead_us"]["op"]["value"] /= 2
+    like = device.parse(data, "like")
+    monkeypatch.setattr(cuda, "require_gpu", lambda: "made-up GPU")
+    monkeypatch.setattr(
+        cuda, "measure", lambda networks, mode, listen: np.array(
+            [gpu.estimate(one, like).latency_us.value for one in networks])
+    )  # fmt: skip
+    calibrate_to(tmp_path / "gpu.yaml", "cuda", "graph", 1, 40, "h100", 0, *QUIET)
+    return like, device.load(str(tmp_path / "gpu.yaml"))
+
+
+def test_a_recorded_gpu_is_calibrated(tmp_path, monkeypatch):
+    like, found = recorded_gpu(tmp_path, monkeypatch)
+    assert "made-up GPU, graph mode" in found.quantity("overhead_us.op").source
+    times = [(gpu.estimate(one, found).latency_us.value, gpu.estimate(one, like).latency_us.value)
+             for one in micro.networks(20, seed=9)]  # fmt: skip
+    assert np.median([abs(a / b - 1) for a, b in times]) < 0.1
+
+
+def test_unknown_gpus_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(cuda, "require_gpu", lambda: "made-up GPU")
+    with pytest.raises(UnknownNameError, match="like: unknown GPU 'h10'; did you mean 'h100'"):
+        calibrate_to(tmp_path / "gpu.yaml", "cuda", "graph", 1, 40, "h10", 0, *QUIET)
+    with pytest.raises(InputError, match="mode: got 'lazy'; expected eager or graph"):
+        cuda.measure([], "lazy", lambda share, text: None)
+
+
+def test_too_little_is_no_calibration():
+    data = yaml.safe_load((device.FOLDER / "h100.yaml").read_text(encoding="utf-8"))
+    with pytest.raises(InputError, match="calibrate: got 2 networks in fp32; expected at least 20"):
+        calibrate_gpu.calibrate(data, device.load("h100"), {"fp32": (micro.networks(2), np.ones(2))}, "test")
+    with pytest.raises(InputError, match="expected fp32 at least"):
+        calibrate_gpu.calibrate(data, device.load("h100"), {}, "test")
+
+
+def test_a_file_that_cannot_be_written_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(host, "calibrate", lambda *given: ({"title": "t"}, {}))
+    monkeypatch.setattr(device_file, "text_of", lambda content, remark: "")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        calibrate_to(tmp_path / "file" / "x.yaml", "cpu", "", 1, 40, "", 0, *QUIET)
