@@ -84,12 +84,11 @@ def main() -> int:
             error = np.abs(predicted / measured - 1)
             rho = float(np.corrcoef(ranks(measured), ranks(predicted))[0, 1])
             for network, time_us, said in zip(judged, measured, predicted, strict=True):
-                print(
-                    f"  {network.name:24} {dtype} measured {time_us:9.1f} us, predicted {said:9.1f} ({said / time_us:.2f})"
-                )
+                said_of = f"measured {time_us:9.1f} us, predicted {said:9.1f} us ({said / time_us:.2f})"
+                print(f"  {network.name:24} {dtype} {said_of}")
             share, median = float(np.mean(error <= WITHIN)), float(np.median(error))
-            print(f"{runtime} {dtype}: {len(judged)} networks, {share:.0%} within {WITHIN:.0%}, median error {median:.1%}, "
-                  f"Spearman {rho:.3f}")  # fmt: skip
+            within = f"{share:.0%} within {WITHIN:.0%}, median error {median:.1%}"
+            print(f"{runtime} {dtype}: {len(judged)} networks, {within}, Spearman {rho:.3f}")
             record[f"{runtime} {dtype}"] = {
                 "networks": len(judged), "within_10_percent": share,
                 "median_error": median, "spearman": rho, "version": runtimes.version(runtime),
