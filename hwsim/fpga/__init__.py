@@ -11,7 +11,8 @@
     tokens/       in which cycle every beat passes every FIFO between them
     units/        LUTs, DSP blocks and block RAM of single units, by their parameters
     matrix_unit.py   LUTs, FF, DSP blocks and block RAM of matrix units, as folded.py costs them
-    pipeline.py   latency and interval of the stages together
+    pipeline.py   latency and interval of the stages together, to first order
+    design_points.py   very many foldings at once
     hls4ml_dense.py, hls4ml_mlp.py, hls4ml_streamed.py   what HLS reports of hls4ml; hls_report.py quotes it
     constant_products.py   what HLS makes of products by constants
     linear.py     constants by least squares, judged on groups left out; calibrate_*.py apply it
