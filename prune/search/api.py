@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -31,11 +31,11 @@ from prune.samples import Samples
 from prune.search import agmc, amc, classic, evolve, exact, rivals
 from prune.search.costs import Asked, PointCost, breakdown, tabulate
 from prune.search.environment import Environment, PointLimit, Scored
-from prune.search.evaluator import Evaluator, batch_norm_repair
+from prune.search.evaluator import Evaluator, Repair, batch_norm_repair
 from prune.search.features import Layers, describe
 from prune.search.journal import Journal
 from prune.search.space import Space, channel_counts, channel_space
-from prune.view import look
+from prune.view import View, look
 
 Array = npt.NDArray[Any]
 Search = Callable[[Environment, Layers, int], object]
@@ -78,11 +78,23 @@ class Found:
         serial.write_json(path, self)
 
 
+class Scorer(Protocol):
+    """What scores points: :class:`prune.search.evaluator.Evaluator`, or another with the same data."""
+
+    view: View
+    val: tuple[Array, Array]
+    repair: Repair | None
+
+    def __call__(self, values: Mapping[str, int]) -> float: ...
+
+    def cut(self, values: Mapping[str, int]) -> tuple[nn.Module, Choice]: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Problem:
     """A trained network and a budget, made ready for any number of searches."""
 
-    evaluator: Evaluator
+    evaluator: Scorer
     space: Space
     layers: Layers
     limits: tuple[PointLimit, ...]
