@@ -53,6 +53,15 @@ def test_layers_with_drawn_weights_are_covered(tmp_path: Path) -> None:
     np.testing.assert_allclose(layers.weight_limit, 32)  # sqrt(3 / 48) of 128
 
 
+def test_strategies_may_have_capitals(tmp_path: Path) -> None:
+    small = HLS4ML_SYNTH.predict(rows(tmp_path, LAYERS))["lut"].value
+    table = rows(tmp_path, LAYERS.replace(",resource,", ",Resource,").replace(",latency,", ",Latency,"))
+    assert HLS4ML_SYNTH.slices(table).tolist()[0] == "made/resource"
+    np.testing.assert_array_equal(HLS4ML_SYNTH.predict(table)["lut"].value, small)
+    projects = rows(tmp_path, PROJECTS.replace(",latency,", ",Latency,"))
+    assert mlps(projects)[0].tolist() == [True, True, False, False, True]
+
+
 def test_layers_with_a_missing_number_are_counted(tmp_path: Path) -> None:
     lines = LAYERS.splitlines()
     table = rows(tmp_path, f"{lines[0]}\n{lines[1].replace(',48,', ',,')}\n")

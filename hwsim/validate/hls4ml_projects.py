@@ -30,10 +30,15 @@ TRUTH = {
 }
 
 
+def strategies(rows: Rows) -> Texts:
+    """The strategies of every row in small letters; hls4ml writes them with a capital."""
+    return np.char.lower(rows.text("strategies"))
+
+
 def mlps(rows: Rows, strategy: str = "latency") -> tuple[Mask, Mlps]:
     """The rows that are multilayer perceptrons in a strategy, as a mask (rows,), and their configurations."""
     return MlpRows(
-        rows.text("project"), rows.text("topology"), rows.text("weight_types"), rows.text("strategies"),
+        rows.text("project"), rows.text("topology"), rows.text("weight_types"), strategies(rows),
         rows.text("io_type"), rows.text("nnz"), rows.number("clk_target_ns"),
     ).read(strategy)  # fmt: skip
 
@@ -51,7 +56,7 @@ def networks(rows: Rows) -> Texts:
 
 def slices(rows: Rows) -> Texts:
     """The slice of every row."""
-    strategy = np.where(rows.text("strategies") == "", "network", rows.text("strategies"))
+    strategy = np.where(strategies(rows) == "", "network", strategies(rows))
     single = np.isin(strategy, ("latency", "resource")) & (rows.text("reuse_factors") == "1")
     return np.char.add("hls4ml_projects/", np.where(single, "rf1", strategy))
 

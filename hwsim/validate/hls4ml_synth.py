@@ -27,6 +27,11 @@ WRITTEN = (512.0, 1023.0)  # reuse factors of wa-hls4ml above 1
 TRUTH = {"lut": "lut", "ff": "ff", "dsp": "dsp", "bram18": "bram18", "cycles": "lat_max_cycles", "ii": "ii_max_cycles"}
 
 
+def strategies(rows: Rows) -> Texts:
+    """The strategy of every row in small letters; hls4ml writes it with a capital."""
+    return np.char.lower(rows.text("strategy"))
+
+
 def dense_layers(rows: Rows) -> tuple[Mask, DenseLayers]:
     """The rows that are single dense layers of untrained weights, as a mask (rows,), and their configurations.
 
@@ -34,14 +39,14 @@ def dense_layers(rows: Rows) -> tuple[Mask, DenseLayers]:
     keeps what was written, 512 or 1,023, wherever these are corrected to what is listed: its 4 and 3 multipliers for
     2,048 products show it.
     """
-    known = (rows.text("layer_type") == "dense") & np.isin(rows.text("strategy"), STRATEGIES)
+    known = (rows.text("layer_type") == "dense") & np.isin(strategies(rows), STRATEGIES)
     known &= np.char.find(rows.text("precision_note"), UNTRAINED) >= 0
     for name in ("n_in", "n_out", "weight_bits", "reuse_factor"):
         # Of other rows, the reuse factor may be a list.
         known[known] &= np.isfinite(rows.where(known).size(name))
     dense = rows.where(known)
     n_in, n_out, bits = (dense.number(name) for name in ("n_in", "n_out", "weight_bits"))
-    reuse, resource = dense.number("reuse_factor"), dense.text("strategy") == "resource"
+    reuse, resource = dense.number("reuse_factor"), strategies(dense) == "resource"
     for asked in WRITTEN:
         corrected = nearest_legal_reuse(n_in, n_out, np.full(len(n_in), asked))
         reuse = np.where(~resource & (reuse == corrected), asked, reuse)
@@ -50,7 +55,7 @@ def dense_layers(rows: Rows) -> tuple[Mask, DenseLayers]:
 
 def slices(rows: Rows) -> Texts:
     """The slice of every row."""
-    strategy, kind = rows.text("strategy"), rows.text("layer_type")
+    strategy, kind = strategies(rows), rows.text("layer_type")
     stated = np.isin(strategy, STRATEGIES)
     whole = stated & np.isin(rows.text("reuse_factor"), ("1", "1.0"))
     named = np.where(whole, "rf1", np.where(stated, strategy, kind))
@@ -63,7 +68,7 @@ def mlps(rows: Rows, strategy: str = "latency") -> tuple[Mask, Mlps]:
     whole = rows.text("layer_type") == "network"
     clock[whole] = rows.where(whole).number("clk_target_ns")
     return MlpRows(
-        rows.text("design"), rows.text("topology"), rows.text("precision_note"), rows.text("strategy"),
+        rows.text("design"), rows.text("topology"), rows.text("precision_note"), strategies(rows),
         rows.text("io_type"), np.full(len(rows), ""), clock,
     ).read(strategy)  # fmt: skip
 
