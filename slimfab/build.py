@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a quantised network to a bundle for a board: folding, sources, AMD's tools, reports, golden vectors."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boards import board as boards
 from boards.board import Board
-from boards.bundle import Bundle
+from boards.bundle import Bundle, board_files
 from boards.vivado import accelerator, plan, results, run
 from boards.vivado.accelerator import HLS4ML, RTL, Accelerator
 from boards.vivado.releases import ALTERNATIVES, Release
@@ -67,14 +67,12 @@ class Built:
 
 
 def build(
-    network: Network, weights: Weights, request: Request, folder: Path,
-    driver: Mapping[str, bytes] | None = None, listen: Listen = lambda share, text: None,
-) -> Built:  # fmt: skip
+    network: Network, weights: Weights, request: Request, folder: Path, listen: Listen = lambda share, text: None
+) -> Built:
     """Build a network for a board; called again, it goes on where it stopped.
 
     Args:
         folder: sources in design/, the build in build/, and the bundle NAME.zip.
-        driver: files for the bundle, by name.
         listen: called with the share that is done and what is being done.
 
     Raises:
@@ -97,8 +95,8 @@ def build(
     if found.files:
         inputs = sample_inputs(network, GOLDEN_IMAGES)
         outputs = _golden(network, weights, inputs)
-        interval = None if estimate.ii is None else round(estimate.ii.value)
-        bundle = results.bundle(found, driver or {}, inputs, outputs, folder / f"{name}.zip", interval_cycles=interval)
+        cycles = [None if figure is None else round(figure.value) for figure in (estimate.cycles, estimate.ii)]
+        bundle = results.bundle(found, board_files(), inputs, outputs, folder / f"{name}.zip", *cycles)
     return Built(found, estimate, bundle, choice.text())
 
 

@@ -11,6 +11,7 @@ import pytest
 from command_line import refused, succeeds
 
 from boards.bundle import open_verified
+from boards.driver import manifest as driver_manifest
 from hwsim import execute, network, serial
 from hwsim.estimate import Estimate
 from slimfab.build import Request
@@ -37,6 +38,11 @@ def test_from_a_network_to_a_bundle(flow, model, tmp_path, monkeypatch):
     np.testing.assert_array_equal(execute(net, weights, inputs), outputs)
     assert (bundle.manifest.model_hash, bundle.manifest.flow) == (net.hash, flow)
     assert bundle.manifest.tools["vivado"].startswith("Vivado v.")
+    folder = bundle.unpack(tmp_path / "board")
+    read = driver_manifest.load(folder)  # as the board's own driver reads it
+    assert (read.clock_mhz, read.input.word_bytes, read.dma) == (150.0, bundle.manifest.input.word_bytes, "axi_dma_0")
+    assert read.interval_cycles == bundle.manifest.interval_cycles is not None
+    assert {"driver/__init__.py", "driver/dma.py", "start.ipynb"} <= set(bundle.manifest.files)
     data = json.loads((tmp_path / "out" / "estimate.json").read_text())
     found = serial.from_json(Estimate, data, "estimate")
     assert found.resources is not None
