@@ -19,7 +19,7 @@ for (const level of ['error', 'warn']) { console[level] = (...words) => problems
 INSPECT = """
 const shown = element => { const box = element.getBoundingClientRect(); return box.width > 0 && box.height > 0; };
 const texts = '.xtick text, .ytick text, .legendtext, .xtitle, .ytitle, .annotation-text, .updatemenu-header, ' +
-  '.modebar, .bartext';
+  '.modebar, .bartext, .cbaxis text, .cbtitle text';
 function look(plot, state) {
   const boxes = [...plot.querySelectorAll(texts)].filter(shown).map(
     element => [element.textContent || element.getAttribute('class'), element.getBoundingClientRect()]);

@@ -60,10 +60,11 @@ def heat_map(found: Sequence[Estimate]) -> Plot:
     """Share of each target's busy time that each layer takes."""
     columns = [{layer.name: layer for layer in one.layers} for one in found]
     totals = [sum(layer.latency_us for layer in one.layers) or 1.0 for one in found]
-    names = list(dict.fromkeys(
+    large = {
         layer.name for one, total in zip(found, totals, strict=True) for layer in one.layers
         if layer.macs or layer.latency_us > SMALL * total
-    ))  # fmt: skip
+    }  # fmt: skip
+    names = [name for name in dict.fromkeys(layer.name for one in found for layer in one.layers) if name in large]
     values = [
         [100 * column[name].latency_us / total if name in column else None
          for column, total in zip(columns, totals, strict=True)]
@@ -77,7 +78,7 @@ def heat_map(found: Sequence[Estimate]) -> Plot:
     figure = go.Figure(
         go.Heatmap(
             z=values, x=[one.target for one in found], y=names, customdata=texts, xgap=1, ygap=1, colorscale="YlGnBu",
-            zmin=0, zmax=DARKEST, colorbar={"title": "%"},
+            zmin=0, zmax=DARKEST, colorbar={"title": "%", "len": 0.8, "y": 0, "yanchor": "bottom"},
             hovertemplate="%{y} on %{x}: %{z:.1f} %, %{customdata}<extra></extra>",
         )
     )  # fmt: skip
