@@ -251,6 +251,16 @@ def test_inconsistent_arrays_are_refused(keys, value, message):
     assert message in str(error.value)
 
 
+def test_the_energy_of_dram_is_as_uncertain_as_its_price_and_its_traffic():
+    sure = changed(EYERISS, dram_pj_per_bit=20.3, error__traffic=1.0, error__energy=1.0)
+    found = estimate(alexnet(), sure).energy_uj
+    assert found.low == pytest.approx(found.value) == pytest.approx(found.high)
+    found = estimate(alexnet(), EYERISS)
+    parts = found.energy_parts
+    assert found.energy_uj.high == pytest.approx(2 * on_chip_uj(parts) + 2 * 45 / 20.3 * parts.dram_uj)
+    assert found.energy_uj.low == pytest.approx(on_chip_uj(parts) / 2 + 8 / 20.3 / 2 * parts.dram_uj)
+
+
 def test_notes_say_what_is_assumed():
     assert "costed as 8-bit integers" in " ".join(estimate(resnet8(None, None), GEMMINI).notes)
     assert "stored and computed as 8 bits" in " ".join(estimate(resnet8(4, 4), GEMMINI).notes)

@@ -119,7 +119,7 @@ def estimate(
         (found.levels_uj().sum(axis=1) / batch).tolist(), device.get("power_static_w", 0.0) * latency_us / batch
     )
     latency = Figure.within(latency_us, device["error.latency"])
-    energy = Figure.within(parts.total_uj, device["error.energy"])
+    energy = _energy(parts, device)
     power = energy.scaled(batch / latency_us)
     moved = float(found.bytes_moved.sum()) / batch
     return Estimate(
@@ -129,6 +129,15 @@ def estimate(
         bytes_moved=Figure.within(moved, device["error.traffic"]), layers=_layers(work, found, device, batch),
         notes=(*_notes(network, device, flow), *remarks), energy_parts=parts,
     )  # fmt: skip
+
+
+def _energy(parts: EnergyParts, device: Device) -> Figure:
+    """What is on chip within the device's error, DRAM within that of the traffic and of its energy per bit."""
+    on_chip, error = parts.total_uj - parts.dram_uj, device["error.energy"]
+    price, traffic_error = device.quantity("dram_pj_per_bit"), device["error.traffic"]
+    low = on_chip / error + parts.dram_uj * price.low / price.value / traffic_error
+    high = on_chip * error + parts.dram_uj * price.high / price.value * traffic_error
+    return Figure(parts.total_uj, min(low, parts.total_uj), max(high, parts.total_uj))  # sums round
 
 
 def _parts(levels: Iterable[float], static_uj: float) -> EnergyParts:
@@ -166,5 +175,6 @@ def _notes(network: Network, device: Device, flow: str) -> list[str]:
     elif any(tensor.bits != bits for tensor in network.tensors.values()):
         notes.append(f"numbers of other widths are stored and computed as {bits} bits: the array has no other")
     notes.append(f"error bars: latency {device.quantity('error.latency').source}; "
-                 f"energy {device.quantity('error.energy').source}")  # fmt: skip
+                 f"energy on chip {device.quantity('error.energy').source}; "
+                 f"energy of DRAM {device.quantity('dram_pj_per_bit').source}")  # fmt: skip
     return notes
