@@ -78,7 +78,7 @@ def heat_map(found: Sequence[Estimate]) -> Plot:
     figure = go.Figure(
         go.Heatmap(
             z=values, x=[one.target for one in found], y=names, customdata=texts, xgap=1, ygap=1, colorscale="YlGnBu",
-            zmin=0, zmax=DARKEST, colorbar={"title": "%", "len": 0.8, "y": 0, "yanchor": "bottom"},
+            zmin=0, zmax=DARKEST, colorbar={"title": "%", "len": 0.6, "y": 0, "yanchor": "bottom"},
             hovertemplate="%{y} on %{x}: %{z:.1f} %, %{customdata}<extra></extra>",
         )
     )  # fmt: skip
@@ -89,4 +89,4 @@ def heat_map(found: Sequence[Estimate]) -> Plot:
         "that runs inside another one there. A dark row is where to prune for all of them, a dark cell where to prune "
         "for one."
     )
-    return plot_of("Layers by target", text, figure, 180 + 22 * len(names))
+    return plot_of("Layers by target", text, figure, max(360, 180 + 22 * len(names)))
