@@ -33,15 +33,16 @@ class Calibrated:
 def calibrate(runs: Mapping[str, Measurements], guesses: Mapping[str, Column | None]) -> dict[str, Calibrated]:
     """Prices and held-out error by number type.
 
-    Starting a kernel or an inference costs the same in every type. It shows best where arithmetic is fastest, so the
-    first type of `runs` says what it is for all of them.
+    Starting a kernel or an inference costs something in every type. It shows best where arithmetic is fastest: where a
+    type's own runs leave no room for it, the first type of `runs` says what it is.
     """
     found: dict[str, Calibrated] = {}
     for dtype, each in runs.items():
         start = np.zeros(len(PRICES))
+        own = prices(each, guesses.get(dtype))
         for one in list(found.values())[:1]:
-            start[SHARED] = one.prices[SHARED]
-        rest = _without(each, start) if found else each
+            start[SHARED] = np.where(own[SHARED] > 0, 0.0, one.prices[SHARED])
+        rest = _without(each, start) if start.any() else each
         known = each.time_us - rest.time_us
         error = error_bar(left_out(rest, guesses.get(dtype)) + known, each.time_us)
         price = prices(rest, guesses.get(dtype)) * (start == 0) + start

@@ -126,7 +126,7 @@ PRICED_CPU = Schema(
         "cores", "clock_mhz", "macs_per_cycle.int8", "macs_per_cycle.fp32", "cache_kib", "bandwidth_gb_s.cache",
         "bandwidth_gb_s.dram", "power_w", "error.int8", "error.fp32", *_PRICES["int8"], *_PRICES["fp32"],
     ),
-    ("macs_per_cycle.fp16", *_PRICES["fp16"]),
+    ("macs_per_cycle.fp16", *_PRICES["fp16"], "block.outputs", "block.channels"),
     ("runtime",),
 )  # fmt: skip
 MAY_BE_ZERO = ("uram", "reduction_overhead", "overhead_us.op", "overhead_us.inference", PRICED)

@@ -3,8 +3,8 @@
 
 Prices are in clock cycles, those of parallel work in cycles of one core, so that a file also says what more cores or
 another clock would give. Where a runtime may choose, the cheaper way counts: a kernel of few input channels may be
-computed as one of :data:`hwsim.kernel_terms.THIN`, one of a single channel as a depthwise one, and narrow numbers may
-be widened. So fewer channels or bits never cost more.
+computed as one of :data:`hwsim.kernel_terms.THIN`, and one of a single channel as a depthwise one. What int8 costs
+beside fp32 is as measured: some runtimes are slower in the narrower type.
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ import numpy.typing as npt
 from hwsim.columns import Column
 from hwsim.device import Device
 from hwsim.kernel_terms import PRICES, TERMS, THIN, kernel_terms
-from hwsim.processor import BITS, Execution, Traffic
+from hwsim.processor import Execution, Traffic
 from hwsim.roofline import SerialTimes
-from hwsim.workload import KINDS, Workload
+from hwsim.workload import KINDS, REGISTER_TILE, Workload
 
 SERIAL = ("kernel", "inference", "input")  # done by one core, whatever the number of cores
 MEMORY = ("dense_weight", "byte", "byte_l2", "byte_memory")
@@ -45,11 +45,10 @@ def kernel_times(device: Device, work: Workload, run: Execution, moved: Traffic,
     """Where the time of every kernel goes, in us."""
     count = len(work.kernels)
     best: _Way | None = None
-    for index, dtype in enumerate(run.dtypes):
-        price = prices_us(device, dtype)[: len(TERMS)]
-        for counts in _ways(work, np.full(count, BITS[dtype] / 8), batch):
-            possible = (run.dtype_index <= index) & np.isfinite(counts).all(axis=1)
-            best = _cheaper(best, _Way(np.where(np.isfinite(counts), counts, 0.0) * price, possible))
+    table = np.array([prices_us(device, dtype)[: len(TERMS)] for dtype in run.dtypes])
+    for counts in _ways(device, work, run.bytes_per_element, batch):
+        possible = np.asarray(np.isfinite(counts).all(axis=1))
+        best = _cheaper(best, _Way(np.where(np.isfinite(counts), counts, 0.0) * table[run.dtype_index], possible))
     if best is None or not count:
         return SerialTimes(*(np.zeros(count) for _ in range(3)))
     memory = best.parts[:, [name in MEMORY for name in TERMS]].sum(axis=1)
@@ -76,19 +75,26 @@ def _cheaper(best: _Way | None, other: _Way) -> _Way:
     return _Way(np.where(choose[:, None], other.parts, best.parts), best.possible | other.possible)
 
 
-def _ways(work: Workload, element_bytes: Column, batch: int) -> list[Column]:
+def _ways(device: Device, work: Workload, element_bytes: Column, batch: int) -> list[Column]:
     """Counts of every way to compute the kernels, (kernels, terms) each; NaN where there is no such way."""
-    plain = kernel_terms(work, element_bytes, batch)
+    # Dot products of bytes take rows of any length; the others are computed in whole vectors, as the device states.
+    wide = element_bytes > 1
+    outputs_block = np.where(wide, device.get("block.outputs", float(REGISTER_TILE)), float(REGISTER_TILE))
+    channels_block = np.where(wide, device.get("block.channels", 1.0), 1.0)
+    plain = kernel_terms(work, element_bytes, batch, (outputs_block, channels_block))
     names = list(TERMS)
     channels = work.column("channels")
     gathers = work.kind_index <= KINDS.index("pointwise")
     thin, single = gathers & (channels < THIN), gathers & (channels == 1)
     padded, depthwise = plain.copy(), plain.copy()
     inputs, outputs = work.column("inputs") * batch, work.column("outputs") * batch
-    full = plain[:, names.index("thin_mac")] / np.maximum(channels, 1) * THIN
-    for name, column in (("thin_mac", 0.0), ("mac", full), ("gather", inputs / np.maximum(channels, 1) * THIN)):
+    whole = np.ceil(THIN / channels_block) * channels_block
+    full = plain[:, names.index("thin_mac")] / np.maximum(channels, 1) * whole
+    taps = np.where(work.column("taps") > 1, full, 0.0)
+    gathered = inputs / np.maximum(channels, 1) * THIN
+    for name, column in (("thin_mac", 0.0), ("mac", full), ("tap_mac", taps), ("gather", gathered)):
         padded[:, names.index(name)] = column
-    zero = {name: 0.0 for name in ("thin_mac", "mac", "result", "gather", "weight")}
+    zero = {name: 0.0 for name in ("thin_mac", "mac", "tap_mac", "ragged_mac", "result", "gather", "weight")}
     taken = {"depthwise_mac": work.column("macs") * batch, "depthwise_input": inputs, "depthwise_output": outputs}
     for name, value in (zero | taken).items():
         depthwise[:, names.index(name)] = value
@@ -97,9 +103,8 @@ def _ways(work: Workload, element_bytes: Column, batch: int) -> list[Column]:
 
 
 def fixed_us(device: Device, work: Workload, run: Execution, batch: int) -> float:
-    """Once per call and per element of the inputs, in the type of the first kernel or a wider one, in us."""
+    """Once per call and per element of the inputs, in the type of the first kernel, in us."""
     if not work.kernels:
         return 0.0
     counts = np.array([1.0, work.kernels[0].inputs * batch])
-    wider = run.dtypes[int(run.dtype_index[0]) :]
-    return min(float(counts @ prices_us(device, dtype)[len(TERMS) :]) for dtype in wider)
+    return float(counts @ prices_us(device, run.dtypes[int(run.dtype_index[0])])[len(TERMS) :])

@@ -52,7 +52,7 @@ def test_rooflines_are_sane(name):
         return
     assert found["bandwidth_gb_s.cache"] > 0.3 * found["bandwidth_gb_s.dram"]
     peak_tops = 2e-6 * found["cores"] * found["clock_mhz"] * found["macs_per_cycle.int8"]
-    assert 1e-3 < peak_tops < 2500
+    assert 1e-4 < peak_tops < 2500  # from a microcontroller to a data centre GPU
 
 
 def test_devices_are_read_once():

@@ -79,6 +79,7 @@ def test_fewer_channels_never_count_more(network, data):
     few, many = (network_terms(workload(each), np.ones(len(workload(each).kernels))) for each in (pruned, network))
     change = dict(zip(PRICES, few - many, strict=True))
     # Below 8 input channels a kernel counts as thin, and one channel alone as depthwise: another column of prices.
-    other = {"thin_mac", "mac", "gather", "result", "weight"}
+    # And what is no multiple of four is ragged.
+    other = {"thin_mac", "mac", "tap_mac", "ragged_mac", "ragged_depthwise_mac", "gather", "result", "weight"}
     assert all(value <= 0 for name, value in change.items() if name not in other and "depthwise" not in name)
     assert change["mac"] + change["thin_mac"] + change["depthwise_mac"] <= 0

@@ -45,13 +45,25 @@ def test_cores_share_work_but_not_the_start():
     assert set(one) == set(two) == set(PRICES)
 
 
-def test_narrow_numbers_are_widened_where_that_is_faster():
+def test_every_type_costs_what_was_measured():
     slow, fast = {"mac": 10.0}, {"mac": 1.0}
-    network = resnet8()
-    assert (
-        cpu.estimate(network, with_prices(slow, fast)).latency_us
-        == cpu.estimate(network, with_prices(fast, fast)).latency_us
-    )
+    slowly, quickly = (cpu.estimate(resnet8(), with_prices(*prices)) for prices in ((slow, fast), (fast, slow)))
+    assert slowly.latency_us.value > 5 * quickly.latency_us.value
+
+
+def test_blocks_of_channels_are_whole_in_wide_types():
+    data = yaml.safe_load((device.FOLDER / "cortex-a72.yaml").read_text(encoding="utf-8"))
+    data["numbers"]["block"] = {name: {"value": 16, "source": "a test"} for name in ("outputs", "channels")}
+    blocked, plain = device.parse(data, "test"), device.load("cortex-a72")
+
+    def layer_us(found, channels, bits):
+        draft = Draft(channels, 32, 32, weights=bits, activations=bits)
+        draft.conv(channels)
+        return cpu.estimate(draft.network(), found).layers[0].latency_us
+
+    assert layer_us(blocked, 40, None) > 1.2 * layer_us(plain, 40, None)
+    assert layer_us(blocked, 48, None) == layer_us(plain, 48, None)
+    assert layer_us(blocked, 40, 8) == layer_us(plain, 40, 8)
 
 
 def test_thin_kernels_cost_no_more_than_full_ones():

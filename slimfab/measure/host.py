@@ -15,10 +15,10 @@ from hwsim.calibrate_cpu import Calibrated
 from hwsim.device import load
 from hwsim.errors import InputError
 from hwsim.kernel_fit import Measurements
-from hwsim.kernel_terms import network_terms
+from hwsim.kernel_terms import BLOCKS, Blocks, network_terms
 from hwsim.network import Network
 from hwsim.processor import BITS
-from hwsim.workload import workload
+from hwsim.workload import REGISTER_TILE, workload
 from slimfab.measure import micro, runtimes
 from slimfab.measure.timing import time_call
 
@@ -30,12 +30,18 @@ COPIES = 20
 Listen = Callable[[float, str], None]
 
 
+def blocks(dtype: str) -> Blocks:
+    """Output and input channels that this machine's kernels compute together: in fp32, those of its vectors."""
+    lanes = load("host")["macs_per_cycle.fp32"]
+    return (lanes, lanes) if dtype == "fp32" and lanes > REGISTER_TILE else BLOCKS
+
+
 def counts_of(networks: Sequence[Network], dtype: str) -> Any:
     """Counts of work of networks in one number type, (networks, prices)."""
     rows = []
     for network in networks:
         work = workload(network)
-        rows.append(network_terms(work, np.full(len(work.kernels), BITS[dtype] / 8)))
+        rows.append(network_terms(work, np.full(len(work.kernels), BITS[dtype] / 8), blocks=blocks(dtype)))
     return np.array(rows)
 
 
@@ -123,6 +129,10 @@ def describe(
                 for level, value in gb_s.items()
             },
             "power_w": same("power_w"),
+            "block": {
+                name: leaf(size, "lanes of the machine's vectors in fp32, /proc/cpuinfo")
+                for name, size in zip(("outputs", "channels"), blocks("fp32"), strict=True)
+            },
         },
     }  # fmt: skip
     return calibrate_cpu.describe(known, every, source, {})
