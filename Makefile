@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install pynq data lint test test-slow test-all demo dist clean
+.PHONY: help install pynq data lint test test-slow test-all demo board-demo dist clean
 
 PYTHON ?= python3
 PIP_ARGS ?=
@@ -22,7 +22,7 @@ export OMP_WAIT_POLICY := PASSIVE
 unexport PYTHONPATH PYTHONHOME
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  variables: PYTHON=python3.12   PIP_ARGS='--index-url …'   PYTEST_ARGS='-k fixed'   WORKERS=2   RECIPE=my.yaml"
 
@@ -77,6 +77,12 @@ test-all: install pynq ## run the default suite and the tests marked slow
 
 demo: install data ## Fashion-MNIST end to end: train, prune, quantise, build with hls4ml, verify, compare, report
 	$(BIN)/slimfab run "$(RECIPE)" --output build/demo
+
+# Digits, because they need no download; trained once, and again only when the recipe changes.
+board-demo: install pynq ## an accelerator of the demo kind on the emulated Pynq-Z2, through two versions of unmodified pynq
+	$(BIN)/slimfab run slimfab/recipes/digits_vgg_tiny.yaml --output build/board-demo --until export
+	$(BIN)/slimfab deploy build/board-demo/06-export/golden --emulate --pynq 3.1.2 --images 1000 --output build/board-demo/pynq-3.1.2
+	$(BIN)/slimfab deploy build/board-demo/06-export/golden --emulate --images 1000 --measure --output build/board-demo/pynq-4.0.0
 
 dist: install ## build the source archive and the wheel in dist/
 	$(BIN)/python -m build --no-isolation

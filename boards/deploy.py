@@ -17,6 +17,13 @@ from hls.dataflow import Array
 from hwsim import serial
 from hwsim.errors import InputError
 
+DRIVER = Path(__file__).parent / "driver"
+
+
+def driver_files() -> dict[str, bytes]:
+    """The files of the driver, by the names that they have in a bundle."""
+    return {f"driver/{file.name}": file.read_bytes() for file in sorted(DRIVER.glob("*.py"))}
+
 
 @dataclass(frozen=True)
 class Effort:

@@ -15,7 +15,7 @@ from rich.table import Table
 from hwsim import serial
 from hwsim.errors import FormatError, InputError, SlimfabError
 from hwsim.fixed import FixedPoint
-from slimfab import board_commands, console
+from slimfab import board_commands, console, deploy_command
 
 app = typer.Typer(
     help="Prune and quantise neural networks and put them on FPGA fabric, with numbers that are never silently wrong.",
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(board_commands.app, name="board")
 app.command()(board_commands.build)
+app.command()(deploy_command.deploy)
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 

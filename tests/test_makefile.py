@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SYSTEM_PACKAGES = ROOT / ".ci" / "system-packages"
-TARGETS = ["help", "install", "pynq", "data", "lint", "test", "test-slow", "test-all", "demo", "dist", "clean"]
+TARGETS = ["help", "install", "pynq", "data", "lint", "test", "test-slow", "test-all", "demo", "board-demo", "dist", "clean"]
 
 
 class Machine:
@@ -122,7 +122,7 @@ def test_help_is_the_default_and_lists_every_target() -> None:
     assert listed == TARGETS
 
 
-@pytest.mark.parametrize("target", ["test", "test-slow", "test-all", "demo", "lint", "dist"])
+@pytest.mark.parametrize("target", ["test", "test-slow", "test-all", "demo", "board-demo", "lint", "dist"])
 def test_every_target_sets_itself_up(target: str) -> None:
     """On a fresh checkout (here: another, empty place for the environment) the plan starts with the set-up."""
     plan = make("-n", target, "VENV=/nonexistent/venv").stdout

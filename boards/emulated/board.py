@@ -81,6 +81,11 @@ class Board:
         """Seconds that the board has worked."""
         return self.seconds
 
+    @property
+    def waiting(self) -> int:
+        """Faults that have not happened yet, or not wholly."""
+        return len(self.faults) + (self.clocks.wrong > 0)
+
     def spend(self, cycles: int) -> None:
         """Let cycles of the programmable logic's clock pass."""
         self.seconds += cycles / (self.clocks.mhz * 1e6)

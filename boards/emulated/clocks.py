@@ -66,7 +66,7 @@ class Clocks:
     family: Family
     faults: Faults
     registers: dict[int, int] = field(init=False)
-    _wrong: int = 0  # writes that go wrong
+    wrong: int = 0  # writes that go wrong
 
     def __post_init__(self) -> None:
         self.registers = dict(self.family.initial)
@@ -85,9 +85,9 @@ class Clocks:
     def write(self, address: int, value: int) -> None:
         """A register."""
         if address == self.family.control and self.faults.take("wrong_clock"):
-            self._wrong = WRITES_OF_A_LOAD
-        if address == self.family.control and self._wrong > 0:
-            self._wrong -= 1
+            self.wrong = WRITES_OF_A_LOAD
+        if address == self.family.control and self.wrong > 0:
+            self.wrong -= 1
             shift = self.family.first_shift
             first = value >> shift & _SIX_BITS
             value = value & ~(_SIX_BITS << shift) | max(first // 2, 1) << shift

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from boards.board import Board, load
+from boards.deploy import driver_files
 from boards.emulated.board import DESCRIPTION, Emulation
 from boards.emulated.hwh import handoff
 from boards.manifest import WORD_BYTES, Manifest, Port
@@ -25,7 +26,6 @@ from hwsim.errors import InputError
 from hwsim.fixed import FixedPoint
 from hwsim.network import Network
 
-DRIVER = Path(__file__).resolve().parents[1] / "driver"
 NAME = "accelerator"
 _ARCHITECTURES = {"zynq-7000": "armv7l", "zynq-ultrascale+": "aarch64"}  # by the board's shell
 
@@ -86,7 +86,8 @@ def write_emulated(
     (target / "golden").mkdir(parents=True, exist_ok=True)
     np.save(target / "golden" / "inputs.npy", images)
     np.save(target / "golden" / "outputs.npy", reference.execute(network, weights, images))
-    shutil.copytree(DRIVER, target / "driver", ignore=shutil.ignore_patterns("__pycache__"))
+    for file, data in driver_files().items():
+        serial.atomic_write(target / file, data)
     machine = Emulation(
         f"{board} (emulated)", arch, str(library.resolve()), str(Path(emitted).resolve()),
         design.input.bytes, words[0], design.output.bytes, words[1], "axi_dma_0", "accelerator_0",

@@ -27,11 +27,11 @@ def main(folder: Path) -> None:
             device.board.faults.inject(request["kind"])
         except ValueError as error:
             raise BoardError(str(error)) from error
-        return {"waiting": len(device.board.faults)}, []
+        return {"waiting": device.board.waiting}, []
 
     def state(accelerator: Accelerator, request: dict[str, Any], arrays: list[np.ndarray]) -> Answer:
         board = device.board
-        return {"seconds": board.seconds, "memory_used": board.memory.used, "waiting": len(board.faults)}, []
+        return {"seconds": board.seconds, "memory_used": board.memory.used, "waiting": board.waiting}, []
 
     def reload(accelerator: Accelerator, request: dict[str, Any], arrays: list[np.ndarray]) -> Answer:
         accelerator.reload()

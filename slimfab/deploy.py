@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks and bundles on boards, real ones and the emulated one: run, judge every integer, measure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from boards.bundle import open_verified
+from boards.deploy import Effort, measure
+from boards.measurement import Comparison, Measurement, compare
+from boards.session import Session
+from boards.transports import Host, local, ssh
+from hwsim import device as devices
+from hwsim import reference, serial
+from hwsim.errors import VerifyError
+from hwsim.network import Network, Weights
+from hwsim.targets import estimate
+
+if TYPE_CHECKING:
+    from hwsim.fixed import IntArray
+    from hwsim.fpga.folding import Goal
+
+Listen = Callable[[float, str], None]
+COUNTED = ("latency", "latency_max", "interval", "checksum")
+_COUNTED_IMAGES = 4
+RESULT = "measurement.json"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What a board said: all ``integers`` of ``images`` are the golden executor's, else there is none of these.
+
+    ``counters`` are the design's after some images, on the emulated board equal to the simulation's.
+    """
+
+    board: str
+    pynq: str
+    clock_mhz: float
+    images: int
+    integers: int
+    counters: dict[str, int]
+    measurement: Measurement | None = None
+    comparison: tuple[Comparison, ...] = ()
+
+
+def emulate(
+    network: Network,
+    weights: Weights,
+    images: "IntArray",
+    folder: Path,
+    board: str,
+    clock_mhz: float | None = None,
+    goal: "Goal | None" = None,
+    effort: Effort | None = None,
+    *,
+    pynq: str = "4.0.0",
+    cache: Path | None = None,
+    listen: Listen = lambda share, text: None,
+) -> Deployed:
+    """Put a network on the emulated board: fold, emit, compile, load through pynq, run, compare, perhaps measure.
+
+    Args:
+        images: (N, *shape) integers of the input's format, N at least 2.
+        folder: gets design/ and bundle/; replaced if they are there.
+        effort: of the measurement; None for none.
+        pynq: its version.
+
+    Raises:
+        ToolMissing, ToolFailed: Verilator, g++ or pynq is missing or failed.
+        UnsupportedError, InputError, BudgetError, OutputError: see :func:`slimfab.rtl.simulate`.
+        BoardError: the emulated board failed.
+        VerifyError: an integer or a counter is wrong.
+    """
+    from boards.emulated.environment import EmulatedSession, find_pynq
+    from boards.emulated.project import write_emulated
+    from hls.rtl_compile import FAST
+    from hls.rtl_sim import RtlExecutor
+    from hwsim.fpga.folding import choose
+
+    find_pynq(pynq)  # before anything is written
+    choice = choose(network, devices.load(board), "folded", clock_mhz, goal=goal)
+    design = (choice.require() if goal is not None and goal.budgets else choice).design
+    listen(0.0, "Verilator and g++")
+    executor = RtlExecutor(network, weights, design, folder / "design", cache=cache, optimise=FAST)
+    golden = images[: min(len(images), 16)]
+    bundle = write_emulated(
+        network, weights, golden, folder / "design", folder / "bundle", board, cache=cache, optimise=FAST
+    )
+    listen(0.4, "simulate")
+    executor.predict(images[:_COUNTED_IMAGES])
+    assert executor.last_run is not None
+    listen(0.5, f"{len(images)} images through pynq {pynq}")
+    expected = reference.execute(network, weights, images)
+    with EmulatedSession(bundle, pynq) as session:
+        _judge(session, images, expected)
+        session.ask("reload")
+        session.run(images[:_COUNTED_IMAGES])
+        counters = session.counters()
+        for name in COUNTED:
+            if counters[name] != executor.last_run.counters[name]:
+                raise VerifyError(
+                    f"{name}: the emulated board counts {counters[name]}, the simulation "
+                    f"{executor.last_run.counters[name]}; expected the same; report it"
+                )
+        found = None if effort is None else measure(session, bundle, images, expected, "emulated", effort)
+        about = session.about
+    rows = () if found is None else compare(found, estimate(network, f"fpga:{board}/folded", 1, design))
+    if found is not None:
+        serial.write_json(folder / RESULT, found)
+    size = int(expected.size)
+    return Deployed(board, str(about["pynq"]), float(about["clock_mhz"]), len(images), size, counters, found, rows)
+
+
+def deploy_bundle(path: Path, folder: Path, host: Host | None = None, effort: Effort | None = None) -> Deployed:
+    """Verify a bundle, unpack it, and run its golden vectors on a board: behind ssh, or this one.
+
+    Args:
+        folder: gets bundle/, which must not exist, and what is measured.
+
+    Raises:
+        BundleError: the bundle is damaged, stale, hostile or of another board.
+        BoardError: the board cannot be reached, or failed; ``kind`` names the error.
+        VerifyError: an integer is wrong.
+        ToolMissing, OutputError: there is no ssh; the folder cannot be written.
+    """
+    bundle = open_verified(path)
+    inputs, expected = bundle.golden()
+    place = bundle.unpack(folder / "bundle")
+    with local(place) if host is None else ssh(place, host) as session:
+        _judge(session, inputs, expected)
+        counters = session.counters()
+        transport = "local" if host is None else "ssh"
+        found = None if effort is None else measure(session, place, inputs, expected, transport, effort)
+        about = session.about
+    if found is not None:
+        serial.write_json(folder / RESULT, found)
+    size, clock = int(expected.size), float(about["clock_mhz"])
+    return Deployed(bundle.manifest.board, str(about["pynq"]), clock, len(inputs), size, counters, found)
+
+
+def _judge(session: Session, images: "IntArray", expected: "IntArray") -> None:
+    wrong = np.count_nonzero(session.run(images) != expected)
+    if wrong:
+        raise VerifyError(
+            f"{session.where}: {wrong} of {expected.size} integers differ from the golden executor's; expected none; "
+            "lower the clock, or build again"
+        )
