@@ -14,7 +14,7 @@ DEFAULT_TARGETS = ("cpu:cortex-a9", "cpu:cortex-a53", "cpu:cortex-a72", "gpu:jet
 
 @dataclass(frozen=True)
 class Profile:
-    """The network and its cost on each target; printing it shows the table."""
+    """The network and its cost on each target; printing it shows the table and which target is best at what."""
 
     network: Network
     estimates: tuple[Estimate, ...]
@@ -28,12 +28,14 @@ class Profile:
     def __str__(self) -> str:
         from rich.console import Console
 
+        from hwsim.verdict import QUESTIONS, verdict
         from slimfab.console import estimates_table
 
         console = Console(width=160, color_system=None)
         with console.capture() as capture:
             console.print(estimates_table(self.network.name, self.estimates))
-        return capture.get()
+        answers = [verdict(self.estimates, field).text() for field in QUESTIONS] if len(self.estimates) > 1 else []
+        return capture.get() + "".join(f"{answer}\n" for answer in answers)
 
 
 def profile_model(model: Any, x: Any, targets: Sequence[str] | None, bits: int | None) -> Profile:

@@ -76,3 +76,10 @@ def test_printing_it_shows_the_table(module: nn.Module) -> None:
 def test_what_it_refuses(model: Any, x: Any, targets: list[str], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         slimfab.profile(model, x, targets)
+
+
+def test_printing_it_answers_which_target_is_best(module: nn.Module) -> None:
+    lines = str(slimfab.profile(module, (3, 6, 6), TARGETS)).splitlines()
+    assert [line.split(":")[0] for line in lines[-3:]] == ["latency", "throughput", "energy per inference"]
+    assert lines[-3].startswith("latency: fpga:pynq-z2 wins, ")
+    assert "latency: " not in str(slimfab.profile(module, (3, 6, 6), TARGETS[:1]))
