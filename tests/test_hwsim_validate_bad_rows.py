@@ -19,6 +19,7 @@ SYNTH = (
     "made,b,,dense,48,16,,8,lecun_uniform,768,latency,,5,98,96,9000,700,8,4",
     "made,c,,dense,48,16,,6,lecun_uniform,1,resource,,5,98,96,9000,700,8,4",
     "made,d,,conv1d_k3,8,8,200,16,,24,not stated,,4,98,96,9000,700,8,4",
+    "made,Vitis 2024.1 x-elu,dense 1->64 + activation in name,tiny network,,,,,,1,,io_parallel,5,3,1,9,9,59,32",
     'made,e,"dense(40->20,rf2) -> dense(20->4,rf2)",network,,,,,"input_t=ap_fixed<8,2>; weight2_t=ap_fixed<8,1>; '
     'weight5_t=ap_fixed<8,1>",2,latency,io_parallel,3.33,25,2,20000,4000,0,4',
 )

@@ -101,6 +101,28 @@ def test_layers_of_no_stated_strategy_ask_for_the_reuse_in_their_name(tmp_path: 
     assert found["dsp"].value[0] == found["dsp"].value[1] == pytest.approx(26, rel=0.25)
 
 
+@pytest.mark.parametrize(
+    ("design", "io_type", "dsp", "bram18", "cycles", "ii"),
+    [
+        # github:fastmachinelearning/hls4ml, test/pytest/baselines, test_keras_api_test_activations
+        ("Vivado 2020.1 x-Vivado-elu", "io_parallel", 62, 32, 2, 1),
+        ("Vitis 2024.1 x-Vitis-elu", "io_parallel", 59, 32, 3, 1),
+        ("Vitis 2024.1 x-Vitis-relu", "io_parallel", 58, 0, 0, 1),
+        ("Vitis 2023.1 x-Vitis-sigmoid", "io_stream", 58, 32, 4, 4),
+        ("Vivado 2020.1 x-Vivado-prelu", "io_stream", 58, 0, 2, 1),
+    ],
+)
+def test_regression_baselines(
+    tmp_path: Path, design: str, io_type: str, dsp: int, bram18: int, cycles: int, ii: int
+) -> None:
+    head, *_ = LAYERS.splitlines()
+    row = f"made,{design},dense 1->64 + activation in name,tiny network,,,,,,1,,{io_type},5,"
+    row += f"{cycles},{ii},9,9,{dsp},{bram18}"
+    (found,) = scores(HLS4ML_SYNTH, rows(tmp_path, f"{head}\n{row}\n")).values()
+    assert found["dsp"].within_error_bar == found["bram18"].exact == found["cycles"].exact == found["ii"].exact == 1.0
+    assert found["lut"].unpredicted == 1
+
+
 def test_networks_without_counted_weights_are_pruned_by_size(tmp_path: Path) -> None:
     table = rows(tmp_path, LAYERS)
     known, found = network_rows(table)

@@ -5,19 +5,20 @@ Slices are "data set/strategy", with "rf1" for layers without reuse whatever the
 not stated go by their type.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from hwsim.columns import Prediction
-from hwsim.fpga import hls4ml_dense, hls4ml_mlp, hls4ml_resource_mlp
+from hwsim.fpga import hls4ml_activation, hls4ml_dense, hls4ml_mlp, hls4ml_resource_mlp, hls4ml_streamed
 from hwsim.fpga.hls4ml import nearest_legal_reuse
 from hwsim.fpga.hls4ml_constants import MLP_PRUNING
 from hwsim.fpga.hls4ml_dense import DenseLayers, untrained_limit
 from hwsim.fpga.hls4ml_mlp import Mlps
-from hwsim.validate import streamed_rows
+from hwsim.validate.baseline_rows import activated_layers
 from hwsim.validate.mlp_rows import MlpRows
 from hwsim.validate.rows import Mask, Rows, Texts
+from hwsim.validate.streamed_rows import streamed_layers
 from hwsim.validate.table import Table, truth_columns
 from hwsim.validate.text import outside
 
@@ -73,23 +74,26 @@ def mlps(rows: Rows, strategy: str = "latency") -> tuple[Mask, Mlps]:
     ).read(strategy)  # fmt: skip
 
 
-def _predict(rows: Rows) -> Mapping[str, Prediction]:
+def _parts(rows: Rows) -> Iterator[tuple[Mask, Mapping[str, Prediction]]]:
+    """The rows each model covers, and what it says of them."""
     known, layers = dense_layers(rows)
+    yield known, hls4ml_dense.cost(layers)
     whole, networks = mlps(rows)
-    folded, folded_networks = mlps(rows, "resource")
-    result = {}
-    of_networks, of_streams = hls4ml_mlp.cost(networks, MLP_PRUNING.bars), streamed_rows.predict(rows)
-    of_folded = hls4ml_resource_mlp.cost(folded_networks)
-    for metric, found in hls4ml_dense.cost(layers).items():
-        columns = np.full((3, len(rows)), np.nan)
-        columns[:, known] = found.value, found.low, found.high
-        columns[:, whole] = of_networks[metric].value, of_networks[metric].low, of_networks[metric].high
-        columns[:, folded] = of_folded[metric].value, of_folded[metric].low, of_folded[metric].high
-        if metric in of_streams:
-            other = of_streams[metric]
-            columns = np.where(np.isfinite(other.value), np.stack([other.value, other.low, other.high]), columns)
-        result[metric] = Prediction(*columns)
-    return result
+    yield whole, hls4ml_mlp.cost(networks, MLP_PRUNING.bars)
+    whole, networks = mlps(rows, "resource")
+    yield whole, hls4ml_resource_mlp.cost(networks)
+    for known, streamed in streamed_layers(rows):
+        yield known, hls4ml_streamed.cost(streamed)
+    known, activated = activated_layers(rows)
+    yield known, hls4ml_activation.cost(activated)
+
+
+def _predict(rows: Rows) -> Mapping[str, Prediction]:
+    columns = {metric: np.full((3, len(rows)), np.nan) for metric in TRUTH}
+    for known, found in _parts(rows):
+        for metric, figure in found.items():
+            columns[metric][:, known] = figure.value, figure.low, figure.high
+    return {metric: Prediction(*column) for metric, column in columns.items()}
 
 
 def _report(rows: Rows) -> list[str]:

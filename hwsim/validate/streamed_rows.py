@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hwsim.columns import Prediction
-from hwsim.fpga.hls4ml_streamed import KINDS, METRICS, StreamedLayers, cost
+from hwsim.fpga.hls4ml_streamed import KINDS, StreamedLayers
 from hwsim.validate.rows import Mask, Numbers, Rows
 
 NOT_STATED = "not stated"
@@ -36,12 +35,3 @@ def _asked(rows: Rows) -> Numbers:
     column = rows.number("reuse_factor")
     return np.array([float(found.group(1)) if found and int(found.group(1)) else value
                      for found, value in zip(named, column, strict=True)], dtype=np.float64)  # fmt: skip
-
-
-def predict(rows: Rows) -> dict[str, Prediction]:
-    """All metrics of METRICS of the rows that are such layers, NaN for all others; each (rows,)."""
-    found = {metric: np.full((3, len(rows)), np.nan) for metric in METRICS}
-    for chosen, layers in streamed_layers(rows):
-        for metric, figure in cost(layers).items():
-            found[metric][:, chosen] = figure.value, figure.low, figure.high
-    return {metric: Prediction(*columns) for metric, columns in found.items()}
