@@ -1,203 +1,219 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Resource formulas of hardware templates beside what yosys maps them to on a 7-series device, unit by unit.
+"""Resource formulas of hardware templates (hwsim/fpga/units) beside what yosys maps random units to, on 7 series.
 
-    python benchmarks/template_resources.py [--random 20] [--seed 0] [--cases] [--fit] [MODULE ...]
+    python benchmarks/template_resources.py [--units 12] [--seed 1] [--list] [MODULE ...]
+    python benchmarks/template_resources.py --fit [--units 24] [--seed 0]
 
-MODULE is one of hwsim.fpga.units.RESOURCES; all of them by default. --random units per module have parameters as small
-layers have them; with --cases, and for modules without random ones, those of template_cases.py come first. Printed are
-predicted and counted LUTs, DSP blocks and 18-kbit block RAMs, and how many units' DSP blocks and block RAM are exact.
-With --fit the factors of the parts of a matrix_vector follow, fitted to its units, and the errors of every fifth of
-them by a fit to the others. Netlists are kept (~/.cache/slimfab/synthesis) and not made again; a new one takes about
-ten seconds of a core.
+MODULE is one of hwsim.fpga.units.PARTS; all of them by default. Units have parameters as layers of small networks have
+them (unit_random.py), drawn by --seed; the package's constants were fitted to those of another one, which constants.py
+names. Printed are, per module and for all: how many units' DSP blocks and block RAM are exact, and the mean errors in
+LUTs and flip-flops: MAPE, sMAPE, and that of the sum over all units. --list adds a line per unit. Exit code 1 if DSP
+blocks or block RAM are exact on less than 95 % of all units, or LUTs are off by more than 10 % in the mean.
+
+--fit writes hwsim/fpga/units/constants.py anew: constants of least squares on the relative error, and error bars that
+hold 95 % of the units when every fifth of them is predicted by a fit to the others. Counts are kept in
+build/unit_counts and not made again; a new one takes some seconds of a core.
 """
 
 import argparse
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from template_cases import CASES, IO, NAME, Case, alone, product, window
+from unit_counts import counted, described, tool
+from unit_random import MAKERS, units
 
-from hls.emit import write
-from hls.synthesis import netlists
 from hls.synthesis.counts import Counts
-from hls.synthesis.programs import find_yosys
-from hls.synthesis.structure import read_structure
-from hls.templates.cast import cast
-from hls.templates.max_pool import max_pool
-from hls.templates.streams import add, fifo, stream_fork, width_converter
 from hls.templates.unit import Unit
-from hwsim.design import Folding
-from hwsim.errors import SlimfabError, UnsupportedError
-from hwsim.fixed import FixedPoint
-from hwsim.fpga.units import RESOURCES
-from hwsim.fpga.units.matrix import lut_terms
+from hwsim import serial
+from hwsim.fpga.units import PARTS, Cells, resources
+from hwsim.fpga.units import constants as package
+from hwsim.registry import suggest
 
-MOST_WEIGHTS, MOST_PRODUCTS = 6000, 64  # larger units take minutes
-WIDTHS = ((8, 8), (4, 4), (8, 4), (6, 6), (16, 12), (2, 2), (8, 2), (5, 8), (12, 8), (3, 5))
+# Modules with many parameters; of the others, half as many units tell as much.
+MANY = ("cast", "fifo", "matrix_vector", "sliding_window", "sparse_matrix_vector")
+CONSTANTS = Path(package.__file__)
+LEAST_EXACT, MOST_ERROR = 0.95, 0.10
+FEWEST_CELLS = 8  # below, errors are relative to so many cells, so that one cell of few is no disaster
+PULL = 0.02  # weight of one cell per cell counted in the source, where units say little about a part
+FOLDS, SHARE = 5, 0.95
+Column = np.ndarray
+
+
+@dataclass(frozen=True)
+class Row:
+    """One unit: what yosys counts and what the package predicts."""
+
+    unit: Unit
+    counts: Counts
+    cells: Cells
+
+    def error(self, name: str) -> float:
+        """Relative error of a count."""
+        real = getattr(self.counts, name)
+        return abs(float(getattr(self.cells, name)[0]) - real) / max(real, FEWEST_CELLS)
 
 
 def main() -> int:
-    """Print a line per unit and a summary per module."""
+    """See the head of this file for what is printed and the exit code."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("modules", nargs="*", metavar="MODULE", default=list(RESOURCES))
-    parser.add_argument("--random", type=int, default=20, metavar="N")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cases", action="store_true")
+    parser.add_argument("modules", nargs="*", metavar="MODULE", default=list(PARTS))
+    parser.add_argument("--units", type=int, default=12, metavar="N")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--list", action="store_true")
     parser.add_argument("--fit", action="store_true")
     given = parser.parse_args()
     for module in given.modules:
-        found = []
-        cases = CASES[module].items() if given.cases or module not in MAKERS else ()
-        for name, case in (*cases, *randoms(module, given.random if module in MAKERS else 0, given.seed)):
-            try:
-                counts = counted(*case)
-            except SlimfabError as error:
-                print(f"{module}: {name}: {error}", flush=True)
-                continue
-            unit = next(unit for unit in case[0].units if unit.name == case[1])
-            found.append((unit, counts))
-            cells = RESOURCES[module](unit.parameters)
-            print(f"{module:16} {name:44.44} LUT {cells.lut[0]:7.0f} {counts.lut:6}  "
-                  f"DSP {cells.dsp[0]:4.0f} {counts.dsp:4}  BRAM {cells.bram18[0]:4.0f} {counts.bram18:4}",
-                  flush=True)  # fmt: skip
-        if found:
-            summary(module, found)
-            if given.fit and module == "matrix_vector":
-                fit(found)
-    return 0
+        if module not in MAKERS:
+            parser.error(f"unknown module '{module}'; {suggest(module, MAKERS)}")
+    if given.fit:
+        write_constants(given.units, given.seed)
+        return 0
+    print(f"{'units':22}{'n':>4}{'DSP':>8}{'BRAM':>8}{'LUT MAPE sMAPE    sum':>25}{'FF MAPE sMAPE    sum':>25}")
+    every: list[Row] = []
+    for module in given.modules:
+        rows = [row(unit) for unit in drawn(module, given.units, given.seed)]
+        every += rows
+        for one in rows if given.list else ():
+            show(one)
+        print(summary(module, rows), flush=True)
+    print(summary("all", every))
+    print(f"{tool()}, synth_xilinx -family xc7, seed {given.seed}; constants: {package.SOURCE}")
+    exact = all(share(every, name) >= LEAST_EXACT for name in ("dsp", "bram18"))
+    return 0 if exact and np.mean([one.error("lut") for one in every]) <= MOST_ERROR else 1
 
 
-def randoms(module: str, count: int, seed: int) -> Iterator[tuple[str, Case]]:
-    """Units with parameters as small layers have them; those that cannot be are made anew."""
-    pick = np.random.default_rng([seed, sorted(RESOURCES).index(module)])
-    made = 0
-    while made < count:
-        try:
-            name, case = MAKERS[module](pick)
-        except UnsupportedError:
-            continue
-        yield f"random {made}: {name}", case
-        made += 1
+def drawn(module: str, count: int, seed: int) -> list[Unit]:
+    """Random units of a module."""
+    return units(module, count if module in MANY else -(-count // 2), seed)
 
 
-def _any(pick: np.random.Generator, *choices: int) -> int:
-    return int(pick.choice(choices))
+def row(unit: Unit) -> Row:
+    """One unit, counted and predicted."""
+    return Row(unit, counted(unit), resources(unit.module, described(unit)))
 
 
-def _matrix(pick: np.random.Generator) -> tuple[str, Case]:
-    pe, simd = _any(pick, 1, 2, 3, 4, 6, 8, 16), _any(pick, 1, 2, 3, 4, 8, 9, 16, 32)
-    rows, columns = pe * _any(pick, 1, 2, 4, 8, 16), simd * _any(pick, 1, 2, 4, 8, 9, 16, 36)
-    if pe * simd > MOST_PRODUCTS or rows * columns > MOST_WEIGHTS:
-        raise UnsupportedError("too large")
-    x, w = WIDTHS[int(pick.integers(len(WIDTHS)))]
-    memory, multiplier = (
-        str(pick.choice(("auto", "auto", "block", "logic"))),
-        str(pick.choice(("auto", "auto", "lut", "dsp"))),
-    )
-    fold = Folding(pe, simd, memory=memory, multiplier=multiplier)
-    name = f"{rows}x{columns}, {x}x{w} bits, {pe}x{simd} {memory} {multiplier}"
-    return name, product((rows, columns), fold, (FixedPoint(x, 2), FixedPoint(w, 1)))
+def share(rows: Sequence[Row], name: str) -> float:
+    """How many units' counts are exact."""
+    return float(np.mean([one.cells.__dict__[name][0] == getattr(one.counts, name) for one in rows]))
 
 
-def _window(pick: np.random.Generator) -> tuple[str, Case]:
-    lanes, size, kernel, stride = (
-        _any(pick, 1, 2, 4, 8, 16),
-        _any(pick, 8, 14, 28, 32, 56),
-        _any(pick, 2, 3, 3, 5),
-        _any(pick, 1, 1, 2),
-    )
-    channels, pads = lanes * _any(pick, 1, 2, 4, 8), _any(pick, 0, kernel // 2)
-    return f"{kernel}x{kernel}/{stride} of {size}x{size}x{channels}, {lanes}x8", window(
-        channels, lanes, size, kernel, stride, pads
-    )
+def show(one: Row) -> None:
+    """Counted and predicted cells of a unit, and its parameters."""
+    pairs = ((name, getattr(one.counts, name), float(getattr(one.cells, name)[0]))
+             for name in ("lut", "ff", "dsp", "bram18", "lutram"))  # fmt: skip
+    text = "".join(f"{name} {real:6,} {guess:8,.1f}   " for name, real, guess in pairs)
+    told = " ".join(f"{name}={value}" for name, value in one.unit.parameters.items() if not name.endswith("FILE"))
+    print(f"  {text}{told}")
 
 
-def _fifo(pick: np.random.Generator) -> tuple[str, Case]:
-    bits, depth = 8 * _any(pick, 1, 2, 3, 4, 6, 8, 12, 16), _any(pick, 2, 3, 8, 16, 32, 33, 64, 128, 512, 1024, 2048)
-    return f"{depth} words of {bits} bits", alone(fifo(*NAME, IO, bits, max(64, depth), depth), bits, 64)
+def summary(name: str, rows: Sequence[Row]) -> str:
+    """A line of the table."""
+    text = f"{name:22}{len(rows):4}{share(rows, 'dsp'):8.0%}{share(rows, 'bram18'):8.0%}"
+    for kind in ("lut", "ff"):
+        real = np.array([getattr(one.counts, kind) for one in rows], dtype=float)
+        guess = np.array([float(getattr(one.cells, kind)[0]) for one in rows])
+        symmetric = 2 * np.abs(guess - real) / np.maximum(guess + real, 1)
+        mape = np.mean([one.error(kind) for one in rows])
+        text += f"{mape:13.1%}{symmetric.mean():6.1%}{guess.sum() / real.sum() - 1:+6.1%}" if real.sum() else " " * 25
+    return text
 
 
-def _cast(pick: np.random.Generator) -> tuple[str, Case]:
-    wide, narrow, lanes = _any(pick, 12, 16, 20, 24, 32, 40), _any(pick, 2, 4, 8, 12), _any(pick, 1, 2, 4, 8, 16)
-    fmt = FixedPoint(
-        narrow, narrow // 2, True, str(pick.choice(("TRN", "RND", "RND_CONV"))), str(pick.choice(("WRAP", "SAT")))
-    )
-    return f"{wide} to {fmt}, {lanes} lanes", alone(cast(*NAME, IO, FixedPoint(wide, wide // 2), fmt, lanes, 16))
+def write_constants(count: int, seed: int) -> None:
+    """Fit every module and write the package's constants."""
+    tables: dict[str, dict[str, Mapping[str, float]]] = {"LUT": {}, "FF": {}}
+    bars: dict[str, dict[str, float]] = {}
+    ranges: dict[str, dict[str, tuple[float, float]]] = {}
+    for module in PARTS:
+        made = drawn(module, count, seed)
+        real, parts = [counted(unit) for unit in made], [PARTS[module](described(unit)) for unit in made]
+        bars[module] = {}
+        for kind in ("lut", "ff"):
+            truth = np.array([getattr(one, kind) for one in real], dtype=float)
+            known = np.array([first(one.lutram) if kind == "lut" else 0.0 for one in parts])
+            terms = [getattr(one, kind) for one in parts]
+            matrix = np.array([[first(value) for value in one.values()] for one in terms])
+            names = list(terms[0])
+            solution = fitted(matrix, truth, known)
+            tables[kind.upper()][module] = {
+                name: round(float(value), 4) for name, value in zip(names, solution, strict=True)
+            }
+            bars[module][kind] = bar(matrix, truth, known)
+        ranges[module] = extent(made)
+        print(f"{module}: {len(made)} units, error bars LUT {bars[module]['lut']:.1%}, FF {bars[module]['ff']:.1%}")
+    number = sum(len(drawn(module, count, seed)) for module in PARTS)
+    source = f"{tool()}, synth_xilinx -family xc7: netlists of {number} units, seed {seed}"
+    serial.atomic_write(CONSTANTS, text_of(source, tables, bars, ranges))
 
 
-def _add(pick: np.random.Generator) -> tuple[str, Case]:
-    count, lanes, width = _any(pick, 2, 3, 4), _any(pick, 1, 2, 4, 8), _any(pick, 8, 10, 16, 20)
-    wires = tuple("abcd"[:count])
-    return f"{count} streams, {lanes}x{width}", alone(add(*NAME, wires, "out", FixedPoint(width, 4), lanes, 64))
+def first(value: object) -> float:
+    """The one unit's count."""
+    return float(np.atleast_1d(np.asarray(value, dtype=float))[0])
 
 
-def _fork(pick: np.random.Generator) -> tuple[str, Case]:
-    count, bits = _any(pick, 2, 3, 4), 8 * _any(pick, 1, 2, 4, 8)
-    return f"{count} x {bits} bits", alone(stream_fork(*NAME, "in", tuple("abcd"[:count]), bits, 64), bits)
-
-
-def _converter(pick: np.random.Generator) -> tuple[str, Case]:
-    few, ratio, width = _any(pick, 1, 2, 4), _any(pick, 2, 3, 4, 8, 16), _any(pick, 4, 8, 12)
-    lanes = (few, few * ratio) if _any(pick, 0, 1) else (few * ratio, few)
-    return f"{lanes[0]} to {lanes[1]} of {width} bits", alone(width_converter(*NAME, IO, width, lanes, 64))
-
-
-def _pool(pick: np.random.Generator) -> tuple[str, Case]:
-    lanes, width, taps = _any(pick, 1, 2, 4, 8, 16), _any(pick, 4, 8, 12, 16), _any(pick, 4, 9)
-    return f"{taps} taps, {lanes}x{width}", alone(max_pool(*NAME, IO, FixedPoint(width, 2), lanes, taps, 64))
-
-
-MAKERS = {"matrix_vector": _matrix, "sliding_window": _window, "fifo": _fifo, "cast": _cast, "add": _add,
-          "stream_fork": _fork, "width_converter": _converter, "max_pool": _pool}  # fmt: skip
-
-
-def counted(dataflow: object, name: str) -> Counts:
-    """What yosys maps one unit of a design to."""
-    yosys, root = find_yosys(), netlists.default_cache()
-    with tempfile.TemporaryDirectory() as folder, netlists.workplace(root) as place:
-        write(dataflow, Path(folder) / "design")
-        structure = read_structure(Path(folder) / "design", yosys, Path(place), root)
-        part = next(part for part in structure.parts if part.unit == name)
-        job = netlists.part_job(structure, part, "xc7", yosys)
-        netlists.make((job,), yosys, root, Path(place), 1, lambda done, of: None)
-        return netlists.counts(job, "xc7", root)
-
-
-def summary(module: str, found: list[tuple[Unit, Counts]]) -> None:
-    """Shares of exact units and the mean error in LUTs."""
-    cells = [RESOURCES[module](unit.parameters) for unit, _ in found]
-    dsp = np.mean([one.dsp[0] == counts.dsp for one, (_, counts) in zip(cells, found, strict=True)])
-    bram = np.mean([one.bram18[0] == counts.bram18 for one, (_, counts) in zip(cells, found, strict=True)])
-    lut = np.array([one.lut[0] for one in cells])
-    true = np.array([counts.lut for _, counts in found])
-    error = np.abs(lut - true) / np.maximum(true, 1)
-    print(f"{module:16} {len(found)} units: DSP exact {100 * dsp:.0f} %, BRAM exact {100 * bram:.0f} %, LUT error mean "
-          f"{100 * error.mean():.1f} %, all together {100 * (lut.sum() / true.sum() - 1):+.1f} %\n")  # fmt: skip
-
-
-def fit(found: list[tuple[Unit, Counts]]) -> None:
-    """Factors of the parts, and errors of units that were left out."""
+def fitted(matrix: Column, truth: Column, known: Column) -> Column:
+    """Constants that are not negative, of least squares on the relative error, (terms,)."""
     from scipy.optimize import nnls
 
-    terms = [lut_terms(unit.parameters) for unit, _ in found]
-    names = list(terms[0])
-    true = np.array([counts.lut for _, counts in found], dtype=float)
-    matrix = np.array([[one[name][0] for name in names] for one in terms]) / true[:, None]
-    pull = np.eye(len(names)) / np.sqrt(len(found))  # towards one LUT per LUT counted in the source
-    ones = np.ones(len(names)) / np.sqrt(len(found))
+    weight = 1 / np.maximum(truth, FEWEST_CELLS)
+    rows = matrix * weight[:, None]
+    # Towards one cell per cell of the source; what every unit has once is known from all of them.
+    pull = np.where(np.ptp(matrix, axis=0) > 0, np.sqrt(PULL * (rows**2).sum(axis=0) + 1e-9), 1e-6)
+    solution: Column = nnls(np.vstack([rows, np.diag(pull)]), np.concatenate([(truth - known) * weight, pull]))[0]
+    return solution
 
-    def factors(rows: np.ndarray) -> np.ndarray:
-        return nnls(np.vstack([matrix[rows], pull]), np.concatenate([np.ones(len(rows)), ones]))[0]
 
-    everything = np.arange(len(found))
-    print({name: round(float(value), 3) for name, value in zip(names, factors(everything), strict=True)})
-    out = np.concatenate(
-        [np.abs(matrix[everything % 5 == k] @ factors(everything[everything % 5 != k]) - 1) for k in range(5)]
-    )
-    print(f"left out: mean error {100 * out.mean():.1f} %, 90 % within {100 * np.quantile(out, 0.9):.1f} %")
+def bar(matrix: Column, truth: Column, known: Column) -> float:
+    """Half-width, relative to predictions, that holds SHARE of the units when their fold is left out."""
+    fold = np.arange(len(truth)) % FOLDS
+    guess = np.empty(len(truth))
+    for each in range(FOLDS):
+        out = fold == each
+        guess[out] = matrix[out] @ fitted(matrix[~out], truth[~out], known[~out]) + known[out]
+    error = np.abs(guess - truth) / np.maximum(guess, FEWEST_CELLS)
+    return round(float(np.quantile(error, SHARE, method="higher")), 3)
+
+
+def extent(made: Sequence[Unit]) -> dict[str, tuple[float, float]]:
+    """The smallest and the largest of every parameter that is a plain number."""
+    names = [name for name, value in made[0].parameters.items() if isinstance(value, int)]
+    values = {name: [int(unit.parameters[name]) for unit in made] for name in names}
+    return {name: (float(min(found)), float(max(found))) for name, found in values.items()}
+
+
+def text_of(source: str, tables: Mapping[str, object], bars: object, ranges: object) -> str:
+    """The text of constants.py."""
+    lines = [
+        "# SPDX-License-Identifier: Apache-2.0",
+        '"""What the parts of units count in yosys\'s netlists; written by ``benchmarks/template_resources.py --fit``.',
+        "",
+        "LUT and FF: by module and part, cells per cell that the source has. BARS: by module and count, the half-width",
+        "relative to a prediction that holds 95 % of units which had no part in the fit. RANGE: the smallest and the",
+        "largest of every parameter among the units.",
+        '"""',
+        "",
+        "from collections.abc import Mapping",
+        "",
+        f'SOURCE = "{source}"',
+    ]
+    kinds = {"LUT": "float", "FF": "float", "BARS": "float", "RANGE": "tuple[float, float]"}
+    for name, table in {**tables, "BARS": bars, "RANGE": ranges}.items():
+        assert isinstance(table, Mapping)
+        lines += ["", f"{name}: Mapping[str, Mapping[str, {kinds[name]}]] = {{"]
+        for module, values in table.items():
+            lines += wrapped(module, [f'"{key}": {value}' for key, value in values.items()])
+        lines.append("}  # fmt: skip")
+    return "\n".join(lines) + "\n"
+
+
+def wrapped(module: str, entries: Sequence[str]) -> list[str]:
+    """A line of a table, or several."""
+    import textwrap
+
+    body = textwrap.wrap(", ".join(entries), 110, initial_indent=" " * 8, subsequent_indent=" " * 8)
+    return [f'    "{module}": {{', *body, "    },"]
 
 
 if __name__ == "__main__":

@@ -120,10 +120,10 @@ def test_a_layer_of_adders_is_a_unit_of_its_own(tmp_path: Path, cache: Path) -> 
 def test_cells_are_counted_as_their_families_build_them() -> None:
     cells = {"LUT6": 3, "LUT1": 1, "INV": 2, "RAM32M": 2, "SRL16E": 5, "FDRE": 7, "FDSE": 1, "RAMB36E1": 2,
              "RAMB18E1": 1, "DSP48E1": 4, "CARRY4": 6, "MUXF7": 9, "$paramod$x\\cast": 1}  # fmt: skip
-    assert count("xc7", cells, 4) == Counts(6 + 8 + 5, 4 + 8 + 5, ff=8, dsp=4, bram18=5, carry=6)
+    assert count("xc7", cells, 4) == Counts(6 + 8 + 5, 4 + 8 + 5, ff=8, dsp=4, bram18=5, carry=6, lutram=13)
     assert count("xcup", {"URAM288": 2, "DSP48E2": 3, "RAMB36E2": 1}) == Counts(dsp=3, bram18=2, uram=2)
     cells = {"LUT4": 10, "CCU2C": 3, "TRELLIS_DPR16X4": 2, "TRELLIS_FF": 5, "MULT18X18D": 1, "DP16KD": 2, "PFUMX": 8}
-    assert count("ecp5", cells) == Counts(24, 24, ff=5, dsp=1, bram18=2, carry=3)
+    assert count("ecp5", cells) == Counts(24, 24, ff=5, dsp=1, bram18=2, carry=3, lutram=8)
 
 
 def test_counts_become_figures_of_an_estimate() -> None:

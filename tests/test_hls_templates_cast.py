@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from rtl_units import WIRES, alone, meets_contract, stream
 
-from hls.templates.cast import OVERFLOWS, ROUNDINGS, cast
+from hls.templates.cast import OVERFLOWS, cast
 from hwsim.errors import UnsupportedError
 from hwsim.fixed import FixedPoint
+from hwsim.fpga.casts import ROUNDINGS
 
 pytestmark = [pytest.mark.needs("verilator", "g++")]
 

@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwsim.design import Folding
-from hwsim.fpga import folded, matrix_unit
+from hwsim.fpga import folded
 from hwsim.fpga.folding import cost_of
-from hwsim.fpga.matrix_unit import Arithmetic
 from hwsim.fpga.stages import pipeline
 
 
@@ -29,57 +28,6 @@ def unit(channels, size, width, kernel, bits, pe, simd):
 )  # fmt: skip
 def test_cycles_of_matrix_units_agree_with_simulation(channels, width, size, pe, simd, reported):
     assert 0 <= reported - unit(channels, size, width, 4, 4, pe, simd).busy[0] <= 5
-
-
-def arithmetic(pe, simd, w, a, acc):
-    return Arithmetic(*(np.array([float(number)]) for number in (w, a, acc, pe, simd, 1)))
-
-
-@pytest.mark.parametrize(
-    ("bits", "pe", "simd", "synthesised"),
-    [
-        # RTL units after synthesis, LUTs without the line buffer and the weights: same source
-        (1, 16, 64, 3776),
-        (1, 64, 16, 3998),
-        (4, 16, 2, 1037),
-        (4, 4, 16, 1848),
-    ],
-)
-def test_luts_of_matrix_units_are_near_synthesis(bits, pe, simd, synthesised):
-    unit = arithmetic(pe, simd, bits, bits, 2 * bits + 10)
-    assert unit.lut(np.array([False]))[0] == pytest.approx(synthesised, rel=0.35)
-
-
-@pytest.mark.parametrize(
-    ("pe", "simd", "w", "a", "acc", "mw", "mh", "memory", "multiplier", "lut", "ff", "dsp", "bram18"),
-    [
-        # yosys 0.70, synth_xilinx -family xc7, lut the mean of both counts: benchmarks/matrix_units.py --all
-        (1, 1, 8, 8, 20, 16, 16, "block", "dsp", 87, 199, 1, 1),
-        (4, 8, 8, 8, 23, 144, 16, "block", "dsp", 798, 1921, 16, 8),
-        (2, 8, 8, 8, 23, 144, 16, "distributed", "dsp", 879.5, 1317, 8, 0),
-        (8, 8, 8, 8, 22, 72, 16, "block", "dsp", 1470.5, 3406, 32, 15),
-        (4, 16, 8, 8, 24, 288, 32, "distributed", "dsp", 3166, 4194, 32, 0),
-        (4, 4, 4, 4, 22, 144, 16, "block", "dsp", 387, 680, 4, 2),
-        (16, 2, 8, 8, 21, 32, 64, "block", "dsp", 981.5, 2192, 16, 8),
-        (4, 8, 8, 8, 23, 144, 16, "block", "lut", 3154, 3936, 0, 8),
-        (2, 8, 8, 8, 23, 144, 16, "distributed", "lut", 2057, 2324, 0, 0),
-        (4, 16, 8, 8, 24, 288, 32, "distributed", "lut", 7967, 8225, 0, 0),
-        (4, 4, 4, 4, 22, 144, 16, "block", "lut", 531, 870, 0, 2),
-        (4, 8, 4, 8, 22, 144, 32, "block", "lut", 1612.5, 2299, 0, 4),
-    ],
-)  # fmt: skip
-def test_matrix_units_are_as_large_as_yosys_counts(
-    pe, simd, w, a, acc, mw, mh, memory, multiplier, lut, ff, dsp, bram18
-):  # fmt: skip
-    made = folded.materials((Folding(multiplier=multiplier, memory=memory),))
-    unit = arithmetic(pe, simd, w, a, acc)
-    in_dsp = made.in_dsp(unit.w, unit.a)
-    rom = matrix_unit.weights(np.array([float(pe * simd * w)]), np.array([mw * mh / (pe * simd)]), made)
-    replayed = matrix_unit.replay_buffer(np.array([float(simd * a)]), np.array([mw / simd]))
-    assert unit.lut(in_dsp)[0] + rom[0][0] + replayed[0][0] == pytest.approx(lut, rel=0.12)
-    assert unit.ff(in_dsp)[0] == pytest.approx(ff, rel=0.12)
-    assert (in_dsp * unit.dsp())[0] == dsp
-    assert rom[1][0] + replayed[1][0] == bram18
 
 
 @pytest.mark.parametrize(("bits", "dsp"), [(4, 0), (5, 4 * 8), (8, 4 * 8), (9, 8 * 8)])

@@ -17,7 +17,8 @@ class Counts:
     ``lut`` counts every look-up table by itself, whatever its size, the inverters, and the LUTs that a LUT RAM or
     shift register takes. ``lut_paired`` is the same where yosys estimates that two small ones share a 6-input LUT
     (its "estimated number of LCs"); for families without such an estimate it equals ``lut``. ``bram18`` counts blocks
-    of 18 kbit: a RAMB36 is two, a DP16KD one. ``carry`` counts cells: CARRY4 of four bits, CCU2C of two; a CCU2C takes
+    of 18 kbit: a RAMB36 is two, a DP16KD one. ``lutram`` are those of ``lut`` that are LUT RAM or shift registers.
+    ``carry`` counts cells: CARRY4 of four bits, CCU2C of two; a CCU2C takes
     two LUTs, which are in ``lut``.
     """
 
@@ -28,6 +29,7 @@ class Counts:
     bram18: int = 0
     uram: int = 0
     carry: int = 0
+    lutram: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
@@ -51,7 +53,7 @@ _LUT_RAM = {
 # (wide multiplexers, clock buffers, constants); units by themselves are no cells.
 _XILINX: Mapping[str, Counts] = {
     "LUT[1-6]|INV": Counts(lut=1),
-    **{name: Counts(lut=luts, lut_paired=luts) for name, luts in _LUT_RAM.items()},
+    **{name: Counts(lut=luts, lut_paired=luts, lutram=luts) for name, luts in _LUT_RAM.items()},
     "FD[RSCP]E(_1)?": Counts(ff=1),
     "DSP48E[12]": Counts(dsp=1),
     "RAMB18E[12]": Counts(bram18=1),
@@ -62,7 +64,7 @@ _XILINX: Mapping[str, Counts] = {
 # Lattice FPGA-TN-02200 (ECP5 memory): 16x4 bits of distributed RAM take the four LUTs of two slices.
 _ECP5: Mapping[str, Counts] = {
     "LUT4": Counts(lut=1, lut_paired=1),
-    "TRELLIS_DPR16X4": Counts(lut=4, lut_paired=4),
+    "TRELLIS_DPR16X4": Counts(lut=4, lut_paired=4, lutram=4),
     "CCU2C": Counts(lut=2, lut_paired=2, carry=1),
     "TRELLIS_FF": Counts(ff=1),
     "MULT18X18D": Counts(dsp=1),

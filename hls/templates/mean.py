@@ -4,12 +4,12 @@
 A power of two is divided by in the cast that follows, any other number bit by bit, with the exact remainder.
 """
 
-from hls.templates.cast import ROUNDINGS
 from hls.templates.ram import bank_words
 from hls.templates.unit import Unit, bits64, expect_modes
 from hwsim.errors import UnsupportedError
 from hwsim.fixed import FixedPoint
 from hwsim.fpga import dataflow
+from hwsim.fpga.casts import ROUNDINGS
 
 MAX_BITS = 62  # of the shifted sum
 

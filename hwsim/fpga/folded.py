@@ -9,10 +9,10 @@ without weights), ``simd`` divides the inputs of one kernel position, because th
 one position per cycle; it takes ``simd`` values, or one row of padding, per cycle.  A pooling takes the positions of a
 window one after the other.  These are the cycles of hls/rtl, stated for one stage at a time in dataflow/.
 
-A folding's ``multiplier`` and ``memory`` say where products are computed and weights are kept. Left to "auto", products
-of at most 4 bits live in LUTs and others in DSP blocks, shared by the rows of one input as far as fit
-(multipliers.py: two of 5 to 8 bits, as in FINN rtllib mvu_8sx8u_dsp48); small memories live in LUTs, others in block
-RAM, filled as hls/templates/ram.py divides them.
+Resources are those of the units that hls makes of a stage (stage_units.py), each by the formulas in units/. A folding's
+``multiplier`` and ``memory`` say where products are computed and weights are kept. Left to "auto", products of at most
+4 bits live in LUTs and others in DSP blocks, shared by the rows of one input as far as fit (multipliers.py: two of 5 to
+8 bits, as in FINN rtllib mvu_8sx8u_dsp48); memories live where yosys finds them cheaper.
 """
 
 from collections.abc import Sequence
@@ -20,20 +20,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from hwsim.design import Folding
-from hwsim.fpga import matrix_unit
-from hwsim.fpga import resources as r
 from hwsim.fpga.hls4ml import Columns, Cost, Mask, divisors
-from hwsim.fpga.matrix_unit import Arithmetic, Materials
 from hwsim.fpga.resources import Array
+from hwsim.fpga.stage_units import Materials, Points, unit_groups
 from hwsim.fpga.stages import Stage
+from hwsim.fpga.units import resources
+from hwsim.fpga.units.constants import BARS
 
-PART_BITS = 17.0  # of operands that are cut for several DSP blocks (hls/rtl/scale.sv)
-SHORT_FIFO = 32  # words that stand in shift registers or LUT RAM (hls/rtl/fifo.sv)
-# The units around products of an int8 ResNet-8, as yosys counts them (see matrix_unit.py): control of a FIFO in memory
-# and per bit of its words, control of a line buffer (and two FF per bit), the cast behind an accumulator per row.
-FIFO_LUT, FIFO_BIT_LUT, FIFO_FF, FIFO_BIT_FF = 62.0, 3.4, 60.0, 3.7
-WINDOW_LUT, WINDOW_FF = 88.0, 85.0
-CAST_LUT, CAST_FF = 17.0, 19.0
 PIPELINE_DEPTH = 6.0  # cycles through multiplier, accumulator and output registers besides the adder tree
 
 
@@ -82,54 +75,22 @@ def materials(foldings: Sequence[Folding]) -> Materials:
     return Materials(multiplier == "lut", multiplier == "dsp", in_luts, memory == "block")
 
 
-def cost(
-    column: Columns, folds: Mask, pe: Array, simd: Array, fifo_depth: Array, made: Materials
-) -> Cost:  # fmt: skip
-    """Cycles and resources of design points with the FIFOs behind them, ``fifo_depth`` pixels deep; see `cycles`."""
-    w, a, mh = column("weight_bits"), column("input_bits"), np.maximum(column("mh"), 1.0)
-    in_dsp = made.in_dsp(w, a)
-    unit = Arithmetic(w, a, r.accumulator_bits(w, a, column("mw")), pe, simd, np.maximum(1.0, pe / mh))
-    rom = matrix_unit.weights(pe * simd * w, column("mw") * column("mh") * column("groups") / (pe * simd), made)
-    replayed = matrix_unit.replay_buffer(unit.vectors * simd * a, np.where(pe < mh, column("mw") / simd, 0.0))
-    window, streams = _window(column, folds, pe, simd), _streams(column, pe, fifo_depth)
-    taps = column("kernel_rows") * column("kernel_columns")
-    scales = (w > 0) & ~folds
-    moved = r.UNIT_LUT + pe * (r.ADD_LUT * a * taps + np.where(scales & ~in_dsp, r.MULTIPLY_LUT * w * a, 0.0))
-    scaling = np.where(scales & in_dsp, pe * np.ceil(w / PART_BITS) * np.ceil(a / PART_BITS), 0.0)
-    dsp = np.where(folds, np.where(in_dsp, unit.dsp(), 0.0), scaling)
-    unsure = folds & ~made.products_in_luts & ~made.products_in_dsp & r.dsp_unsure(w, a)
+def cost(points: Points) -> Cost:
+    """Cycles and resources of design points with the FIFOs behind them: the sums over their units."""
+    column, folds, pe, simd = points.column, points.folds, points.pe, points.simd
+    totals = {name: np.zeros(pe.shape) for name in ("lut", "ff", "dsp", "bram18", "lut_error", "ff_error")}
+    for group in unit_groups(points):
+        if not group.where.any():
+            continue
+        parameters = {name: np.asarray(value)[group.where] for name, value in group.parameters.items()}
+        cells, count = resources(group.module, parameters), np.broadcast_to(group.count, pe.shape)[group.where]
+        for name in ("lut", "ff", "dsp", "bram18"):
+            totals[name][group.where] += count * getattr(cells, name)
+        for name, bar in BARS[group.module].items():
+            totals[f"{name}_error"][group.where] += bar * count * getattr(cells, name)
     return Cost(
         busy=cycles(column, folds, pe, simd),
         depth=PIPELINE_DEPTH + np.where(folds, np.ceil(np.log2(np.maximum(simd, 1))), 0.0),
-        lut=np.where(folds, unit.lut(in_dsp) + rom[0] + replayed[0] + CAST_LUT * pe, moved) + window[0] + streams[0],
-        ff=np.where(folds, unit.ff(in_dsp) + CAST_FF * pe, r.UNIT_FF + pe * (a * taps + column("output_bits")))
-        + window[1] + streams[1],
-        dsp=dsp,
-        dsp_high=np.maximum(dsp, np.where(unsure, pe * simd, 0.0)),
-        bram18=np.where(folds, rom[1] + replayed[1], 0.0) + window[2] + streams[2],
-    )  # fmt: skip
-
-
-def _window(column: Columns, folds: Mask, pe: Array, simd: Array) -> tuple[Array, Array, Array]:
-    """LUT, FF and BRAM18 of the line buffer in front of windows, or of rows that are repeated."""
-    lanes = _lanes(column, folds, pe, simd)
-    width = lanes * column("input_bits")
-    depth = column("buffered_rows") * column("padded_columns") * np.ceil(column("channels_in") / lanes)
-    there = column("buffered_rows") > 0
-    lut = WINDOW_LUT + r.lutram(width, depth)
-    return np.where(there, lut, 0.0), np.where(there, WINDOW_FF + 2 * width, 0.0), r.bram18(width, depth)
-
-
-def _streams(column: Columns, pe: Array, pixels: Array) -> tuple[Array, Array, Array]:
-    """LUT, FF and BRAM18 of the FIFOs behind a stage, one for each reader."""
-    lanes = np.minimum(pe, column("channels_out"))
-    width, depth = lanes * column("output_bits"), pixels * np.ceil(column("channels_out") / lanes)
-    short = r.fifo(width, np.minimum(depth, SHORT_FIFO))
-    deep = depth > SHORT_FIFO
-    found = (
-        np.where(deep, FIFO_LUT + FIFO_BIT_LUT * width + r.lutram(width, depth), short[0]),
-        np.where(deep, FIFO_FF + FIFO_BIT_FF * width, short[1]),
-        np.where(deep, r.bram18(width, depth), 0.0),
+        dsp_high=totals["dsp"],
+        **totals,
     )
-    lut, ff, blocks = (column("readers") * one for one in found)
-    return lut, ff, blocks

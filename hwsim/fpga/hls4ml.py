@@ -51,7 +51,10 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Cost:
-    """What design points cost; all arrays have the shape of the points."""
+    """What design points cost; all arrays have the shape of the points.
+
+    ``lut_error`` and ``ff_error`` are half-widths of error bars, where the formulas have bars of their own.
+    """
 
     busy: Array
     depth: Array
@@ -60,6 +63,8 @@ class Cost:
     dsp: Array
     dsp_high: Array
     bram18: Array
+    lut_error: Array | None = None
+    ff_error: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,9 @@ from functools import cached_property
 
 from hwsim import ops
 from hwsim.columns import columns, per_network
+from hwsim.fixed import FixedPoint
 from hwsim.fpga.resources import Array
+from hwsim.fpga.stage_formats import StageFormats, stage_formats
 from hwsim.network import Layer, Network
 
 FLOAT_BITS = 16  # hls4ml's default ap_fixed<16,6> (hls4ml 1.3, config_from_*_model)
@@ -64,6 +66,9 @@ class Stage:
     output_bits: int
     bias_bits: int
     readers: int
+    dilation_rows: int
+    dilation_columns: int
+    formats: StageFormats
 
     @property
     def pixels_out(self) -> int:
@@ -87,13 +92,14 @@ class Pipeline:
 
     @cached_property
     def _columns(self) -> dict[str, Array]:
-        return columns(Stage, self.stages)
+        return columns(Stage, self.stages) | columns(StageFormats, [stage.formats for stage in self.stages])
 
 
 @per_network
 def pipeline(network: Network) -> Pipeline:
     """The stages of a network, remembered by the network's hash."""
     stages: list[Stage] = []
+    formatted = _with_formats(network)
     position: dict[str, int] = {}  # tensor -> index of the stage that produces it; -1 for the network's inputs
     format_of: dict[str, str] = {}  # tensor -> the tensor whose format the hardware gives it
     for layer in network.layers:
@@ -104,7 +110,8 @@ def pipeline(network: Network) -> Pipeline:
             format_of[layer.inputs[0]] = layer.outputs[0]
         else:
             position.update(dict.fromkeys(layer.outputs, len(stages)))
-            stages.append(_stage(network, layer, tuple(position[tensor] for tensor in layer.inputs)))
+            sources = tuple(position[tensor] for tensor in layer.inputs)
+            stages.append(_stage(network, layer, sources, stage_formats(formatted, layer)))
     return Pipeline(
         tuple(stages),
         sum(network.tensors[t].size * _bits(network, t) for t in network.inputs),
@@ -112,6 +119,16 @@ def pipeline(network: Network) -> Pipeline:
         has_float=any(t.format is None and t.storage_bits is None for t in network.tensors.values()),
         has_images=any(stage.padded_rows * stage.padded_columns > 1 for stage in stages),
     )
+
+
+def _with_formats(network: Network) -> Network:
+    """The network with a fixed-point format for every tensor, of as many bits as the tensor is costed with."""
+    missing = {
+        name: FixedPoint(_bits(network, name), _bits(network, name) // 2, True, "RND", "SAT")
+        for name, tensor in network.tensors.items()
+        if tensor.format is None
+    }
+    return network.with_formats(missing) if missing else network
 
 
 def _bits(network: Network, tensor: str) -> int:
@@ -130,12 +147,13 @@ def _output_bits(network: Network, tensor: str) -> int:
     return _bits(network, tensor)
 
 
-def _stage(network: Network, layer: Layer, sources: tuple[int, ...]) -> Stage:
+def _stage(network: Network, layer: Layer, sources: tuple[int, ...], formats: StageFormats) -> Stage:
     shape_in = _image(network, layer.inputs[0])
     shape_out = _image(network, layer.output)
     top, left, bottom, right = layer.attrs.get("padding", (0, 0, 0, 0)) if layer.op in WINDOWED else (0, 0, 0, 0)
     kernel = layer.attrs.get("kernel", (1, 1)) if layer.op in WINDOWED else (1, 1)
     stride = layer.attrs.get("stride", (1, 1)) if layer.op in WINDOWED else (1, 1)
+    dilation = layer.attrs.get("dilation", (1, 1)) if layer.op in WINDOWED else (1, 1)
     kind, mw, mh, groups = _matrix(network, layer)
     weight = layer.params.get("weight") or layer.params.get("scale")
     bias = layer.params.get("bias") or layer.params.get("shift")
@@ -156,6 +174,7 @@ def _stage(network: Network, layer: Layer, sources: tuple[int, ...]) -> Stage:
         input_bits=max(_bits(network, tensor) for tensor in layer.inputs),
         output_bits=_output_bits(network, layer.output), bias_bits=_bits(network, bias) if bias else 0,
         readers=max(1, len(network.consumers(layer.output))),
+        dilation_rows=int(dilation[0]), dilation_columns=int(dilation[1]), formats=formats,
     )  # fmt: skip
 
 

@@ -52,10 +52,10 @@ def cost_of(
     it (backends/fpga/fpga_types.py), and hls/dataflow.py behind forks.
     """
     whole = stages.column("rows_out") * stages.column("columns_out")
-    # PE x SIMD stages have a whole image where branches part alone, and hardly anything where they meet.
-    rest = np.where(stages.column("readers") > 1, whole, 1.0) if mapping == "folded" else whole
+    # PE x SIMD stages have a whole image where branches part alone, and two words elsewhere.
+    rest = np.where(stages.column("readers") > 1, whole, 0.0) if mapping == "folded" else np.maximum(whole, 2.0)
     given = [depths.get(item.tensor, pixels) for item, pixels in zip(stages.stages, rest.tolist(), strict=True)]
-    fifo_depth = np.maximum(np.array(given), 2.0)[stage]
+    fifo_depth = np.array(given, dtype=np.float64)[stage]
     kinds = np.array([item.kind in ("matrix", "depthwise") for item in stages.stages], dtype=np.bool_)
     folds = kinds[stage]
 
@@ -65,7 +65,9 @@ def cost_of(
     if mapping == "folded":
         pe = np.array([folding.pe for folding in foldings], dtype=np.float64)
         simd = np.array([folding.simd for folding in foldings], dtype=np.float64)
-        return folded.cost(column, folds, pe, simd, fifo_depth, folded.materials(foldings))
+        op = np.array([item.op for item in stages.stages], dtype=np.str_)[stage]
+        made = folded.materials(foldings)
+        return folded.cost(folded.Points(column, op, folds, pe, simd, fifo_depth, made))
     dense = np.array([item.op == "dense" for item in stages.stages], dtype=np.bool_)
     pipelined = np.array([folding.strategy != "resource" for folding in foldings], dtype=np.bool_)
     masks = Masks(folds, dense[stage], pipelined)

@@ -1,39 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LUTs, DSP blocks and block RAM of the SystemVerilog units of ``hls/rtl``, as yosys maps them to a 7-series device.
+"""LUTs, flip-flops, DSP blocks and block RAM of the units of ``hls/rtl``, as yosys maps them to a 7-series device.
 
 A function per module, of the module's parameters by name (``Unit.parameters``): numbers, or arrays of shape (units,)
-for many units at once. `benchmarks/template_resources.py` synthesises units and compares.
+for many units at once. Formulas count what the source says; constants say how often each part of it counts
+(constants.py, written by ``benchmarks/template_resources.py --fit``). Modules that stand inside others – memories,
+adder trees, multipliers, bus and monitor – are counted there.
 
-    memory.py    memories in LUTs and block RAM, and which of both
-    matrix.py    matrix_vector
-    window.py    sliding_window
-    streams.py   fifo, cast, add, stream_fork, width_converter, max_pool
-    channels.py  lookup, scale, threshold, argmax, accumulate, concat, pad, upsample
+    cells.py        what is counted, counters and adder trees
+    memory.py       memories in LUTs and block RAM, and which of both
+    matrix.py       matrix_vector, sparse_matrix_vector
+    window.py       sliding_window
+    streams.py      fifo, stream_fork, width_converter, concat, pad, upsample, frame_last
+    arithmetic.py   cast, add, max_pool, argmax, accumulate, divide
+    channels.py     lookup, scale, threshold
+    outside.py      control
 """
 
 from collections.abc import Callable, Mapping
 
-from hwsim.fpga.units import channels, matrix, streams, window
-from hwsim.fpga.units.cells import Cells, Parameters
+import numpy as np
 
-#: By module: its resources.
-RESOURCES: Mapping[str, Callable[[Parameters], Cells]] = {
-    "accumulate": channels.accumulate,
-    "add": streams.add,
-    "argmax": channels.argmax,
-    "cast": streams.cast,
-    "concat": channels.concat,
+from hwsim.fpga.linear import evaluate
+from hwsim.fpga.units import arithmetic, channels, matrix, outside, streams, window
+from hwsim.fpga.units.cells import Array, Cells, Parameters, Parts
+from hwsim.fpga.units.constants import FF, LUT
+
+#: By module: what its cells are counted from.
+PARTS: Mapping[str, Callable[[Parameters], Parts]] = {
+    "accumulate": arithmetic.accumulate,
+    "add": arithmetic.add,
+    "argmax": arithmetic.argmax,
+    "cast": arithmetic.cast,
+    "concat": streams.concat,
+    "control": outside.control,
+    "divide": arithmetic.divide,
     "fifo": streams.fifo,
+    "frame_last": streams.frame_last,
     "lookup": channels.lookup,
     "matrix_vector": matrix.matrix_vector,
-    "max_pool": streams.max_pool,
-    "pad": channels.pad,
+    "max_pool": arithmetic.max_pool,
+    "pad": streams.pad,
     "scale": channels.scale,
     "sliding_window": window.sliding_window,
+    "sparse_matrix_vector": matrix.sparse_matrix_vector,
     "stream_fork": streams.stream_fork,
     "threshold": channels.threshold,
-    "upsample": channels.upsample,
+    "upsample": streams.upsample,
     "width_converter": streams.width_converter,
 }
 
-__all__ = ["RESOURCES", "Cells", "Parameters"]
+
+def resources(module: str, parameters: Parameters) -> Cells:
+    """Cells of units of one module, (units,)."""
+    parts = PARTS[module](parameters)
+    lut, ff = evaluate(parts.lut, LUT[module]), evaluate(parts.ff, FF[module])
+    lutram, dsp, bram18 = (np.broadcast_to(np.asarray(count, np.float64), lut.shape)
+                           for count in (parts.lutram, parts.dsp, parts.bram18))  # fmt: skip
+    return Cells(lut + lutram, lutram, ff, dsp, bram18)
+
+
+__all__ = ["PARTS", "Array", "Cells", "Parameters", "Parts", "resources"]

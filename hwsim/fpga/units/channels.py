@@ -1,46 +1,63 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Modules that work channel by channel, or move images.
-
-lookup, scale, threshold, argmax, accumulate, concat, pad, upsample. A comparison of two values takes 0.87 LUTs per bit
-in yosys's netlists, one with thresholds 0.7.
-"""
+"""Modules whose constants change from channel to channel: lookup, scale, threshold."""
 
 import numpy as np
 
 from hwsim.fpga.units import memory
-from hwsim.fpga.units.cells import Array, Cells, Parameters, bits, number, tree
+from hwsim.fpga.units.cells import Array, Parameters, Parts, counter, number, style, tree, tree_registers
 
-COMPARE, COMPARE_THRESHOLD = 0.87, 0.7
 PART = 17.0  # bits of an operand's part in scale.sv
 
 
-def lookup(parameters: Parameters) -> Cells:
+def lookup(parameters: Parameters) -> Parts:
     """A table per lane, or one for two lanes where block RAM has two ports."""
     lanes, width, address, bank = (number(parameters, name) for name in ("LANES", "OUT_WIDTH", "IN_WIDTH", "BANK"))
-    depth = 2.0**address
-    style = np.atleast_1d(np.asarray(parameters["MEMORY"], dtype=np.str_))
-    lut, block = memory.rom(width, depth, bank, style)
-    return Cells(lanes * lut + 2, np.zeros_like(lut), np.ceil(lanes / 2) * block)
+    one = np.ones_like(lanes)
+    table = memory.rom(width, 2.0**address, bank, style(parameters))
+    return Parts(
+        lut={"control": one, "tables": lanes * table.lut},
+        ff={"control": one, "inputs": lanes * address, "tables": lanes * table.ff},
+        bram18=np.ceil(lanes / 2) * table.bram18,
+    )
 
 
-def scale(parameters: Parameters) -> Cells:
+def scale(parameters: Parameters) -> Parts:
     """Products of parts of 17 bits in DSP blocks, or all in LUTs, and their sum with the shift."""
     lanes, blocks, x, s, out = (
         number(parameters, name) for name in ("LANES", "BLOCKS", "IN_WIDTH", "S_WIDTH", "OUT_WIDTH")
     )
     in_dsp = number(parameters, "DSP") > 0
-    parts = np.where(
-        in_dsp, _parts(x, number(parameters, "IN_SIGNED")) * _parts(s, number(parameters, "S_SIGNED")), 1.0
-    )
-    style = np.atleast_1d(np.asarray(parameters["MEMORY"], dtype=np.str_))
-    memories = [memory.rom(lanes * width, blocks, blocks, style) for width in (s, np.minimum(out, x))]
+    cut = _parts(x, number(parameters, "IN_SIGNED")) * _parts(s, number(parameters, "S_SIGNED"))
+    parts = np.where(in_dsp, cut, 1.0)
+    factors = memory.rom(lanes * s, blocks, blocks, style(parameters))
+    shifts = memory.rom(lanes * np.minimum(out, x), blocks, blocks, style(parameters))
     narrow, wide = np.minimum(x, s), np.maximum(x, s)
-    product = 1.4 * np.ceil(narrow / 2) * (wide + 2) + tree(np.ceil(narrow / 2), x + s, False)
+    pairs, in_luts = np.ceil(narrow / 2), np.where(in_dsp, 0.0, 1.0)
     # The sum of one product is made in its DSP block; further parts stand higher by their bits.
-    width = np.minimum(out, x + s)
-    sums = np.where(in_dsp, (parts - 1) * np.maximum(width - PART, 1.0), width)
-    lut = lanes * (sums + np.where(in_dsp, 0.0, product)) + sum(each[0] for each in memories) + 2 * bits(blocks) + 4
-    return Cells(lut, np.where(in_dsp, lanes * parts, 0.0), np.asarray(sum(each[1] for each in memories)))
+    width, one = np.minimum(out, x + s), np.ones_like(lanes)
+    return Parts(
+        lut={
+            "control": one,
+            "blocks": counter(blocks),
+            "memories": factors.lut + shifts.lut,
+            "parts": np.where(in_dsp, lanes * (parts - 1) * np.maximum(width - PART, 1.0), 0.0),
+            "pairs": in_luts * lanes * pairs * (wide + 2),
+            "pair_sums": in_luts * lanes * tree(pairs, x + s, False),
+            "sums": in_luts * lanes * width,
+        },
+        ff={
+            "control": one,
+            "blocks": counter(blocks),
+            "memories": factors.ff + shifts.ff,
+            "inputs": lanes * x,
+            "parts": np.where(in_dsp, lanes * (parts - 1) * width, 0.0),
+            "pairs": in_luts * lanes * pairs * (wide + 2),
+            "pair_sums": in_luts * lanes * tree_registers(pairs, x + s, False),
+            "sums": in_luts * lanes * out,
+        },
+        dsp=np.where(in_dsp, lanes * parts, 0.0),
+        bram18=factors.bram18 + shifts.bram18,
+    )
 
 
 def _parts(width: Array, signed: Array) -> Array:
@@ -48,59 +65,36 @@ def _parts(width: Array, signed: Array) -> Array:
     return np.where(whole == 1, 1.0, np.floor((whole + PART - 2) / PART))
 
 
-def threshold(parameters: Parameters) -> Cells:
+def threshold(parameters: Parameters) -> Parts:
     """Thresholds of all steps, a comparison with each, a count, and its product with a slope."""
     lanes, blocks, steps, x, s, out = (
         number(parameters, name) for name in ("LANES", "BLOCKS", "STEPS", "IN_WIDTH", "S_WIDTH", "OUT_WIDTH")
     )
-    style = np.atleast_1d(np.asarray(parameters["MEMORY"], dtype=np.str_))
-    widths = (lanes * steps * x, lanes * s, lanes * out)
-    memories = [memory.rom(width, blocks, blocks, style) for width in widths]
-    each = (
-        steps * COMPARE_THRESHOLD * x + tree(steps, np.ones_like(steps), True) + tree(bits(steps + 1) + 1, out, False)
+    widths = (lanes * steps * (x + 1), lanes * s, lanes * out)
+    kinds = style(parameters)
+    heights, slopes, starts = (memory.rom(width, blocks, blocks, kinds) for width in widths)
+    one, count = np.ones_like(lanes), np.ceil(np.log2(steps + 1))
+    several = np.where(blocks > 1, 1.0, 0.0)
+    return Parts(
+        lut={
+            "control": one,
+            "blocks": counter(blocks),
+            "memories": heights.lut + slopes.lut + starts.lut,
+            "compare": several * lanes * steps * x,
+            "constant": (1 - several) * lanes * steps * x,
+            "count": lanes * tree(steps, one, True),
+            "sums": lanes * tree(count + 1, out, False),
+        },
+        ff={
+            "control": one,
+            "blocks": counter(blocks),
+            "heights": heights.ff,
+            "memories": slopes.ff + starts.ff,
+            "inputs": lanes * x,
+            "reached": lanes * steps,
+            "count": lanes * tree_registers(steps, one, True),
+            "sums": lanes * out,
+            "flags": np.ceil(np.log2(steps)) + np.ceil(np.log2(count + 1)),
+        },
+        bram18=heights.bram18 + slopes.bram18 + starts.bram18,
     )
-    lut = lanes * each + sum(one[0] for one in memories) + bits(blocks) + 4
-    return Cells(lut, np.zeros_like(lut), np.asarray(sum(one[1] for one in memories)))
-
-
-def argmax(parameters: Parameters) -> Cells:
-    """A tree of comparisons and choices, and a comparison with the best so far."""
-    lanes, x, out = (number(parameters, name) for name in ("LANES", "IN_WIDTH", "OUT_WIDTH"))
-    return _luts(lanes * COMPARE * x + (lanes - 1) * x + 2 * out)
-
-
-def accumulate(parameters: Parameters) -> Cells:
-    """An adder per lane, and sums of several blocks in a memory."""
-    blocks = number(parameters, "BLOCKS")
-    word = number(parameters, "LANES") * number(parameters, "ACC_WIDTH")
-    lut, block = memory.ram(word, blocks, number(parameters, "BANK"))
-    stored = blocks > FEW
-    control = bits(number(parameters, "PIXELS")) + np.where(stored, 3.0, 1.0) * bits(blocks)
-    return Cells(word + np.where(stored, lut, 0.0) + control, np.zeros_like(word), np.where(stored, block, 0.0))
-
-
-FEW = 3  # blocks whose sums stay in registers (hls/rtl/accumulate.sv)
-
-
-def concat(parameters: Parameters) -> Cells:
-    """A choice of a stream."""
-    count, width, most = (number(parameters, name) for name in ("COUNT", "WIDTH", "MOST"))
-    return _luts(width * np.ceil(count / 4) + 2 * bits(most) + 2 * count)
-
-
-def pad(parameters: Parameters) -> Cells:
-    """Counters of rows, columns and blocks."""
-    rows, columns = number(parameters, "ROWS"), number(parameters, "COLUMNS")
-    return _luts(bits(rows + 2) + bits(columns + 2) + bits(number(parameters, "BLOCKS")) + 10)
-
-
-def upsample(parameters: Parameters) -> Cells:
-    """A row in memory, and counters."""
-    width, blocks, columns = (number(parameters, name) for name in ("WIDTH", "BLOCKS", "COLUMNS"))
-    depth = np.where(number(parameters, "FACTOR_Y") > 1, columns * blocks, blocks)
-    lut, block = memory.one_port(width, depth)
-    return Cells(lut + width + 3.3 * bits(depth) + 10, np.zeros_like(width), block)
-
-
-def _luts(count: Array) -> Cells:
-    return Cells(count, np.zeros_like(count), np.zeros_like(count))

@@ -5,21 +5,37 @@ Costs are yosys's (techlibs/xilinx/brams_xc4v.txt, lutrams_xc5v.txt, synth_xilin
 LUT RAM of four LUTs, 1/64 per bit of a read-only memory in LUTs. A LUT RAM holds 32 words of 6 bits or 64 of 3 (UG474).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
-from hwsim.fpga.resources import blocks_of_one_shape
-from hwsim.fpga.units.cells import Array
+from hwsim.fpga.resources import BLOCK_SHAPES, blocks_of_one_shape
+from hwsim.fpga.units.cells import Array, bits
 
 BLOCK_COST, LUT_RAM_COST, ROM_BITS_PER_COST = 129.0, 8.0, 64.0
 LUTS_PER_LUT_RAM = 4.0
+BYTE = 9.0  # bits that are written together at least, of words wider than that
 
 
-def rom(width: Array, depth: Array, bank: Array, style: npt.NDArray[np.str_]) -> tuple[Array, Array]:
-    """LUTs and blocks of the module ``rom``; banks stand side by side, a multiplexer behind them.
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """LUTs of constants and choices, LUT RAM, block RAM, and the bits of the first and the last register.
+
+    ``wide`` are bits of the words of a LUT memory that differ; ``ff`` are all registers.
+    """
+
+    lut: Array
+    lutram: Array
+    bram18: Array
+    ff: Array
+
+
+def rom(width: Array, depth: Array, bank: Array, style: npt.NDArray[np.str_]) -> Memory:
+    """The module ``rom`` with both registers; banks stand side by side, a multiplexer behind them.
 
     Args:
-        style: "auto", "block" or "luts" of every memory, with or without quotes.
+        style: "auto", "block" or "luts" of every memory.
     """
     banks = np.ceil(depth / bank)
     lines = np.where(banks > 1, bank, depth)
@@ -27,56 +43,112 @@ def rom(width: Array, depth: Array, bank: Array, style: npt.NDArray[np.str_]) ->
     # Of few words, some bits are the same in all of them, and no memory.
     kept = np.minimum(total, np.floor(total * (1 - 2.0 ** (1 - np.minimum(lines, 60.0)))) + 1)
     in_block = blocks_of_one_shape(kept, lines)
-    plain = np.char.strip(style, '"')
     cheap = total * lines / ROM_BITS_PER_COST <= BLOCK_COST * in_block
-    in_luts = (plain == "luts") | ((plain != "block") & cheap)
-    choice = np.where(banks > 1, width * multiplexer(banks), 0.0)
-    return np.where(in_luts, constants(total, lines), 0.0) + choice, np.where(in_luts, 0.0, in_block)
+    in_luts = (style == "luts") | ((style != "block") & cheap)
+    several = banks > 1
+    held = different(total, lines)
+    return Memory(
+        lut=np.where(in_luts, constants(total, lines), 0.0) + np.where(several, width * multiplexer(banks), 0.0),
+        lutram=np.zeros_like(total),
+        bram18=np.where(in_luts, 0.0, in_block),
+        ff=np.where(in_luts, 2 * held, total) + np.where(several, 2 * bits(banks), 0.0),
+    )
+
+
+def different(width: Array, lines: Array) -> Array:
+    """How many of ``width`` random functions of as many words differ, and are not the same for all words."""
+    functions = np.maximum(2.0 ** np.minimum(lines, 60.0) - 2, 0.0)
+    share = -np.expm1(width * np.log1p(-1 / np.maximum(functions + 2, 1.001)))
+    return np.where(lines > 1, np.minimum(width, functions * share), 0.0)
 
 
 def constants(width: Array, depth: Array) -> Array:
     """LUTs of ``width`` functions of an address: one per 64 words; few words have few different functions."""
     address = np.ceil(np.log2(np.maximum(depth, 1.0)))
     functions = 2.0 ** np.minimum(2.0 ** np.minimum(address, 6.0), 60.0) / 2
-    different = functions * -np.expm1(width * np.log1p(-1 / np.maximum(functions, 1.001)))
-    small = np.where(depth <= 2, 0.0, np.minimum(width, different))
+    distinct = functions * -np.expm1(width * np.log1p(-1 / np.maximum(functions, 1.001)))
+    small = np.where(depth <= 2, 0.0, np.minimum(width, distinct))
     return np.where(address > 6, width * np.ceil(depth / 64) * 1.0, small)
 
 
-def ram(width: Array, depth: Array, bank: Array) -> tuple[Array, Array]:
-    """LUTs and blocks of the module ``ram``: one write and one read port; banks are memories of their own."""
+def ram(width: Array, depth: Array, bank: Array) -> Memory:
+    """The module ``ram`` with both registers: one write and one read port; banks are memories of their own."""
     whole = np.floor(depth / bank)
     rest = depth - whole * bank
     full, part = single_bank(width, np.minimum(bank, depth)), single_bank(width, np.maximum(rest, 1.0))
     banks = np.ceil(depth / bank)
-    single = depth <= bank
-    lut, block = (
-        np.where(single, all_, whole * all_ + np.where(rest > 0, left, 0.0))
-        for all_, left in zip(full, part, strict=True)
+    single, left = depth <= bank, rest > 0
+
+    def sum_of(name: str) -> Array:
+        one, last = getattr(full, name), getattr(part, name)
+        return np.where(single, one, whole * one + np.where(left, last, 0.0))
+
+    choice = np.where(banks > 1, width * multiplexer(banks), 0.0)
+    ff = sum_of("ff") + banks * width + np.where(banks > 1, 2 * bits(banks), 0.0)
+    return Memory(sum_of("lut") + choice, sum_of("lutram"), sum_of("bram18"), ff)
+
+
+def single_bank(width: Array, depth: Array) -> Memory:
+    """A memory with a write and a registered read port, in whichever costs less; one word is a register."""
+    rows = [np.ceil(depth / 32), np.ceil(depth / 64)]
+    cells = [np.ceil(width / 6) * rows[0], np.ceil(width / 3) * rows[1]]
+    costs = [LUT_RAM_COST * count + width * multiplexer(ways) for count, ways in zip(cells, rows, strict=True)]
+    short = costs[0] < costs[1]
+    ways, count, cost = (np.where(short, *pair) for pair in (rows, cells, costs))
+    in_block = written_blocks(width, depth)
+    word = depth <= 1
+    in_luts = ~word & (cost < BLOCK_COST * in_block)
+    in_blocks = ~word & ~in_luts
+    return Memory(
+        # A choice of two goes into the LUTs behind.
+        lut=np.where(in_luts & (ways > 2), width * multiplexer(ways), 0.0),
+        lutram=np.where(in_luts, LUTS_PER_LUT_RAM * count, 0.0),
+        bram18=np.where(in_blocks, in_block, 0.0),
+        ff=np.where(in_blocks, 0.0, width * np.where(word, 2.0, 1.0)),
     )
-    return lut + np.where(banks > 1, width * multiplexer(banks), 0.0), block
 
 
-def single_bank(width: Array, depth: Array) -> tuple[Array, Array]:
-    """LUTs and blocks of a memory with a write and a read port, in whichever costs less."""
-    per_cell = np.where(depth <= 32, 6.0, 3.0)
-    cells = np.ceil(width / per_cell) * np.ceil(depth / 64)
-    in_block = blocks_of_one_shape(width, depth)
-    ways = np.ceil(depth / 64)
-    choice = np.where(ways > 2, width * multiplexer(ways), 0.0)  # of two goes into the LUTs behind
-    in_luts = LUT_RAM_COST * cells + choice < BLOCK_COST * in_block
-    return np.where(in_luts, LUTS_PER_LUT_RAM * cells + choice, 0.0), np.where(in_luts, 0.0, in_block)
+def written_blocks(width: Array, depth: Array) -> Array:
+    """The fewest blocks of one shape where several words stand side by side in a line, written byte by byte."""
+    found = []
+    for words, bits_ in BLOCK_SHAPES:
+        side_by_side = np.ceil(depth / words)
+        word = np.where(side_by_side > 1, np.ceil(width / min(bits_, BYTE)) * min(bits_, BYTE), width)
+        found.append(np.ceil(side_by_side * word / bits_))
+    return np.asarray(np.min(np.stack(found), axis=0), dtype=np.float64)
 
 
-def one_port(width: Array, depth: Array) -> tuple[Array, Array]:
-    """LUTs and blocks of a memory that reads and writes at one address: 32 words of 8 bits to a LUT RAM, or 64 of 4."""
+def one_port(width: Array, depth: Array) -> Memory:
+    """A memory that reads and writes at one address: 32 words of 8 bits to a LUT RAM, or 64 of 4."""
     per_cell = np.select([depth <= 32, depth <= 64, depth <= 128], [8.0, 4.0, 2.0], 1.0)
     cells = np.ceil(width / per_cell) * np.ceil(depth / 256)
     in_block = blocks_of_one_shape(width, depth)
-    in_luts = LUT_RAM_COST * cells < BLOCK_COST * in_block
-    return np.where(in_luts, LUTS_PER_LUT_RAM * cells, 0.0), np.where(in_luts, 0.0, in_block)
+    word = depth <= 1
+    in_luts = ~word & (LUT_RAM_COST * cells < BLOCK_COST * in_block)
+    return Memory(
+        np.zeros_like(width),
+        np.where(in_luts, LUTS_PER_LUT_RAM * cells, 0.0),
+        np.where(in_luts | word, 0.0, in_block),
+        np.where(in_luts | word, width * np.where(word, 2.0, 1.0), 0.0) + width,
+    )
 
 
 def multiplexer(ways: Array) -> Array:
     """LUTs per bit of a choice by a variable index; yosys takes one for every two further ways."""
     return np.where(ways <= 2, ways - 1, (np.maximum(ways, 1.0) - 1) / 2)
+
+
+def line_words(width: Array, depth: Array) -> Array:
+    """Words per bank of the module ``rom``, whose banks stand side by side: as hls/templates/ram.py divides them."""
+    return _best(np.stack([np.ceil(np.ceil(depth / words) * width / bits_) for words, bits_ in BLOCK_SHAPES]))
+
+
+def bank_words(width: Array, depth: Array) -> Array:
+    """Words per bank of the module ``ram``: as hls/templates/ram.py divides them."""
+    return _best(np.stack([np.ceil(depth / words) * np.ceil(width / bits_) for words, bits_ in BLOCK_SHAPES]))
+
+
+def _best(blocks: Array) -> Array:
+    """The depth of the shape with the fewest blocks, the deepest of several."""
+    depths = np.array([words for words, _ in BLOCK_SHAPES], dtype=np.float64)
+    return depths[np.argmin(blocks, axis=0)]

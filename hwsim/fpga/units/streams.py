@@ -1,71 +1,113 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small modules between layers: fifo, cast, add, stream_fork, width_converter, max_pool."""
+"""Modules that hold or move values: fifo, stream_fork, width_converter, concat, pad, upsample, frame_last."""
 
 import numpy as np
 
 from hwsim.fpga.units import memory
-from hwsim.fpga.units.cells import Array, Cells, Parameters, bits, number
+from hwsim.fpga.units.cells import Parameters, Parts, bits, counter, number, wrap
 
 FEW = 32  # words a FIFO keeps in LUT RAM (hls/rtl/fifo.sv)
 SHORT = 4  # words of the FIFO behind a memory (hls/rtl/fifo_memory.sv)
 
 
-def fifo(parameters: Parameters) -> Cells:
-    """A word in front, a second one or a LUT RAM behind it; above 32 words block RAM and a short FIFO."""
+def fifo(parameters: Parameters) -> Parts:
+    """A word in front, a second one or a LUT RAM behind it; above 32 words a memory and a short FIFO."""
     width, depth = number(parameters, "WIDTH"), number(parameters, "DEPTH")
-    return Cells(
-        _fifo_lut(width, depth), np.zeros_like(width), np.where(depth > FEW, memory.single_bank(width, depth)[1], 0.0)
+    many = depth > FEW
+    places = np.where(many, SHORT, depth) - 1
+    ring, pointer = places > 1, np.where(places > 1, bits(places), 0.0)
+    held = memory.single_bank(width, depth)
+    address, count = bits(depth), bits(depth + 1)
+    one = np.ones_like(width)
+    return Parts(
+        lut={
+            "control": one,
+            "front": width,
+            "pointers": pointer,
+            "choice": np.where(many, 2 * width + held.lut, 0.0),
+            "many": np.where(many, one, 0.0),
+            "counters": np.where(many, 2 * count + 2 * address, 0.0),
+            "wrap": np.where(many, wrap(depth), wrap(places)),
+        },
+        ff={
+            "front": width + 3,
+            "word": np.where(ring, 0.0, width),
+            "pointers": 3 * pointer,
+            "past": np.where(many, 3 * width + held.ff, 0.0),
+            "counters": np.where(many, 2 * count + 2 * address + 9, 0.0),
+        },
+        lutram=np.where(ring, memory.LUTS_PER_LUT_RAM * np.ceil(width / 6), 0.0) + np.where(many, held.lutram, 0.0),
+        bram18=np.where(many, held.bram18, 0.0),
     )
 
 
-def _fifo_lut(width: Array, depth: Array) -> Array:
-    """The choice in front of every register; behind a memory three of them, and four counters."""
-    places = np.where(depth > FEW, SHORT, depth) - 1
-    ring = np.where(places > 1, memory.LUTS_PER_LUT_RAM * np.ceil(width / 6), 0.0)
-    pointers = np.where(places > 1, 5 * bits(places) + 8, 4.0)
-    many = memory.single_bank(width, depth)[0] + 2 * width + 3.25 * bits(depth) + 26
-    return width + ring + pointers + np.where(depth > FEW, many, 0.0)
-
-
-def stream_fork(parameters: Parameters) -> Cells:
+def stream_fork(parameters: Parameters) -> Parts:
     """Who has taken a beat already."""
     count = number(parameters, "COUNT")
-    return _luts(3 * count - 1)
+    return Parts({"control": np.ones_like(count), "readers": count}, {"readers": count})
 
 
-def width_converter(parameters: Parameters) -> Cells:
+def width_converter(parameters: Parameters) -> Parts:
     """A shift register, loaded in parallel where words become shorter."""
     width, lanes_in, lanes_out = (number(parameters, name) for name in ("WIDTH", "IN_LANES", "OUT_LANES"))
     ratio = np.maximum(lanes_in, lanes_out) / np.minimum(lanes_in, lanes_out)
-    narrows = lanes_in > lanes_out
-    shifted = np.where(narrows, (lanes_in - lanes_out) * width, 0.0)
-    return _luts(np.where(ratio > 1, shifted + bits(ratio) + 2, 0.0))
+    converts = np.where(ratio > 1, 1.0, 0.0)
+    loaded = np.where(lanes_in > lanes_out, (lanes_in - lanes_out) * width, 0.0)
+    return Parts(
+        lut={"control": converts, "loaded": loaded, "part": counter(ratio), "wrap": wrap(ratio)},
+        ff={
+            "control": converts,
+            "word": converts * np.maximum(lanes_in, lanes_out) * width,
+            "part": counter(ratio),
+        },
+    )
 
 
-def add(parameters: Parameters) -> Cells:
-    """Adder trees, one per lane."""
-    count, lanes, width = (number(parameters, name) for name in ("COUNT", "LANES", "WIDTH"))
-    return _luts(lanes * (count - 1) * width + bits(count) + count)
+def concat(parameters: Parameters) -> Parts:
+    """A choice of a stream."""
+    count, width, beat = number(parameters, "COUNT"), number(parameters, "WIDTH"), bits(number(parameters, "MOST") + 1)
+    return Parts(
+        lut={"choice": width * np.ceil(count / 3), "beat": beat, "turn": count, "control": np.ones_like(count)},
+        ff={"word": width, "beat": beat, "turn": count, "control": np.ones_like(count)},
+    )
 
 
-def cast(parameters: Parameters) -> Cells:
-    """Per lane a choice between value and bounds, what decides ties, and inverters of the comparison with the bound.
-
-    The sum of rounding takes carry cells alone.
-    """
-    lanes, width, out, right = (number(parameters, name) for name in ("LANES", "WIDTH", "OUT_WIDTH", "RIGHT"))
-    rounds = (number(parameters, "ROUNDING") > 0) & (right > 0)
-    even = (number(parameters, "ROUNDING") == 2) & (right > 1)
-    saturates = number(parameters, "HAS_LOW") + number(parameters, "HAS_HIGH") > 0
-    clipped = np.where(saturates, out + np.maximum(width + 2 - out, 0.0), 0.0)
-    return _luts(lanes * (clipped + np.where(even, np.ceil((right - 1) / 5), 0.0) + rounds) + 4)
-
-
-def max_pool(parameters: Parameters) -> Cells:
-    """A comparison per lane."""
-    lanes, width, taps = (number(parameters, name) for name in ("LANES", "WIDTH", "TAPS"))
-    return _luts(np.round(lanes * 0.87 * width) + bits(taps) + 3)
+def pad(parameters: Parameters) -> Parts:
+    """Counters of rows, columns and blocks."""
+    top, left, bottom, right, rows, columns, blocks, width = (
+        number(parameters, name)
+        for name in ("TOP", "LEFT", "BOTTOM", "RIGHT", "ROWS", "COLUMNS", "BLOCKS", "WIDTH")
+    )
+    row, column = bits(top + rows + bottom + 1), bits(left + columns + right + 1)
+    block = np.where(blocks > 1, bits(blocks + 1), 0.0)
+    edges = sum(np.where(size > 0, 1.0, 0.0) for size in (top, left, bottom, right))
+    one = np.ones_like(row)
+    return Parts(
+        lut={"control": one, "counters": row + column + block, "edges": np.asarray(edges)},
+        ff={"control": one, "counters": row + column + block, "word": width},
+    )
 
 
-def _luts(count: Array) -> Cells:
-    return Cells(count, np.zeros_like(count), np.zeros_like(count))
+def upsample(parameters: Parameters) -> Parts:
+    """A row in memory, and counters."""
+    width, blocks, columns, down, across = (
+        number(parameters, name) for name in ("WIDTH", "BLOCKS", "COLUMNS", "FACTOR_Y", "FACTOR_X")
+    )
+    depth = np.where(down > 1, columns * blocks, blocks)
+    row = memory.one_port(width, depth)
+    count = [np.where(size > 1, bits(size + 1), 0.0) for size in (down, across, columns, blocks)]
+    one = np.ones_like(width)
+    counters, address = np.asarray(sum(count)), counter(depth)
+    return Parts(
+        lut={"control": one, "choice": width, "counters": counters, "addresses": address},
+        ff={"control": one, "words": 3 * width, "counters": counters + address, "row": row.ff},
+        lutram=row.lutram,
+        bram18=row.bram18,
+    )
+
+
+def frame_last(parameters: Parameters) -> Parts:
+    """A counter of beats."""
+    beats = number(parameters, "BEATS")
+    one = np.ones_like(beats)
+    return Parts({"control": np.where(beats > 1, one, 0.0), "beat": counter(beats)}, {"beat": counter(beats)})

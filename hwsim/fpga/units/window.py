@@ -4,20 +4,48 @@
 import numpy as np
 
 from hwsim.fpga.units import memory
-from hwsim.fpga.units.cells import Cells, Parameters, bits, number
-
-# LUTs of the counters: in all, per bit of an address, less where rows are powers of two, less without a kernel, more
-# for one of more than 4.
-CONTROL, PER_ADDRESS_BIT, EVEN_ROWS, ONE_TAP, LARGE = 60.0, 8.5, 25.0, 50.0, 12.0
+from hwsim.fpga.units.cells import Parameters, Parts, bits, counter, number
 
 
-def sliding_window(parameters: Parameters) -> Cells:
+def sliding_window(parameters: Parameters) -> Parts:
     """Resources of units; see hls/rtl/sliding_window.sv for the parameters."""
-    lanes, blocks = number(parameters, "LANES"), number(parameters, "BLOCKS")
-    line = number(parameters, "COLUMNS") * blocks
-    depth = number(parameters, "BUFFER_ROWS") * line
-    word = lanes * number(parameters, "WIDTH")
-    lut, block = memory.ram(word, depth, number(parameters, "BANK"))
-    taps = number(parameters, "KERNEL_Y") * number(parameters, "KERNEL_X")
-    control = CONTROL + PER_ADDRESS_BIT * bits(depth) - ONE_TAP * (taps == 1) + LARGE * (taps > 16)
-    return Cells(lut + control - EVEN_ROWS * (np.log2(line) % 1 == 0), np.zeros_like(block), block)
+    (blocks, rows, columns, kernel_y, kernel_x, stride_y, stride_x, dilation_y, dilation_x, top, out_rows, out_columns,
+     buffer_rows, groups) = (
+        number(parameters, name)
+        for name in ("BLOCKS", "ROWS", "COLUMNS", "KERNEL_Y", "KERNEL_X", "STRIDE_Y", "STRIDE_X", "DILATION_Y",
+                     "DILATION_X", "PAD_TOP", "OUT_ROWS", "OUT_COLUMNS", "BUFFER_ROWS", "GROUPS")
+    )  # fmt: skip
+    line = columns * blocks
+    word, depth = number(parameters, "LANES") * number(parameters, "WIDTH"), buffer_rows * line
+    lines = memory.ram(word, depth, number(parameters, "BANK"))
+    extent = dilation_y * (kernel_y - 1) + 1
+    row = bits(np.maximum((out_rows - 1) * stride_y + extent, top + rows) + 1)
+    phase = np.where(stride_y > 1, bits(stride_y + 1), 0.0)
+    reading = sum(counter(count) for count in (out_rows, out_columns, groups, kernel_y, kernel_x, blocks / groups))
+    right = (out_columns - 1) * stride_x * blocks + (kernel_x - 1) * dilation_x * blocks + blocks - 1
+    column = bits(np.maximum(right, line) + 1) + 1
+    address, slots = bits(depth), bits(buffer_rows + 1)
+    return Parts(
+        lut={
+            "control": np.ones_like(line),
+            "counters": np.asarray(row + phase + counter(line + 1) + reading),
+            "addresses": address,
+            "uneven": np.where(np.log2(line) % 1 > 0, address, 0.0),
+            "column": column,
+            "place": row,
+            "slots": slots,
+            "kernel": counter(kernel_y) + counter(kernel_x),
+            "choice": lines.lut,
+        },
+        ff={
+            "control": np.ones_like(line),
+            "counters": np.asarray(row + phase + counter(line + 1) + reading),
+            "addresses": 4 * address + column + row + 1,
+            "slots": 3 * slots + 1,
+            "result": word,
+            "lines": lines.ff,
+        },
+        # Two flags of the way out stand in shift registers, and where there are banks their choice.
+        lutram=lines.lutram + 1 + np.where(depth > number(parameters, "BANK"), 3.0, 0.0),
+        bram18=lines.bram18,
+    )
