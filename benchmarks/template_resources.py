@@ -141,6 +141,9 @@ def write_constants(count: int, seed: int) -> None:
                 name: round(float(value), 4) for name, value in zip(names, solution, strict=True)
             }
             bars[module][kind] = bar(matrix, truth, known)
+        for kind in ("dsp", "bram18"):  # nothing in them is fitted
+            pairs = [(getattr(one, kind), first(getattr(part, kind))) for one, part in zip(real, parts, strict=True)]
+            bars[module][kind] = widest(np.array(pairs, dtype=float).T)
         ranges[module] = extent(made)
         print(f"{module}: {len(made)} units, error bars LUT {bars[module]['lut']:.1%}, FF {bars[module]['ff']:.1%}")
     number = sum(len(drawn(module, count, seed)) for module in PARTS)
@@ -172,7 +175,12 @@ def bar(matrix: Column, truth: Column, known: Column) -> float:
     for each in range(FOLDS):
         out = fold == each
         guess[out] = matrix[out] @ fitted(matrix[~out], truth[~out], known[~out]) + known[out]
-    error = np.abs(guess - truth) / np.maximum(guess, FEWEST_CELLS)
+    return widest(np.stack([truth, guess]))
+
+
+def widest(pairs: Column) -> float:
+    """The relative half-width that holds SHARE of what was counted, (2, units) with the predictions below."""
+    error = np.abs(pairs[1] - pairs[0]) / np.maximum(pairs[1], FEWEST_CELLS)
     return round(float(np.quantile(error, SHARE, method="higher")), 3)
 
 

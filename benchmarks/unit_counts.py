@@ -17,6 +17,8 @@ from hwsim import serial
 KEPT = Path(__file__).resolve().parent.parent / "build" / "unit_counts"
 FAMILY = "xc7"
 _INTEGER_BITS = 32
+# Memories of what is added to products: what formulas call their bits, and the parameters that say how they are kept.
+_ADDED = {"_biases.mem": ("BIAS_BITS", "PE", "ACC_WIDTH"), "_shifts.mem": ("SHIFT_BITS", "LANES", "OUT_WIDTH")}
 
 
 @cache
@@ -47,11 +49,12 @@ def counted(unit: Unit) -> Counts:
 
 
 def described(unit: Unit) -> dict[str, int | str]:
-    """A unit's parameters, and how many bits of its biases differ where it has biases."""
+    """A unit's parameters, and how many bits of its biases or shifts differ where it has such."""
     found = dict(unit.parameters)
     for name, lines in unit.memories.items():
-        if name.endswith("_biases.mem"):
-            found["BIAS_BITS"] = _bits(lines, int(unit.parameters["PE"]), int(unit.parameters["ACC_WIDTH"]))
+        for ending, (told, lanes, width) in _ADDED.items():
+            if name.endswith(ending):
+                found[told] = _bits(lines, int(unit.parameters[lanes]), int(unit.parameters[width]))
     return found
 
 

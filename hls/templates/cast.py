@@ -33,10 +33,11 @@ def cast(
     """
     expect_modes(layer, target, ROUNDINGS, OVERFLOWS)
     numbers = cast_numbers(source, target, clip)
-    if numbers.width + numbers.right > MAX_BITS:
+    bits = numbers.width + numbers.right
+    if bits > MAX_BITS:
         raise UnsupportedError(
-            f"{layer}: the cast from {source} to {target} needs {numbers.width + numbers.right} bits on the way; expected "
-            f"at most {MAX_BITS}; bring the formats closer together"
+            f"{layer}: the cast from {source} to {target} needs {bits} bits on the way; expected at most {MAX_BITS}; "
+            "bring the formats closer together"
         )
     parameters: dict[str, int | str] = {
         "LANES": lanes,

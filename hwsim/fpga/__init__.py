@@ -9,8 +9,9 @@
     outline/      the units of hls/rtl that a network becomes, without their contents
     counted.py    cycles of such a design, beat by beat
     tokens/       in which cycle every beat passes every FIFO between them
-    units/        LUTs, DSP blocks and block RAM of single units, by their parameters
-    matrix_unit.py   LUTs, FF, DSP blocks and block RAM of matrix units, as folded.py costs them
+    units/        LUTs, flip-flops, DSP blocks and block RAM of single units, by their parameters
+    stage_units.py   the units of PE x SIMD stages with their parameters, as arrays; stage_formats.py, casts.py
+    stage_joints.py  what stands between and around them
     pipeline.py   latency and interval of the stages together, to first order
     design_points.py   very many foldings at once
     hls4ml_dense.py, hls4ml_mlp.py, hls4ml_streamed.py   what HLS reports of hls4ml; hls_report.py quotes it

@@ -11,14 +11,16 @@ from hwsim.errors import InputError
 from hwsim.estimate import RESOURCE_NAMES, Estimate, Figure, LayerEstimate, Resources
 from hwsim.fpga import pipeline as first_order
 from hwsim.fpga.counted import Counted, count
-from hwsim.fpga.folded import legal_pe, legal_simd
-from hwsim.fpga.folding import Choice, choose, cost_of
+from hwsim.fpga.folded import COUNTED, extrapolated, legal_pe, legal_simd
+from hwsim.fpga.folding import Choice, choose, cost_of, points_of
 from hwsim.fpga.hls4ml import Cost, legal_reuse_factors
 from hwsim.fpga.hls_report import note
 from hwsim.fpga.power import dynamic_uj
 from hwsim.fpga.resources import SHELL
+from hwsim.fpga.stage_joints import joints
 from hwsim.fpga.stages import Pipeline, Stage, pipeline
 from hwsim.fpga.system import BATCH_ERROR, DMA_START_CYCLES, DMA_STOP_CYCLES, LATENCY_ERROR
+from hwsim.fpga.units.constants import SOURCE
 from hwsim.network import Network
 from hwsim.registry import suggest
 
@@ -26,6 +28,10 @@ from hwsim.registry import suggest
 # Pynq-Z2 camera demo) are within 1.5 and 1.8; widened because they are only three.  BRAM: 84 % of 703 weight memories
 # are exact.  Time: three networks measured on the Pynq-Z2 (RN06, RN07, AD08; MLPerf Tiny v0.5 and v0.7) within 1.14.
 ERROR = {"lut": 2.0, "ff": 2.0, "bram18": 1.3, "interval": 1.25, "latency": 1.3, "energy": 3.0}
+
+
+Counts = dict[str, float]
+_NOTHING: Counts = dict.fromkeys(COUNTED, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +74,8 @@ def _estimate(network: Network, device: Device, batch: int, design: Design | Non
     else:
         times = _first_order_times(stages, cost, chosen.io_type, bus, batch)
     latency_us = _with_driver(times.whole.scaled(1 / clock), device)
-    resources = _resources(cost)
+    beside = joints(stages, foldings) if mapping is FOLDED else (_NOTHING, _NOTHING)
+    resources = _resources(cost, *beside)
     energy, power, power_note = _energy(network, device, latency_us, batch)
     capacity = {name: device[name] for name in RESOURCE_NAMES}
     moved = (stages.input_bits + stages.output_bits) / 8
@@ -81,7 +88,7 @@ def _estimate(network: Network, device: Device, batch: int, design: Design | Non
         notes=(
             *_notes(stages, chosen, choice, mapping, resources, capacity),
             *_timing_notes(mapping, counted),
-            *_reported(stages, foldings, chosen, mapping),
+            *(_reported(stages, foldings, chosen) if mapping is HLS4ML else _calibrated(stages, foldings, chosen)),
             power_note,
         ),
     )  # fmt: skip
@@ -191,9 +198,16 @@ def _timing_notes(mapping: Mapping, counted: Counted | str) -> list[str]:
     return ["cycles: those of the SystemVerilog, if no block of its weights is zero; without the DMA around it"]
 
 
-def _resources(cost: Cost) -> Resources:
-    """All stages together, with the DMA and interconnect around them."""
-    sums = {name: float(getattr(cost, name).sum()) + SHELL[name] for name in SHELL}
+def _resources(cost: Cost, beside: Counts, beside_errors: Counts) -> Resources:
+    """All stages together, with what is between them and the DMA and interconnect around them."""
+    sums = {name: float(getattr(cost, name).sum()) + beside[name] + SHELL[name] for name in SHELL}
+    if cost.errors is not None:  # of our units; how large the shell is, nobody has counted twice
+        widths = {name: float(cost.errors[name].sum()) + beside_errors[name] + SHELL[name] / 2 for name in SHELL}
+        figures = {
+            name: Figure(value, max(value - widths[name], 0.0), value + widths[name]).rounded()
+            for name, value in sums.items()
+        }
+        return Resources(**figures, uram=Figure.exact(0.0))
     dsp_high = max(float(cost.dsp_high.sum()), sums["dsp"])
     return Resources(
         lut=Figure.within(sums["lut"], ERROR["lut"]).rounded(), ff=Figure.within(sums["ff"], ERROR["ff"]).rounded(),
@@ -234,7 +248,7 @@ def _layers(
     busy_share = cost.busy / max(float(cost.busy.sum()), 1.0)
     layers = []
     for index, stage in enumerate(stages.stages):
-        figures = {name: Figure.within(float(getattr(cost, name)[index]), ERROR.get(name, 1.0)) for name in SHELL}
+        figures = {name: _layer_figure(cost, name, index) for name in SHELL}
         busy = float(cost.busy[index])
         limit = "compute" if stage.kind in ("matrix", "depthwise") else "stream"
         layers.append(LayerEstimate(
@@ -244,9 +258,30 @@ def _layers(
     return tuple(layers)
 
 
-def _reported(stages: Pipeline, foldings: tuple[Folding, ...], design: Design, mapping: Mapping) -> list[str]:
-    found = note(stages.stages, foldings, design.io_type) if mapping is HLS4ML else None
+def _layer_figure(cost: Cost, name: str, index: int) -> Figure:
+    value = float(getattr(cost, name)[index])
+    if cost.errors is None:
+        return Figure.within(value, ERROR.get(name, 1.0))
+    width = float(cost.errors[name][index])
+    return Figure(value, max(value - width, 0.0), value + width)
+
+
+def _reported(stages: Pipeline, foldings: tuple[Folding, ...], design: Design) -> list[str]:
+    found = note(stages.stages, foldings, design.io_type)
     return [] if found is None else [found]
+
+
+def _calibrated(stages: Pipeline, foldings: tuple[Folding, ...], design: Design) -> list[str]:
+    """Whose counts the resources are modelled on, and which layers lie beyond them."""
+    if not foldings:
+        return []
+    points = points_of(stages, np.arange(len(foldings)), foldings, design.fifo_depths)
+    beyond = [stage.name for stage, out in zip(stages.stages, extrapolated(points).tolist(), strict=True) if out]
+    found = [f"resources: sums over units, of which {SOURCE} were counted; 95 % of others lay within the error bars; "
+             "LUTs before packing: placed, small ones share a 6-input LUT"]  # fmt: skip
+    if beyond:
+        found.append(f"resources are extrapolated for units larger or smaller than those: {', '.join(beyond)}")
+    return found
 
 
 def _notes(

@@ -25,8 +25,9 @@ from hwsim.fpga.resources import Array
 from hwsim.fpga.stage_units import Materials, Points, unit_groups
 from hwsim.fpga.stages import Stage
 from hwsim.fpga.units import resources
-from hwsim.fpga.units.constants import BARS
+from hwsim.fpga.units.constants import BARS, RANGE
 
+COUNTED = ("lut", "ff", "dsp", "bram18")
 PIPELINE_DEPTH = 6.0  # cycles through multiplier, accumulator and output registers besides the adder tree
 
 
@@ -78,19 +79,34 @@ def materials(foldings: Sequence[Folding]) -> Materials:
 def cost(points: Points) -> Cost:
     """Cycles and resources of design points with the FIFOs behind them: the sums over their units."""
     column, folds, pe, simd = points.column, points.folds, points.pe, points.simd
-    totals = {name: np.zeros(pe.shape) for name in ("lut", "ff", "dsp", "bram18", "lut_error", "ff_error")}
+    totals, errors = ({name: np.zeros(pe.shape) for name in COUNTED} for _ in range(2))
     for group in unit_groups(points):
         if not group.where.any():
             continue
         parameters = {name: np.asarray(value)[group.where] for name, value in group.parameters.items()}
         cells, count = resources(group.module, parameters), np.broadcast_to(group.count, pe.shape)[group.where]
-        for name in ("lut", "ff", "dsp", "bram18"):
-            totals[name][group.where] += count * getattr(cells, name)
-        for name, bar in BARS[group.module].items():
-            totals[f"{name}_error"][group.where] += bar * count * getattr(cells, name)
+        for name in COUNTED:
+            found = count * getattr(cells, name)
+            totals[name][group.where] += found
+            errors[name][group.where] += BARS[group.module][name] * found
     return Cost(
         busy=cycles(column, folds, pe, simd),
         depth=PIPELINE_DEPTH + np.where(folds, np.ceil(np.log2(np.maximum(simd, 1))), 0.0),
-        dsp_high=totals["dsp"],
-        **totals,
+        lut=totals["lut"],
+        ff=totals["ff"],
+        dsp=totals["dsp"],
+        dsp_high=totals["dsp"] + errors["dsp"],
+        bram18=totals["bram18"],
+        errors=errors,
     )
+
+
+def extrapolated(points: Points) -> Mask:
+    """Which design points have a unit with a parameter beyond those that the constants were fitted to."""
+    found: Mask = np.zeros(points.pe.shape, dtype=np.bool_)
+    for group in unit_groups(points):
+        for name, (low, high) in RANGE[group.module].items():
+            if name in group.parameters:
+                value = np.broadcast_to(np.asarray(group.parameters[name], dtype=np.float64), found.shape)
+                found |= group.where & ((value < low) | (value > high))
+    return found

@@ -18,7 +18,7 @@ A network has no weights here: unrolled layers are costed as if no weight were z
 (hwsim/fpga/constant_products.py).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -53,7 +53,7 @@ Mask = npt.NDArray[np.bool_]
 class Cost:
     """What design points cost; all arrays have the shape of the points.
 
-    ``lut_error`` and ``ff_error`` are half-widths of error bars, where the formulas have bars of their own.
+    ``errors`` are half-widths of error bars by resource, where the formulas have bars of their own.
     """
 
     busy: Array
@@ -63,8 +63,7 @@ class Cost:
     dsp: Array
     dsp_high: Array
     bram18: Array
-    lut_error: Array | None = None
-    ff_error: Array | None = None
+    errors: Mapping[str, Array] | None = None
 
 
 @dataclass(frozen=True, eq=False)

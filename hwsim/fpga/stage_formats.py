@@ -61,9 +61,11 @@ def stage_formats(network: Network, layer: Layer) -> StageFormats:
     """The formats of a layer's stage; every tensor of the network has one."""
     source, target = _format(network, layer.inputs[0]), _format(network, layer.output)
     try:
-        exact = _signed(exact_format(network, layer)) if layer.op not in (*MEANS, *_SAME_BITS) else source
+        exact = source if layer.op in (*MEANS, *_SAME_BITS) else exact_format(network, layer)
     except InputError:  # a function without an exact result: a table of its values
         exact = target
+    if layer.op in _ACCUMULATED:
+        exact = FixedPoint(exact.width + (not exact.signed), exact.frac)
     numbers: dict[str, int] = {}
     clip = None
     if layer.op in MEANS:
@@ -90,6 +92,7 @@ def stage_formats(network: Network, layer: Layer) -> StageFormats:
     )
 
 
+_ACCUMULATED = ("dense", "conv2d", "add", "batch_norm", "threshold")  # in signed numbers
 _SAME_BITS = ("max_pool2d", "global_max_pool", "pad2d", "upsample2d")  # values come out as they are
 
 
@@ -97,10 +100,6 @@ def _format(network: Network, tensor: str) -> FixedPoint:
     fmt = network.tensors[tensor].format
     assert fmt is not None
     return fmt
-
-
-def _signed(fmt: FixedPoint) -> FixedPoint:
-    return FixedPoint(fmt.width + (not fmt.signed), fmt.frac)
 
 
 def _cast_fields(cast: CastNumbers, target: FixedPoint) -> dict[str, int]:

@@ -5,42 +5,43 @@ Unlike the units of a stage they depend on two foldings at a time, so they are k
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from hwsim.design import Folding
 from hwsim.fpga.dataflow import conversion_steps
+from hwsim.fpga.folded import COUNTED
 from hwsim.fpga.stages import Pipeline, Stage
 from hwsim.fpga.units import resources
 from hwsim.fpga.units.constants import BARS
 
-COUNTED = ("lut", "ff", "dsp", "bram18")
 UNITS_PER_STAGE = 5  # that hold a frame each, about: the monitor keeps a stamp for each
 MOST_STAMPS = 1024  # hls/verilog.py
 
 
-def joints(stages: Pipeline, foldings: Sequence[Folding]) -> dict[str, float]:
-    """Cells between and around the stages of a whole design, by name; ``lut_error`` and ``ff_error`` with them.
+def joints(stages: Pipeline, foldings: Sequence[Folding]) -> tuple[dict[str, float], dict[str, float]]:
+    """Cells between and around the stages of a whole design by resource, and the half-widths of their error bars.
 
     Args:
         foldings: one per stage.
     """
-    total = dict.fromkeys((*COUNTED, "lut_error", "ff_error"), 0.0)
+    total, errors = dict.fromkeys(COUNTED, 0.0), dict.fromkeys(COUNTED, 0.0)
     converters = _converters(stages.stages, foldings)
     if converters:
         names = ("WIDTH", "IN_LANES", "OUT_LANES")
-        _add(total, "width_converter", dict(zip(names, np.array(converters, dtype=np.float64).T, strict=True)))
+        _add(total, errors, "width_converter", dict(zip(names, np.array(converters, dtype=np.float64).T, strict=True)))
     if stages.stages:
-        _add(total, "control", _control(stages, foldings))
-    return total
+        _add(total, errors, "control", _control(stages, foldings))
+    return total, errors
 
 
-def _add(total: dict[str, float], module: str, parameters: Mapping[str, object]) -> None:
+def _add(total: dict[str, float], errors: dict[str, float], module: str, parameters: Mapping[str, object]) -> None:
     cells = resources(module, parameters)
     for name in COUNTED:
-        total[name] += float(getattr(cells, name).sum())
-    for name, bar in BARS[module].items():
-        total[f"{name}_error"] += bar * float(getattr(cells, name).sum())
+        found = float(getattr(cells, name).sum())
+        total[name] += found
+        errors[name] += BARS[module][name] * found
 
 
 def _converters(stages: Sequence[Stage], foldings: Sequence[Folding]) -> list[tuple[int, int, int]]:
@@ -51,7 +52,7 @@ def _converters(stages: Sequence[Stage], foldings: Sequence[Folding]) -> list[tu
             producer = stages[source]
             lanes = 1 if producer.op == "argmax" else foldings[source].pe
             steps = conversion_steps(lanes, _lanes_in(stage, folding))
-            found += [(producer.formats.cast_out, one, other) for one, other in zip(steps, steps[1:], strict=False)]
+            found += [(producer.formats.cast_out, one, other) for one, other in pairwise(steps)]
     return found
 
 

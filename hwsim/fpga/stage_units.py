@@ -100,7 +100,9 @@ def _in_front(points: Points) -> Iterator[Group]:
     whole = op == "global_max_pool"
     kernel_rows = np.where(whole, column("rows_in"), column("kernel_rows"))
     extent = column("dilation_rows") * (kernel_rows - 1) + 1
-    width, buffered = lanes * column("input_bits"), BUFFERED_EXTENTS * extent
+    # One row more where windows that do not overlap are read as fast as they come.
+    buffered = BUFFERED_EXTENTS * extent + np.where((column("stride_rows") == extent) & (extent > 1), 1.0, 0.0)
+    width = lanes * column("input_bits")
     line = column("columns_in") * blocks
     yield Group("sliding_window", windows, {
         "LANES": lanes, "WIDTH": column("input_bits"), "BLOCKS": blocks,
@@ -167,7 +169,7 @@ def _per_channel(points: Points) -> Iterator[Group]:
     yield Group("scale", op == "batch_norm", {
         "LANES": lanes, "BLOCKS": blocks, "IN_WIDTH": x, "IN_SIGNED": column("input_signed"), "S_WIDTH": factor,
         "S_SIGNED": column("factor_signed"), "OUT_WIDTH": column("exact_bits"),
-        "DSP": np.where(made.in_dsp(factor, x), 1.0, 0.0), "MEMORY": style,
+        "DSP": np.where(made.in_dsp(factor, x), 1.0, 0.0), "MEMORY": style, "SHIFT_BITS": column("shift_bits"),
     })  # fmt: skip
     yield Group("threshold", op == "threshold", {
         "LANES": lanes, "BLOCKS": blocks, "STEPS": np.maximum(column("steps"), 1.0), "IN_WIDTH": x,
@@ -185,11 +187,10 @@ def _moving(points: Points) -> Iterator[Group]:
     """What joins, moves and compares values."""
     column, op, lanes = points.column, points.op, points.pe
     casts, terms, width = column("term_casts"), column("terms"), column("exact_bits")
+    none = dict.fromkeys(("RIGHT", "ROUNDING", "HAS_LOW", "HAS_HIGH", "LOW", "HIGH"), np.zeros_like(lanes))
     yield Group("cast", casts > 0, {
-        "LANES": lanes, "IN_WIDTH": column("input_bits"), "IN_SIGNED": np.ones_like(lanes), "LEFT": column("term_left"), "RIGHT": np.zeros_like(lanes),
-        "ROUNDING": np.zeros_like(lanes), "WIDTH": column("term_bits"), "HAS_LOW": np.zeros_like(lanes),
-        "HAS_HIGH": np.zeros_like(lanes), "LOW": np.zeros_like(lanes), "HIGH": np.zeros_like(lanes),
-        "OUT_WIDTH": width,
+        "LANES": lanes, "IN_WIDTH": column("input_bits"), "IN_SIGNED": np.ones_like(lanes),
+        "LEFT": column("term_left"), "WIDTH": column("term_bits"), "OUT_WIDTH": width, **none,
     }, casts)  # fmt: skip
     yield Group("add", op == "add", {"COUNT": terms, "LANES": lanes, "WIDTH": width})
     most = np.maximum(column("most_channels") / lanes, 1.0)

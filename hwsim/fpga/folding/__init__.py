@@ -14,9 +14,16 @@ paths.py       latencies as sums over stages
 from hwsim.fpga.folding.board import expect_available
 from hwsim.fpga.folding.choose import Choice, choose, choose_design
 from hwsim.fpga.folding.goal import BUDGETS, OBJECTIVES, RESOURCES, Goal, parse_budgets
-from hwsim.fpga.folding.options import Options, all_options, chain_fifo_depths, cost_of, safe_fifo_depths
+from hwsim.fpga.folding.options import (
+    Options,
+    all_options,
+    chain_fifo_depths,
+    cost_of,
+    points_of,
+    safe_fifo_depths,
+)
 
 __all__ = [
     "BUDGETS", "OBJECTIVES", "RESOURCES", "Choice", "Goal", "Options", "all_options", "chain_fifo_depths", "choose",
-    "choose_design", "cost_of", "expect_available", "parse_budgets", "safe_fifo_depths",
+    "choose_design", "cost_of", "expect_available", "parse_budgets", "points_of", "safe_fifo_depths",
 ]  # fmt: skip

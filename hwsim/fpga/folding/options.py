@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every legal folding of every stage, and what it costs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -13,6 +13,7 @@ from hwsim.fpga import folded, hls4ml
 from hwsim.fpga.folding.relaxation import Index
 from hwsim.fpga.hls4ml import Cost, Masks
 from hwsim.fpga.resources import Array
+from hwsim.fpga.stage_units import Points
 from hwsim.fpga.stages import Pipeline, Stage
 
 MULTIPLIERS = ("dsp", "lut")  # of stages with weights; UltraRAM cannot start with them (AMD UG573)
@@ -51,28 +52,43 @@ def cost_of(
     ``depths`` gives the depth of the FIFOs of tensors; where it does not, a FIFO holds a whole image, as hls4ml makes
     it (backends/fpga/fpga_types.py), and hls/dataflow.py behind forks.
     """
-    whole = stages.column("rows_out") * stages.column("columns_out")
-    # PE x SIMD stages have a whole image where branches part alone, and two words elsewhere.
-    rest = np.where(stages.column("readers") > 1, whole, 0.0) if mapping == "folded" else np.maximum(whole, 2.0)
-    given = [depths.get(item.tensor, pixels) for item, pixels in zip(stages.stages, rest.tolist(), strict=True)]
-    fifo_depth = np.array(given, dtype=np.float64)[stage]
+    if mapping == "folded":
+        return folded.cost(points_of(stages, stage, foldings, depths))
+    whole = np.maximum(stages.column("rows_out") * stages.column("columns_out"), 2.0)
     kinds = np.array([item.kind in ("matrix", "depthwise") for item in stages.stages], dtype=np.bool_)
     folds = kinds[stage]
 
     def column(name: str) -> Array:
         return stages.column(name)[stage]
 
-    if mapping == "folded":
-        pe = np.array([folding.pe for folding in foldings], dtype=np.float64)
-        simd = np.array([folding.simd for folding in foldings], dtype=np.float64)
-        op = np.array([item.op for item in stages.stages], dtype=np.str_)[stage]
-        made = folded.materials(foldings)
-        return folded.cost(folded.Points(column, op, folds, pe, simd, fifo_depth, made))
     dense = np.array([item.op == "dense" for item in stages.stages], dtype=np.bool_)
     pipelined = np.array([folding.strategy != "resource" for folding in foldings], dtype=np.bool_)
     masks = Masks(folds, dense[stage], pipelined)
     reuse = np.array([folding.reuse_factor for folding in foldings], dtype=np.float64)
-    return hls4ml.cost(column, masks, reuse, fifo_depth, io_type)
+    return hls4ml.cost(column, masks, reuse, _depths(stages, whole, depths)[stage], io_type)
+
+
+def points_of(stages: Pipeline, stage: Index, foldings: Sequence[Folding], depths: Mapping[str, int]) -> Points:
+    """Design points of PE x SIMD stages, as :func:`cost_of` takes them."""
+    whole = stages.column("rows_out") * stages.column("columns_out")
+    # A whole image where branches part alone, and two words elsewhere.
+    rest = np.where(stages.column("readers") > 1, whole, 0.0)
+    kinds = np.array([item.kind in ("matrix", "depthwise") for item in stages.stages], dtype=np.bool_)
+    return Points(
+        lambda name: stages.column(name)[stage],
+        np.array([item.op for item in stages.stages], dtype=np.str_)[stage],
+        kinds[stage],
+        np.array([folding.pe for folding in foldings], dtype=np.float64),
+        np.array([folding.simd for folding in foldings], dtype=np.float64),
+        _depths(stages, rest, depths)[stage],
+        folded.materials(foldings),
+    )
+
+
+def _depths(stages: Pipeline, rest: Array, given: Mapping[str, int]) -> Array:
+    """Depth of every stage's FIFOs in pixels; ``rest`` where it is not given."""
+    pairs = zip(stages.stages, rest.tolist(), strict=True)
+    return np.array([given.get(item.tensor, pixels) for item, pixels in pairs], dtype=np.float64)
 
 
 def safe_fifo_depths(stages: Pipeline) -> dict[str, int]:

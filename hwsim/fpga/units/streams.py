@@ -75,8 +75,7 @@ def concat(parameters: Parameters) -> Parts:
 def pad(parameters: Parameters) -> Parts:
     """Counters of rows, columns and blocks."""
     top, left, bottom, right, rows, columns, blocks, width = (
-        number(parameters, name)
-        for name in ("TOP", "LEFT", "BOTTOM", "RIGHT", "ROWS", "COLUMNS", "BLOCKS", "WIDTH")
+        number(parameters, name) for name in ("TOP", "LEFT", "BOTTOM", "RIGHT", "ROWS", "COLUMNS", "BLOCKS", "WIDTH")
     )
     row, column = bits(top + rows + bottom + 1), bits(left + columns + right + 1)
     block = np.where(blocks > 1, bits(blocks + 1), 0.0)
