@@ -95,7 +95,7 @@ def test_stages_are_costed_as_the_units_that_are_built():
         for one, other in zip(found[key], units, strict=True):
             names = (one.keys() & other.keys()) - (near if key[1] == "sliding_window" else set())
             assert {name: plain(other[name]) for name in names} == {name: one[name] for name in names}, key
-    beside, _ = joints(stages, foldings)
+    beside = joints(stages, foldings)
     single = [resources("width_converter", unit.parameters).ff[0] for unit in converters]
     assert beside["ff"] > sum(single) > 0
 

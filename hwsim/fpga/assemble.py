@@ -11,7 +11,7 @@ from hwsim.errors import InputError
 from hwsim.estimate import RESOURCE_NAMES, Estimate, Figure, LayerEstimate, Resources
 from hwsim.fpga import pipeline as first_order
 from hwsim.fpga.counted import Counted, count
-from hwsim.fpga.folded import COUNTED, extrapolated, legal_pe, legal_simd
+from hwsim.fpga.folded import extrapolated, legal_pe, legal_simd
 from hwsim.fpga.folding import Choice, choose, cost_of, points_of
 from hwsim.fpga.hls4ml import Cost, legal_reuse_factors
 from hwsim.fpga.hls_report import note
@@ -28,10 +28,6 @@ from hwsim.registry import suggest
 # Pynq-Z2 camera demo) are within 1.5 and 1.8; widened because they are only three.  BRAM: 84 % of 703 weight memories
 # are exact.  Time: three networks measured on the Pynq-Z2 (RN06, RN07, AD08; MLPerf Tiny v0.5 and v0.7) within 1.14.
 ERROR = {"lut": 2.0, "ff": 2.0, "bram18": 1.3, "interval": 1.25, "latency": 1.3, "energy": 3.0}
-
-
-Counts = dict[str, float]
-_NOTHING: Counts = dict.fromkeys(COUNTED, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +70,8 @@ def _estimate(network: Network, device: Device, batch: int, design: Design | Non
     else:
         times = _first_order_times(stages, cost, chosen.io_type, bus, batch)
     latency_us = _with_driver(times.whole.scaled(1 / clock), device)
-    beside = joints(stages, foldings) if mapping is FOLDED else (_NOTHING, _NOTHING)
-    resources = _resources(cost, *beside)
+    beside = joints(stages, foldings) if mapping is FOLDED else {}
+    resources = _resources(cost, beside)
     energy, power, power_note = _energy(network, device, latency_us, batch)
     capacity = {name: device[name] for name in RESOURCE_NAMES}
     moved = (stages.input_bits + stages.output_bits) / 8
@@ -88,7 +84,11 @@ def _estimate(network: Network, device: Device, batch: int, design: Design | Non
         notes=(
             *_notes(stages, chosen, choice, mapping, resources, capacity),
             *_timing_notes(mapping, counted),
-            *(_reported(stages, foldings, chosen) if mapping is HLS4ML else _calibrated(stages, foldings, chosen)),
+            *(
+                _reported(stages, foldings, chosen)
+                if mapping is HLS4ML
+                else _calibrated(stages, foldings, chosen, beside)
+            ),
             power_note,
         ),
     )  # fmt: skip
@@ -198,13 +198,17 @@ def _timing_notes(mapping: Mapping, counted: Counted | str) -> list[str]:
     return ["cycles: those of the SystemVerilog, if no block of its weights is zero; without the DMA around it"]
 
 
-def _resources(cost: Cost, beside: Counts, beside_errors: Counts) -> Resources:
-    """All stages together, with what is between them and the DMA and interconnect around them."""
-    sums = {name: float(getattr(cost, name).sum()) + beside[name] + SHELL[name] for name in SHELL}
-    if cost.errors is not None:  # of our units; how large the shell is, nobody has counted twice
-        widths = {name: float(cost.errors[name].sum()) + beside_errors[name] + SHELL[name] / 2 for name in SHELL}
+def _resources(cost: Cost, beside: dict[str, float]) -> Resources:
+    """All stages together, with the DMA and interconnect around them.
+
+    Of our units the bars are those of their formulas; what stands ``beside`` the stages widens them upwards, and the
+    shell, which was taken from one report, by half of itself.
+    """
+    sums = {name: float(getattr(cost, name).sum()) + SHELL[name] for name in SHELL}
+    if cost.errors is not None:
+        widths = {name: float(cost.errors[name].sum()) + SHELL[name] / 2 for name in SHELL}
         figures = {
-            name: Figure(value, max(value - widths[name], 0.0), value + widths[name]).rounded()
+            name: Figure(value, max(value - widths[name], 0.0), value + widths[name] + beside[name]).rounded()
             for name, value in sums.items()
         }
         return Resources(**figures, uram=Figure.exact(0.0))
@@ -271,14 +275,17 @@ def _reported(stages: Pipeline, foldings: tuple[Folding, ...], design: Design) -
     return [] if found is None else [found]
 
 
-def _calibrated(stages: Pipeline, foldings: tuple[Folding, ...], design: Design) -> list[str]:
-    """Whose counts the resources are modelled on, and which layers lie beyond them."""
+def _calibrated(
+    stages: Pipeline, foldings: tuple[Folding, ...], design: Design, beside: dict[str, float]
+) -> list[str]:  # fmt: skip
+    """Whose counts the resources are modelled on, what they leave out, and which layers lie beyond them."""
     if not foldings:
         return []
     points = points_of(stages, np.arange(len(foldings)), foldings, design.fifo_depths)
     beyond = [stage.name for stage, out in zip(stages.stages, extrapolated(points).tolist(), strict=True) if out]
-    found = [f"resources: sums over units, of which {SOURCE} were counted; 95 % of others lay within the error bars; "
-             "LUTs before packing: placed, small ones share a 6-input LUT"]  # fmt: skip
+    found = [f"resources of stages: fitted to {SOURCE}; LUTs before packing, where small ones come to share one; "
+             f"width converters and registers around the stages, about {beside['lut']:.0f} LUT and {beside['ff']:.0f} "
+             "FF more, are in the error bars alone"]  # fmt: skip
     if beyond:
         found.append(f"resources are extrapolated for units larger or smaller than those: {', '.join(beyond)}")
     return found

@@ -14,34 +14,31 @@ from hwsim.fpga.dataflow import conversion_steps
 from hwsim.fpga.folded import COUNTED
 from hwsim.fpga.stages import Pipeline, Stage
 from hwsim.fpga.units import resources
-from hwsim.fpga.units.constants import BARS
 
 UNITS_PER_STAGE = 5  # that hold a frame each, about: the monitor keeps a stamp for each
 MOST_STAMPS = 1024  # hls/verilog.py
 
 
-def joints(stages: Pipeline, foldings: Sequence[Folding]) -> tuple[dict[str, float], dict[str, float]]:
-    """Cells between and around the stages of a whole design by resource, and the half-widths of their error bars.
+def joints(stages: Pipeline, foldings: Sequence[Folding]) -> dict[str, float]:
+    """Cells between and around the stages of a whole design, by resource.
 
     Args:
         foldings: one per stage.
     """
-    total, errors = dict.fromkeys(COUNTED, 0.0), dict.fromkeys(COUNTED, 0.0)
+    total = dict.fromkeys(COUNTED, 0.0)
     converters = _converters(stages.stages, foldings)
     if converters:
         names = ("WIDTH", "IN_LANES", "OUT_LANES")
-        _add(total, errors, "width_converter", dict(zip(names, np.array(converters, dtype=np.float64).T, strict=True)))
+        _add(total, "width_converter", dict(zip(names, np.array(converters, dtype=np.float64).T, strict=True)))
     if stages.stages:
-        _add(total, errors, "control", _control(stages, foldings))
-    return total, errors
+        _add(total, "control", _control(stages, foldings))
+    return total
 
 
-def _add(total: dict[str, float], errors: dict[str, float], module: str, parameters: Mapping[str, object]) -> None:
+def _add(total: dict[str, float], module: str, parameters: Mapping[str, object]) -> None:
     cells = resources(module, parameters)
     for name in COUNTED:
-        found = float(getattr(cells, name).sum())
-        total[name] += found
-        errors[name] += BARS[module][name] * found
+        total[name] += float(getattr(cells, name).sum())
 
 
 def _converters(stages: Sequence[Stage], foldings: Sequence[Folding]) -> list[tuple[int, int, int]]:
