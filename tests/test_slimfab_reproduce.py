@@ -27,6 +27,17 @@ def tiny(name: str) -> Experiment:
         "soft": short,
         "finetune": short,
     }
+    if small["search"]:
+        deeper = {"source": "vgg_tiny", "options": {"widths": [4, 4, 4, "M", 6]}}
+        little = {
+            "evaluations": 12,
+            "val_images": 50,
+            "generator": short,
+            "deeper": deeper,
+            "drawn": 3,
+            "budgets": [0.6, 0.5],
+        }
+        changes["search"] = {**small["search"], **little}
     return Experiment.model_validate({**experiment.model_dump(), "scales": {"small": {**small, **changes}}})
 
 

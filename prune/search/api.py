@@ -120,6 +120,14 @@ class Problem:
             InputError: the method cannot serve this budget, or no point could be scored.
         """
         METHODS[method](env, self.layers, seed)
+        return self.result(method, env, seed)
+
+    def result(self, method: str, env: Environment, seed: int = 0) -> Found:
+        """What a search that was run on ``env`` found.
+
+        Raises:
+            InputError: no point could be scored.
+        """
         best = env.best()
         limits = {limit.field: limit.value for limit in self.limits}
         _, choice = self.evaluator.cut(best.values)

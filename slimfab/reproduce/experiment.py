@@ -14,6 +14,21 @@ from slimfab.recipe import DatasetSection, FinetuneSection, ModelSection, Sectio
 FOLDERS = (Path("experiments"), Path(__file__).resolve().parents[2] / "experiments")
 
 
+class SearchSection(Section):
+    """A search of widths. ``budgets`` are shares of ``field``; the first is looked at most closely."""
+
+    methods: list[str]  # names in prune.search.METHODS
+    budgets: list[float] = Field(default=[0.5], min_length=1)
+    field: str = "macs"
+    evaluations: int = Field(default=80, ge=1)
+    val_images: int = Field(default=1000, ge=1)
+    cap: float = Field(default=0.8, ge=0, le=1)  # largest share that a layer may lose
+    bits: int | None = Field(default=None, ge=2)  # width of tensors when the network is costed
+    deeper: ModelSection | None = None  # to which a trained encoder is moved
+    generator: TrainSection | None = None  # of MetaPruning's weights
+    drawn: int = Field(default=10, ge=3)  # random configurations trained from scratch
+
+
 class Scale(Section):
     """Everything a run needs to know. ``keep`` is the share of channels, or of MACs, that stays."""
 
@@ -26,6 +41,7 @@ class Scale(Section):
     soft: TrainSection | None = None  # training in which units are silenced or merged
     finetune: FinetuneSection
     pressure: float = Field(default=0.0, ge=0)  # of L1 on γ, in units of its first value (prune.regularise)
+    search: SearchSection | None = None
     device: str = "cpu"
     bars: dict[str, float] = Field(default_factory=dict)  # bounds of the claims, by name
 

@@ -8,7 +8,7 @@ import torch
 
 from hwsim.registry import Registry
 from slimfab import datasets
-from slimfab.reproduce import ascp, slimming, thinet
+from slimfab.reproduce import agmc, ascp, metapruning, searches, slimming, thinet
 from slimfab.reproduce.card import Bar, Card, Row
 from slimfab.reproduce.experiment import Experiment
 from slimfab.reproduce.lab import Lab, Say
@@ -18,6 +18,9 @@ KINDS: Registry[Kind] = Registry("kind of experiment")
 KINDS.register("thinet")(thinet.run)
 KINDS.register("slimming")(slimming.run)
 KINDS.register("ascp")(ascp.run)
+KINDS.register("searches")(searches.run)
+KINDS.register("agmc")(agmc.run)
+KINDS.register("metapruning")(metapruning.run)
 
 
 def run_seed(experiment: Experiment, scale: str, seed: int, say: Say = lambda text: None) -> Card:

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MetaPruning: do generated weights rank widths as training from scratch does, and does their winner beat uniform?"""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from hwsim.errors import RecipeError
+from prune.search import Problem
+from prune.search.generate import train_generator
+from slimfab.reproduce.card import Bar, Row
+from slimfab.reproduce.lab import Lab
+from slimfab.reproduce.searches import problem, settings
+
+
+def run(lab: Lab) -> tuple[tuple[Row, ...], tuple[Bar, ...]]:
+    """Random configurations, the winner of the evolution, the best random one and uniform widths, all from scratch."""
+    search = settings(lab)
+    if search.generator is None:
+        raise RecipeError("experiment: no section 'search.generator'; expected epochs and lr; add it")
+    section = search.generator
+    lab.say(f"generator of weights: {section.epochs} epochs")
+    posed = train_generator(
+        problem(lab, lab.new_model(), search.budgets[0]),
+        lab.train_data,
+        epochs=section.epochs,
+        batch=section.batch_size,
+        lr=section.lr,
+        seed=lab.seed,
+    )
+    rows, correlation = _ranked(lab, posed)
+    bars = [Bar("rank correlation of generated and trained accuracy", correlation, ">=", lab.scale.bars["rank"])]
+    for share in search.budgets:
+        limited = _at(lab, posed, share)
+        found = {m: limited.run(m, limited.environment(search.evaluations), lab.seed) for m in ("evolution", "random")}
+        final = {}
+        for name in ("evolution", "random"):
+            rows.append(_trained(lab, f"{name}, {share:.0%}", limited, found[name].best.values, name == "random"))
+            final[name] = rows[-1].final or 0.0
+        uniform = limited.run("uniform", limited.environment(1), lab.seed)
+        rows.append(_trained(lab, f"from scratch, uniform, {share:.0%}", limited, uniform.best.values, True))
+        gap = final["evolution"] - (rows[-1].final or 0.0)
+        bars.append(Bar(f"winner over uniform at {share:.0%}", gap, ">=", lab.scale.bars["over_uniform"]))
+    return tuple(rows), tuple(bars)
+
+
+def _at(lab: Lab, posed: Problem, share: float) -> Problem:
+    """The same weights under another budget."""
+    other = problem(lab, posed.evaluator.view.model, share)
+    return replace(posed, limits=other.limits)
+
+
+def _ranked(lab: Lab, posed: Problem) -> tuple[list[Row], float]:
+    """Spearman's correlation over random configurations, and their rows."""
+    from scipy.stats import spearmanr
+
+    env = posed.environment(settings(lab).drawn)
+    posed.run("random", env, lab.seed)
+    rows = [
+        _trained(lab, f"random configuration {number + 1}", posed, one.values, True, one.score)
+        for number, one in enumerate(env.history)
+    ]
+    generated = [one.score for one in env.history]
+    rank = spearmanr(generated, [row.final for row in rows]).statistic
+    return rows, float(np.nan_to_num(rank))
+
+
+def _trained(
+    lab: Lab, name: str, posed: Problem, values: dict[str, int], control: bool, score: float | None = None
+) -> Row:
+    """The shape with new weights, trained by the fine-tuning recipe's number of epochs."""
+    module = _fresh(posed.evaluator.cut(values)[0], lab.seed)
+    section = lab.scale.train.model_copy(update={"epochs": lab.scale.finetune.epochs})
+    lab.train(module, section, name)
+    figures = {"generated, on validation": score if score is not None else posed.evaluator(values)}
+    return replace(lab.row(name, module, control), epochs=section.epochs, final=lab.accuracy(module), figures=figures)
+
+
+def _fresh(module: nn.Module, seed: int) -> nn.Module:
+    module = copy.deepcopy(module)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for part in module.modules():
+            if hasattr(part, "reset_parameters"):
+                part.reset_parameters()
+    return module
