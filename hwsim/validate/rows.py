@@ -76,8 +76,10 @@ def read_rows(path: Path) -> Rows:
             raise InputError(
                 f"{path}: row {number} has {len(line)} cells; expected {len(header)} as in the header; check the row"
             )
-    cells = np.array(lines, dtype=np.str_)
-    return Rows({name: cells[:, index] for index, name in enumerate(header)}, path.parent)
+    columns = zip(*lines, strict=True)  # an array each: all cells of an array are as wide as its widest
+    return Rows(
+        {name: np.array(cells, dtype=np.str_) for name, cells in zip(header, columns, strict=True)}, path.parent
+    )
 
 
 def _number(cell: str, row: int, column: str) -> float:
