@@ -29,6 +29,7 @@ from prune.selectors import SELECTORS
 from prune.store import rebuild, save
 from prune.surgery import mask, shrink
 from prune.take import UPDATES
+from prune.traced import prune_traced
 
 __all__ = [
     "ALLOCATORS",
@@ -52,6 +53,7 @@ __all__ = [
     "load_choice",
     "mask",
     "prune",
+    "prune_traced",
     "rebuild",
     "recalibrate",
     "save",

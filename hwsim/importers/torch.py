@@ -118,7 +118,7 @@ def _export(module: "torch.nn.Module", shape: tuple[int, ...], title: str) -> An
     first = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(()))
     example = torch.zeros(_BATCH, *shape, dtype=first.dtype, device=first.device)
     try:
-        with _quiet(), torch.no_grad():
+        with quiet(), torch.no_grad():
             return torch.export.export(module, (example,), strict=False)
     except Exception as error:  # torch.export raises dozens of types; all mean that it cannot follow the module
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -132,7 +132,7 @@ def _export(module: "torch.nn.Module", shape: tuple[int, ...], title: str) -> An
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Torch warns, logs and prints whole graphs when it refuses a module; the caller gets one line instead."""
     disabled = logging.root.manager.disable
     logging.disable(logging.ERROR)
