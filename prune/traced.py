@@ -75,7 +75,9 @@ def prune_traced(
         if name not in known:
             raise InputError(f"unknown channel group or layer '{name}'; {suggest(name, known)}")
     groups = [g for g in traced.groups if not {g.name, *g.layers} & {*skip}]
-    state = {name: value.detach().cpu().float().numpy() for name, value in model.named_parameters(remove_duplicate=False)}
+    state = {
+        name: value.detach().cpu().float().numpy() for name, value in model.named_parameters(remove_duplicate=False)
+    }
     gammas = {m.tensor: state[m.tensor] for g in groups for m in g.members if m.role == "scale"}
     context = Context(state, gammas, seed)
     by_weight = [g for g in groups if any(m.role == "weight" for m in g.producers + g.followers)]
@@ -101,7 +103,9 @@ def shrink_traced(model: nn.Module, traced: Traced, kept: Kept) -> nn.Module:
     for (tensor, axis), goes in _marks(traced, kept, consumers=True).items():
         path, _, leaf = tensor.rpartition(".")
         by_module.setdefault(path, {})[leaf, axis] = goes
-    _refuse_shared(model, {f"{path}.{leaf}" if path else leaf for path, marks in by_module.items() for leaf, _ in marks})
+    _refuse_shared(
+        model, {f"{path}.{leaf}" if path else leaf for path, marks in by_module.items() for leaf, _ in marks}
+    )
     for path, marks in by_module.items():
         _cut(small, path, marks, path in traced.selected)
     return small
@@ -148,7 +152,9 @@ def _refuse_shared(model: nn.Module, tensors: set[str]) -> None:
 
 def _cut(model: nn.Module, path: str, marks: Mapping[tuple[str, int], npt.NDArray[np.bool_]], selected: bool) -> None:
     module: Any = model.get_submodule(path)
-    depthwise = isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and module.groups > 1 and module.weight.shape[1] == 1
+    depthwise = (
+        isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and module.groups > 1 and module.weight.shape[1] == 1
+    )
     multiplier = module.out_channels // module.groups if depthwise else 1
     for (leaf, axis), goes in marks.items():
         value = getattr(module, leaf)
@@ -169,7 +175,9 @@ def _cut(model: nn.Module, path: str, marks: Mapping[tuple[str, int], npt.NDArra
 
 def _selected(norm: nn.Module, chosen: npt.NDArray[Any]) -> nn.Module:
     if not isinstance(norm, nn.BatchNorm2d):
-        raise UnsupportedError(f"{type(norm).__name__}: cannot choose channels; expected BatchNorm2d; leave it out of select")
+        raise UnsupportedError(
+            f"{type(norm).__name__}: cannot choose channels; expected BatchNorm2d; leave it out of select"
+        )
     new = SelectedBatchNorm2d(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
     new.load_state_dict(norm.state_dict())
     new.register_buffer("chosen", torch.from_numpy(chosen))
@@ -188,8 +196,8 @@ def _try(model: nn.Module, small: nn.Module, example: Sequence[torch.Tensor]) ->
         small.eval()(*example)
     except (RuntimeError, ValueError) as error:
         raise UnsupportedError(
-            f"{type(model).__name__}: forward of the pruned module fails ({str(error).splitlines()[0]}); write sizes in "
-            "forward as -1 or x.shape[1] instead of numbers, or skip the layers before"
+            f"{type(model).__name__}: forward of the pruned module fails ({str(error).splitlines()[0]}); write sizes "
+            "in forward as -1 or x.shape[1] instead of numbers, or skip the layers before"
         ) from error
     finally:
         for module, mode in modes:

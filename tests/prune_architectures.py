@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Forty and more architectures, narrow and shallow, with random weights: ``ARCHITECTURES[name]() -> module, inputs``."""
+"""Fifty architectures, narrow and shallow, with random weights: ``ARCHITECTURES[name]() -> module, inputs``."""
 
 import torch
 from prune_blocks import (
@@ -51,7 +51,9 @@ def alexnet():
 
 
 def inception(i, w, asymmetric=False):
-    tall = nn.Sequential(cbr(i, w, 1), nn.Conv2d(w, w, (1, 3), padding=(0, 1)), nn.ReLU(), nn.Conv2d(w, w, (3, 1), padding=(1, 0)))
+    tall = nn.Sequential(
+        cbr(i, w, 1), nn.Conv2d(w, w, (1, 3), padding=(0, 1)), nn.ReLU(), nn.Conv2d(w, w, (3, 1), padding=(1, 0))
+    )
     pool = nn.Sequential(nn.MaxPool2d(3, 1, 1), cbr(i, w, 1))
     return Branches(cbr(i, w, 1), tall if asymmetric else nn.Sequential(cbr(i, w, 1), cbr(w, w)), pool)
 
@@ -91,7 +93,11 @@ class HrNet(nn.Module):
         super().__init__()
         self.stem, self.low = cbr(3, 8), cbr(8, 12, s=2)
         self.a, self.b = basic(8, 8), basic(12, 12)
-        self.up, self.down, self.head = cbr(12, 8, 1, act=nn.Identity), cbr(8, 12, s=2, act=nn.Identity), nn.Linear(20, 5)
+        self.up, self.down, self.head = (
+            cbr(12, 8, 1, act=nn.Identity),
+            cbr(8, 12, s=2, act=nn.Identity),
+            nn.Linear(20, 5),
+        )
 
     def forward(self, x):
         x = self.stem(x)
@@ -129,7 +135,10 @@ class Vit(nn.Module):
     def __init__(self, c=16, heads=4, layers=2, kernel=Attention, tokens=1, pool=False):
         super().__init__()
         self.patches = nn.Conv2d(3, c, 4, 4)
-        self.token, self.position = nn.Parameter(torch.randn(1, tokens, c)), nn.Parameter(torch.randn(1, 16 + tokens, c))
+        self.token, self.position = (
+            nn.Parameter(torch.randn(1, tokens, c)),
+            nn.Parameter(torch.randn(1, 16 + tokens, c)),
+        )
         self.layers = nn.Sequential(*(Encoder(c, kernel(c, heads)) for _ in range(layers)))
         self.norm, self.head, self.pool = nn.LayerNorm(c), nn.Linear(c, 5), pool
 
@@ -149,7 +158,11 @@ class Swin(nn.Module):
         super().__init__()
         self.patches, self.merge = nn.Conv2d(3, c, 2, 2), nn.Linear(4 * c, 2 * c)
         self.first = nn.Sequential(Encoder(c, Windows(c, heads)), Encoder(c, Windows(c, heads, shift=2)))
-        self.second, self.norm, self.head = Encoder(2 * c, Windows(2 * c, heads)), nn.LayerNorm(2 * c), nn.Linear(2 * c, 5)
+        self.second, self.norm, self.head = (
+            Encoder(2 * c, Windows(2 * c, heads)),
+            nn.LayerNorm(2 * c),
+            nn.Linear(2 * c, 5),
+        )
 
     def forward(self, x):
         x = self.first(self.patches(x).permute(0, 2, 3, 1))
@@ -226,7 +239,14 @@ def conv1d(i, o, k=3, s=1):
 
 
 def mlp(norm):
-    parts = [nn.Linear(10, 16), *([nn.BatchNorm1d(16)] if norm else []), nn.ReLU(), nn.Linear(16, 12), nn.ReLU(), nn.Linear(12, 3)]
+    parts = [
+        nn.Linear(10, 16),
+        *([nn.BatchNorm1d(16)] if norm else []),
+        nn.ReLU(),
+        nn.Linear(16, 12),
+        nn.ReLU(),
+        nn.Linear(12, 3),
+    ]
     return nn.Sequential(*parts), (torch.randn(2, 10),)
 
 
@@ -248,25 +268,41 @@ ARCHITECTURES = {
     "resnext": lambda: image(cbr(3, 16), bottleneck(16, 16, g=4, width=16), bottleneck(16, 32, 2, 4, 16), width=32),
     "se-resnet": lambda: image(cbr(3, 8), bottleneck(8, 16, se=True), bottleneck(16, 16, se=True), width=16),
     "preact resnet": lambda: image(
-        nn.Conv2d(3, 8, 3, padding=1), Preact(8, 8), Preact(8, 16, 2), Preact(16, 16), nn.BatchNorm2d(16), nn.ReLU(), width=16
+        nn.Conv2d(3, 8, 3, padding=1),
+        Preact(8, 8),
+        Preact(8, 16, 2),
+        Preact(16, 16),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        width=16,
     ),
     "res2net": lambda: image(cbr(3, 16), Res2(16), Res2(16), width=16),
     "regnet": lambda: image(cbr(3, 8), bottleneck(8, 16, 2, 2, 8, True), bottleneck(16, 16, 1, 2, 8, True), width=16),
-    "densenet": lambda: image(nn.Conv2d(3, 8, 3), Dense(8, 4), Dense(12, 4), cbr(16, 8, 1), nn.AvgPool2d(2), Dense(8, 4), width=12),
+    "densenet": lambda: image(
+        nn.Conv2d(3, 8, 3), Dense(8, 4), Dense(12, 4), cbr(16, 8, 1), nn.AvgPool2d(2), Dense(8, 4), width=12
+    ),
     "googlenet": lambda: image(cbr(3, 8), inception(8, 6), inception(18, 6), width=18),
     "inception v3": lambda: image(cbr(3, 8), inception(8, 6, True), inception(18, 6, True), width=18),
     "squeezenet": lambda: image(cbr(3, 8), fire(8, 4, 8), fire(16, 6, 8), width=16),
-    "xception": lambda: image(cbr(3, 8), Residual(nn.Sequential(cbr(8, 8, g=8), cbr(8, 8, 1))), cbr(8, 12, 1), width=12),
-    "mobilenet v1": lambda: image(cbr(3, 8), cbr(8, 8, g=8), cbr(8, 16, 1), cbr(16, 16, s=2, g=16), cbr(16, 24, 1), width=24),
+    "xception": lambda: image(
+        cbr(3, 8), Residual(nn.Sequential(cbr(8, 8, g=8), cbr(8, 8, 1))), cbr(8, 12, 1), width=12
+    ),
+    "mobilenet v1": lambda: image(
+        cbr(3, 8), cbr(8, 8, g=8), cbr(8, 16, 1), cbr(16, 16, s=2, g=16), cbr(16, 24, 1), width=24
+    ),
     "mobilenet v2": lambda: image(cbr(3, 8), inverted(8, 8), inverted(8, 12, 2), inverted(12, 12), width=12),
     "mobilenet v3": lambda: image(cbr(3, 8, act=nn.Hardswish), inverted(8, 8, k=5, act=nn.Hardswish, se=True), width=8),
     "mnasnet": lambda: image(cbr(3, 8), inverted(8, 8, e=3, se=True), inverted(8, 16, 2, 3, 5), width=16),
-    "efficientnet": lambda: image(cbr(3, 8, act=S), inverted(8, 8, act=S, se=True), inverted(8, 16, 2, act=S, se=True), width=16),
+    "efficientnet": lambda: image(
+        cbr(3, 8, act=S), inverted(8, 8, act=S, se=True), inverted(8, 16, 2, act=S, se=True), width=16
+    ),
     "ghostnet": lambda: image(cbr(3, 8), Ghost(8, 16), Ghost(16, 16), width=16),
     "shufflenet v1": lambda: image(cbr(3, 16), shuffle_v1(16), shuffle_v1(16), width=16),
     "shufflenet v2": lambda: image(cbr(3, 16), ShuffleV2(16), ShuffleV2(16), cbr(16, 24, 1), width=24),
     "igcnet": lambda: image(cbr(3, 16), cbr(16, 16, g=4), Shuffle(4), cbr(16, 16, g=4), width=16),
-    "darknet": lambda: image(cbr(3, 8, act=nn.LeakyReLU), Residual(nn.Sequential(cbr(8, 4, 1), cbr(4, 8))), cbr(8, 16, s=2), width=16),
+    "darknet": lambda: image(
+        cbr(3, 8, act=nn.LeakyReLU), Residual(nn.Sequential(cbr(8, 4, 1), cbr(4, 8))), cbr(8, 16, s=2), width=16
+    ),
     "yolo c2f": lambda: image(cbr(3, 8, act=S), Csp(8), cbr(8, 16, s=2, act=S), Csp(16), width=16),
     "sknet": lambda: image(cbr(3, 8), SkNet(8), SkNet(8), width=8),
     "cbam": lambda: image(cbr(3, 8), Squeeze(8), cbr(8, 12), Squeeze(12), width=12),
@@ -278,7 +314,14 @@ ARCHITECTURES = {
     "convmixer": lambda: image(
         cbr(3, 12, act=nn.GELU), Residual(cbr(12, 12, 5, g=12, act=nn.GELU)), cbr(12, 12, 1, act=nn.GELU), width=12
     ),
-    "temporal cnn": lambda: sequence(conv1d(2, 8), Residual(conv1d(8, 8)), conv1d(8, 12, 3, 2), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(12, 3)),
+    "temporal cnn": lambda: sequence(
+        conv1d(2, 8),
+        Residual(conv1d(8, 8)),
+        conv1d(8, 12, 3, 2),
+        nn.AdaptiveAvgPool1d(1),
+        nn.Flatten(),
+        nn.Linear(12, 3),
+    ),
     "m5 audio": lambda: sequence(conv1d(2, 8, 7, 2), nn.MaxPool1d(2), conv1d(8, 12), nn.Flatten(), nn.Linear(96, 3)),
     "vit": lambda: vit(),
     "vit, fused kernel": lambda: vit(kernel=Fused, pool=True),

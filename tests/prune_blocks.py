@@ -104,7 +104,9 @@ class Shuffle(nn.Module):
 
 
 def shuffle_v1(c, g=2):
-    body = nn.Sequential(cbr(c, c, 1, g=g), Shuffle(g), cbr(c, c, 3, g=c, act=nn.Identity), cbr(c, c, 1, g=g, act=nn.Identity))
+    body = nn.Sequential(
+        cbr(c, c, 1, g=g), Shuffle(g), cbr(c, c, 3, g=c, act=nn.Identity), cbr(c, c, 1, g=g, act=nn.Identity)
+    )
     return Residual(body, act=nn.ReLU())
 
 
@@ -229,7 +231,11 @@ class Gated(nn.Module):
 
     def __init__(self, c, h):
         super().__init__()
-        self.gate, self.up, self.down = nn.Linear(c, h, bias=False), nn.Linear(c, h, bias=False), nn.Linear(h, c, bias=False)
+        self.gate, self.up, self.down = (
+            nn.Linear(c, h, bias=False),
+            nn.Linear(c, h, bias=False),
+            nn.Linear(h, c, bias=False),
+        )
 
     def forward(self, x):
         return self.down(functional.silu(self.gate(x)) * self.up(x))
@@ -253,7 +259,9 @@ class Windows(nn.Module):
         if self.shift:
             x = torch.roll(x, (-self.shift, -self.shift), (1, 2))
         x = x.view(b, h // n, n, w // n, n, c).permute(0, 1, 3, 2, 4, 5).reshape(-1, n * n, c)
-        q, k, v = (p(x).view(x.shape[0], n * n, -1, self.size).transpose(1, 2) for p in (self.query, self.key, self.value))
+        q, k, v = (
+            p(x).view(x.shape[0], n * n, -1, self.size).transpose(1, 2) for p in (self.query, self.key, self.value)
+        )
         bias = self.table[self.positions.view(-1)].view(n * n, n * n, -1).permute(2, 0, 1)
         y = (q @ k.transpose(-2, -1) + bias.unsqueeze(0)).softmax(-1) @ v
         y = self.out(y.transpose(1, 2).reshape(x.shape[0], n * n, -1))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Groups and surgery of any traced module: masked equals shrunk, ratios are as asked, and hwsim's groups are the same."""
+"""Groups and surgery of any traced module: masked equals shrunk, ratios are as asked, groups are those of hwsim."""
 
 import pytest
 import torch
@@ -49,7 +49,9 @@ def check_architecture(name):
     kept = {g.name: tuple(range(0, g.width, 2)) for g in traced.groups if g.width > 1}
     assert difference(model, example, traced, kept) < TOLERANCE
     small = prune_traced(model, example, keep=0.5)
-    assert {n: len(k) for n, k in small.kept.items()} == {g.name: round(g.width / 2) for g in traced.groups if g.width > 1}
+    assert {n: len(k) for n, k in small.kept.items()} == {
+        g.name: round(g.width / 2) for g in traced.groups if g.width > 1
+    }
     assert small.parameters_after < small.parameters_before
 
 
@@ -157,7 +159,11 @@ def check_random(names, width, channels, flat, data):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(width)
         blocks = [BLOCKS[name](channels, width) for name in names]
-        head = [nn.Flatten(), nn.Linear(16 * channels, 3)] if flat else [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 3)]
+        head = (
+            [nn.Flatten(), nn.Linear(16 * channels, 3)]
+            if flat
+            else [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 3)]
+        )
         model = nn.Sequential(cbr(2, channels), *blocks, *head)
         randomise(model)
         example = (torch.randn(2, 2, 4, 4),)
@@ -212,7 +218,9 @@ def test_what_has_no_rule_stays_and_is_named_and_numbers_in_forward_are_refused(
     frozen = {g.name: g.frozen for g in traced.frozen}
     assert "operator 'cumsum' has no rule" in frozen["a"]
     assert {g.name for g in traced.groups} == {"b", "c"}
-    with pytest.raises(UnsupportedError, match="Odd: forward of the pruned module fails .*; write sizes in forward as -1"):
+    with pytest.raises(
+        UnsupportedError, match="Odd: forward of the pruned module fails .*; write sizes in forward as -1"
+    ):
         prune_traced(Odd(), example, keep=0.5)
 
 
