@@ -13,7 +13,7 @@ import pytest
 from vivado_model import Model
 
 from boards import bitfile, board, handoff
-from boards.vivado import plan
+from boards.vivado import plan, scripts
 from boards.vivado.accelerator import HLS4ML, RTL
 from boards.vivado.block_design import ACCELERATOR, CORE, DMA
 from boards.vivado.releases import Release
@@ -117,6 +117,34 @@ def test_another_release_than_the_scripts_are_for(tmp_path, monkeypatch):
     written(tmp_path)
     with pytest.raises(tkinter.TclError, match="vivado: got release 2021.1.1; expected 2022.2; take that, or name"):
         run(tmp_path, "2021.1", monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("", "", ""),
+        ("      0.290  ", "     -0.290  ", "a setup slack of -0.290 ns"),
+        ("        0.020  ", "       -0.020  ", "a hold slack of -0.020 ns"),
+        ("        3.750  ", "       -3.750  ", "a pulse width slack of -3.750 ns"),
+        ("      0.290  ", "         NA  ", "no setup slack; expected a constrained clock"),
+        ("WNS(ns)", "", "no summary"),
+    ],
+)
+def test_the_gate_reads_what_vivado_reports(old, new, message):
+    """The gate's own Tcl, on a report that Vivado wrote."""
+    text = (
+        (GOLDEN.parent / "reports" / "pynq" / "timing.rpt")
+        .read_text()
+        .replace(old, new, -1 if message == "no summary" else 1)
+    )
+    interpreter = tkinter.Tcl()
+    interpreter.createcommand("report_timing_summary", lambda option: text)
+    interpreter.eval(scripts.GATE)
+    if not message:
+        interpreter.eval("require_timing")
+        return
+    with pytest.raises(tkinter.TclError, match=f"timing: .*{message}"):
+        interpreter.eval("require_timing")
 
 
 def test_a_run_that_does_not_finish(tmp_path, monkeypatch):

@@ -27,6 +27,22 @@ def test_a_captured_vivado_report():
     assert found.capacity == {"lut": 53200, "ff": 106400, "bram18": 280, "dsp": 220}
 
 
+def test_captured_reports_of_one_implementation():
+    found = reports.parse_utilisation(DATA / "pynq" / "utilisation.rpt")
+    assert (found.device, found.state) == ("7z010clg400-1", "Fully Placed")
+    assert found.resources == {"lut": 13358, "ff": 14431, "bram18": 65, "dsp": 0}  # 32.5 tiles
+    assert found.capacity == {"lut": 17600, "ff": 35200, "bram18": 120, "dsp": 80}
+    assert reports.parse_timing(DATA / "pynq" / "timing.rpt") == reports.Timing(0.290, 0.0, 0.020, 0)
+    assert reports.parse_power(DATA / "pynq" / "power.rpt") == reports.Power(1.861, 1.723, 0.138)
+
+
+def test_a_captured_report_without_loops():
+    found = reports.parse_csynth(DATA / "hlsclt" / "simple_adder_csynth.xml")
+    assert (found.version, found.part, found.top) == ("2017.1", "xc7z020clg484-1", "simple_adder")
+    assert (found.latency_cycles, found.interval_cycles) == ((0, 0), (1, 1))
+    assert found.resources == {"bram18": 0, "dsp": 0, "ff": 0, "lut": 39}
+
+
 def test_a_vitis_report():
     found = reports.parse_csynth(DATA / "vitis_csynth.xml")
     assert (found.version, found.part, found.top) == ("2022.1", "xck26-sfvc784-2LV-c", "net")

@@ -13,7 +13,20 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SYSTEM_PACKAGES = ROOT / ".ci" / "system-packages"
-TARGETS = ["help", "install", "pynq", "data", "lint", "test", "test-slow", "test-all", "demo", "board-demo", "dist", "clean"]
+TARGETS = [
+    "help",
+    "install",
+    "pynq",
+    "data",
+    "lint",
+    "test",
+    "test-slow",
+    "test-all",
+    "demo",
+    "board-demo",
+    "dist",
+    "clean",
+]
 
 
 class Machine:

@@ -19,7 +19,8 @@ HLS_VERILOG = f"{HLS_PROJECT}/solution1/syn/verilog"
 UTILISATION, HIERARCHY = "reports/utilisation.rpt", "reports/hierarchy.rpt"
 TIMING, POWER = "reports/timing.rpt", "reports/power.rpt"
 
-_GATE = r"""
+#: Tcl: ends with an error unless setup, hold and pulse widths of a routed design have slack.
+GATE = r"""
 # The row under the names of report_timing_summary: WNS TNS failing total WHS THS failing total WPWS TPWS failing total.
 proc slack {} {
   set text [report_timing_summary -return_string]
@@ -106,7 +107,7 @@ def implement(release: Release, name: str, build_id: str) -> str:
     handoff = f"work/build/build.{release.handoff_root}/sources_1/bd/design/hw_handoff/design.hwh"
     return f"""\
 # Synthesis, place and route, reports, and a bitstream if timing is met. JOBS sets how many processes run at once.
-{_GATE.strip()}
+{GATE.strip()}
 file delete -force {name}.bit {name}.hwh
 file mkdir reports
 set jobs [expr {{[info exists ::env(JOBS)] ? $::env(JOBS) : 4}}]
@@ -137,7 +138,7 @@ def implement_alone(part: str, top: str, files: Sequence[str], constraints: str,
     more = f"\nadd_files -norecurse -fileset sources_1 [glob {pattern}]" if pattern else ""
     return f"""\
 # {top} by itself, out of context: no bitstream.
-{_GATE.strip()}
+{GATE.strip()}
 file mkdir reports
 create_project -force -part {word(part)} alone work/alone
 add_files -norecurse -fileset sources_1 {listed(files)}{more}
