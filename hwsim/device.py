@@ -101,7 +101,11 @@ _PROCESSOR = (
 )  # fmt: skip
 SCHEMAS: Mapping[str, Schema] = {
     "cpu": Schema(("cores", *_PROCESSOR), _EXTRA, ("runtime",)),
-    "gpu": Schema(("cores", "tile.m", "tile.n", *_PROCESSOR), _EXTRA, ("runtime", "fp32_means")),
+    "gpu": Schema(
+        ("cores", "tile.m", "tile.n", *_PROCESSOR),
+        (*_EXTRA, "tensor_align_bytes", "overhead_us.launch"),
+        ("runtime", "fp32_means"),
+    ),
     "fpga": Schema(
         ("lut", "ff", "dsp", "bram18", "uram", "clock_mhz", "bandwidth_gb_s.dram", "axi_bits", "utilisation"),
         ("power_w", "power_static_w", "overhead_us.inference", "memory_clock_mhz"),

@@ -4,8 +4,14 @@
 A layer is a matrix product of ``rows * batch`` by ``columns``; it is cut into tiles of ``tile.m * tile.n`` outputs,
 and long reductions are split into chunks, so a kernel takes whole waves of tiles over the cores (NVIDIA, "Matrix
 Multiplication Background User's Guide", sections tile and wave quantisation).  Depthwise layers do not use the
-matrix units: their efficiency is relative to them and therefore small.
+matrix units: their efficiency is relative to them and therefore small.  Tensor cores take channels in multiples of
+``tensor_align_bytes``; what is between is padded with zeros (ibid., tensor core requirements).
+
+Kernels run inside one engine or CUDA graph.  ``gpu:NAME/eager`` is a framework that launches every operation alone:
+activations are kernels of their own then, and the processor's launches set the pace of small ones.
 """
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,6 +26,7 @@ from hwsim.roofline import Times, roofline
 from hwsim.workload import KINDS, Workload, workload
 
 GB_S = 1e3  # bytes per us
+LAUNCH_US = 8.0  # of one operation by a framework, where a device states none: 5 to 10 us on current hosts
 CHUNK = 256  # longest reduction one core does alone before it is shared (CUTLASS split-K and stream-K)
 
 
@@ -38,6 +45,31 @@ def estimate(network: Network, device: Device, batch: int = 1, design: Design | 
     return assemble(network, device, batch, work, run, times, moved, fixed_us(device, work, run, batch))
 
 
+def estimate_eager(network: Network, device: Device, batch: int = 1, design: Design | None = None) -> Estimate:
+    """As :func:`estimate`, every operation launched alone.
+
+    Raises:
+        InputError: a design was given; only FPGAs take one.
+    """
+    if design is not None:
+        raise InputError(f"gpu:{device.name}/eager: got a design; expected none; designs are for fpga targets")
+    work = workload(network)
+    run = execution(device, work)
+    alone = np.array([len(kernel.fused) for kernel in work.kernels], dtype=np.float64)
+    moved = traffic(device, work, run, batch)
+    # What is not fused is read and written once more, where it fits through the cache.
+    again = 2 * alone * work.column("outputs") * run.bytes_per_element * batch
+    spilled = np.where(again > device["cache_kib"] * 1024 * alone, again, 0.0)
+    moved = Traffic(moved.cache + again, moved.dram + spilled)
+    times = kernel_times(device, work, run, moved, batch)
+    launch = device.get("overhead_us.launch", LAUNCH_US) * (1 + alone)
+    busy = np.maximum(times.compute, times.memory)
+    paced = Times(times.compute, times.memory, np.maximum(times.overhead, launch - busy))
+    found = assemble(network, device, batch, work, run, paced, moved, fixed_us(device, work, run, batch))
+    note = f"eager: {len(work.kernels) + int(alone.sum())} launches, not fused; a CUDA graph saves most of them"
+    return replace(found, target=f"gpu:{device.name}/eager", notes=(*found.notes, note))
+
+
 def kernel_times(device: Device, work: Workload, run: Execution, moved: Traffic, batch: int) -> Times:
     """Where the time of every kernel of a batch goes, in us."""
     return roofline(
@@ -50,7 +82,9 @@ def kernel_times(device: Device, work: Workload, run: Execution, moved: Traffic,
 def executed_macs(device: Device, work: Workload, batch: int) -> Column:
     """MACs of every kernel as if all cores were busy during all waves, shape (kernels,)."""
     cores = device["cores"]
-    reduction = work.column("channels") * work.column("taps")
+    # Multiples in elements of the type that each kernel runs in; 1 where there are no tensor cores.
+    align = np.maximum(device.get("tensor_align_bytes", 1.0) / execution(device, work).bytes_per_element, 1.0)
+    reduction = np.ceil(work.column("channels") / align) * align * work.column("taps")
     tiles = (np.ceil(work.column("rows") * batch / device["tile.m"])
              * np.ceil(work.column("columns") / device["tile.n"]) * work.column("groups"))  # fmt: skip
     chunks = tiles * np.maximum(1.0, reduction / CHUNK)

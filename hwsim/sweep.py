@@ -43,8 +43,8 @@ def sweep(many: Variants, names: Sequence[str], batch: int = 1) -> Sweep:
         raise InputError(f"batch: got {batch}; expected a whole number >= 1; use 1 for single inferences")
     found = [targets.parse(name) for name in names]
     for one in found:
-        if one.device.kind == "fpga":
-            raise InputError(f"sweep: got {one.name}; expected no fpga target; estimate those one by one")
+        if one.device.kind == "fpga" or one.name.endswith("/eager"):
+            raise InputError(f"sweep: got {one.name}; expected no fpga or eager target; estimate those one by one")
     costs = [_array(many, one, batch) if one.device.kind == "npu" else _processor(many, one.device, batch)
              for one in found]  # fmt: skip
     latency, energy = (np.stack(column, axis=1) for column in zip(*costs, strict=True))

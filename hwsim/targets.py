@@ -2,7 +2,8 @@
 """Targets by name, and the one call that costs a network on any of them.
 
     cpu:NAME           a processor, all cores               hwsim/cpu.py
-    gpu:NAME           a GPU                                hwsim/gpu.py
+    gpu:NAME           a GPU, one engine or CUDA graph      hwsim/gpu.py
+    gpu:NAME/eager     a GPU, every operation launched      hwsim/gpu.py
     npu:NAME           an array of processing elements      hwsim/npu
     npu:NAME/ws        the same, weight stationary; also os, is and rs
     fpga:NAME          an FPGA board, stages by hls4ml      hwsim/fpga
@@ -32,6 +33,7 @@ Model = Callable[[Network, Device, int, Design | None], Estimate]
 TARGET_KINDS: Registry[Model] = Registry("target kind")
 TARGET_KINDS.register("cpu")(cpu.estimate)
 TARGET_KINDS.register("gpu")(gpu.estimate)
+TARGET_KINDS.register("gpu/eager")(gpu.estimate_eager)
 TARGET_KINDS.register("npu")(npu.estimate)
 for _dataflow in npu.DATAFLOWS:
     TARGET_KINDS.register(f"npu/{_dataflow}")(partial(npu.estimate, dataflow=_dataflow))

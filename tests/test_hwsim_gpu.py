@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hwsim import device, gpu
 from hwsim.design import Design
 from hwsim.errors import InputError
+from hwsim.targets import estimate
 from hwsim.workload import workload
 
 ORIN, H100 = device.load("jetson-orin"), device.load("h100")
@@ -85,3 +86,50 @@ def test_batches_raise_throughput():
 def test_a_design_is_refused():
     with pytest.raises(InputError, match="gpu:h100: got a design; expected none"):
         gpu.estimate(resnet8(), H100, design=Design("", "pynq-z2", 100.0))
+
+
+@pytest.mark.parametrize(
+    ("channels", "bits", "padded"),
+    [(16, 8, 16), (17, 8, 32), (17, 16, 24), (17, None, 20)],  # 16 bytes: 16 int8, 8 fp16, 4 TF32
+)
+def test_tensor_cores_take_whole_groups_of_channels(channels, bits, padded):
+    draft = Draft(channels, 64, 64, weights=bits, activations=bits)
+    draft.conv(64, kernel=1)
+    work = workload(draft.network())
+    assert gpu.executed_macs(ORIN, work, 1).tolist() == [64 * 64 * 64 * padded]
+
+
+def test_cores_without_tensor_units_pad_nothing():
+    draft = Draft(17, 8, 8)
+    draft.conv(64, kernel=1)
+    nano = device.load("jetson-nano")
+    assert gpu.executed_macs(nano, workload(draft.network()), 1).tolist() == [64 * 64 * 17]
+
+
+def test_resnet50_on_the_xavier_is_within_the_error_bar():
+    # 1.82 to 2.11 ms, SingleStream: github:mlcommons/inference_results_v0.7, v1.0, v1.1, closed, AGX Xavier TensorRT
+    latency = gpu.estimate(resnet50(), device.load("jetson-xavier")).latency_us
+    assert latency.low <= 1817 < 2115 <= latency.high
+    assert latency.value == pytest.approx(1960, rel=0.1)
+
+
+@pytest.mark.parametrize("name", GPUS)
+def test_launching_every_operation_is_never_faster(name):
+    network = resnet8()
+    graph, eager = estimate(network, f"gpu:{name}"), estimate(network, f"gpu:{name}/eager")
+    assert eager.target == f"gpu:{name}/eager"
+    assert eager.latency_us.value > graph.latency_us.value
+    assert "launches, not fused" in eager.notes[-1]
+
+
+def test_large_batches_hide_launches():
+    ratio = [
+        estimate(resnet8(), f"gpu:{mode}", batch).latency_us.value
+        for batch in (1, 1024) for mode in ("h100/eager", "h100")
+    ]  # fmt: skip
+    assert ratio[0] / ratio[1] > 2 > ratio[2] / ratio[3]
+
+
+def test_a_design_is_refused_in_eager_mode_too():
+    with pytest.raises(InputError, match="gpu:h100/eager: got a design; expected none"):
+        gpu.estimate_eager(resnet8(), H100, design=Design("", "pynq-z2", 100.0))

@@ -146,7 +146,9 @@ def test_misspelt_costs_name_the_nearest(what, message):
 def test_a_pruned_network_is_cheaper_everywhere():
     full, half = resnet8(), resnet8(widths=(8, 16, 32))
     for name in targets.names():
-        assert targets.estimate(half, name).latency_us.value < targets.estimate(full, name).latency_us.value, name
+        few, many = (targets.estimate(network, name).latency_us.value for network in (half, full))
+        # Where every operation is launched alone, launches may be all there is.
+        assert few < many or (few == many and name.endswith("/eager")), name
 
 
 def test_a_network_too_large_for_a_board_is_costed_with_a_note():
