@@ -168,8 +168,8 @@ def compare(
     from hwsim.targets import parse
     from slimfab.compare import compare as compare_targets
     from slimfab.compare import parse_options
-    from slimfab.comparison_tables import card_tables, layer_tables
-    from slimfab.models import load_model
+    from slimfab.comparison_tables import show
+    from slimfab.models import is_torch, load_model
 
     names = [target.strip() for target in targets.split(",") if target.strip()]
     if not names:
@@ -178,38 +178,20 @@ def compare(
         raise FormatError(f"--width: got {width}; expected 2 to 16 bits")
     for name in names:
         parse(name)  # before the network is built
+    if options and not is_torch(model):
+        raise InputError(f"--set: got '{options}' for {model}, which is a file; expected a network that Python builds")
     loaded = load_model(model, parse_shape(input_shape), parse_options(options))
     network = loaded.network if width is None else loaded.network.with_bits(width)
     zeros = {} if sparsity is None else everywhere(network, parse_pattern(sparsity))
     found = compare_targets(network, names, batch, accuracy, dataset, zeros)
-    macs, parameters = console.count_text(network.macs()), console.count_text(network.parameters())
-    title = f"{loaded.name}: {macs} MACs, {parameters} parameters, batch {batch}"
-    console.out.print(console.estimates_table(title, found.estimates))
-    for verdict in found.verdicts if len(names) > 1 else ():
-        console.say(verdict.text())
-    for table in card_tables(found.cards) if card else ():
-        console.out.print(table)
-    if layers and len(names) > 1:
-        for table in layer_tables(found.estimates):
-            console.out.print(table)
-    for one in found.estimates:
-        if one.resources is not None:
-            console.say(f"{one.target} occupies  {console.occupation(one)}")
-        if layers and len(names) == 1:
-            console.out.print(console.layers_table(one))
-        for note in one.notes if notes else ():
-            console.say(note if note.startswith(one.target) else f"{one.target}: {note}", style="dim")
-        for note in () if notes else one.notes:
-            if ": sparsity " in note:  # what was asked for and does not happen is said unasked
-                console.say(note)
+    asked = {"card": card, "layers": layers, "notes": notes}
+    show(found, loaded.name, {name for name, wanted in asked.items() if wanted})
     if measure:
         from slimfab.measured import measure_model
 
         readings, missing = measure_model(loaded, batch)
         for line in (*map(console.reading_text, readings), *missing):
             console.say(line)
-    if not notes:
-        console.say("--notes says where each figure and its error bar come from", style="dim")
     if json_file is not None:
         serial.write_json(json_file, [serial.to_json(one) for one in found.estimates])
     if html_file is not None:

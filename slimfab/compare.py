@@ -43,7 +43,7 @@ def compare(
         sparsity: zeros among the weights of some layers; notes say where they save nothing.
 
     Raises:
-        InputError: no target, an unknown one, one named twice, or an accuracy that is no share.
+        InputError: no target, an unknown one, one named twice, an accuracy that is no share, or a data set alone.
     """
     if not names:
         raise InputError("targets: got none; expected names such as cpu:cortex-a72; see 'slimfab targets'")
@@ -52,6 +52,8 @@ def compare(
         raise InputError(f"targets: got {', '.join(twice)} twice; expected each once; remove one")
     if accuracy is not None and not 0 <= accuracy <= 1:
         raise InputError(f"accuracy: got {accuracy:g}; expected a share, 0 to 1")
+    if dataset is not None and accuracy is None:
+        raise InputError(f"dataset: got '{dataset}' without an accuracy; expected both or none; add the accuracy")
     devices = [targets.parse(name).device for name in names]
     found = targets.compare(network, names, batch, sparsity)
     cards = [card(network, device, one, accuracy, dataset) for device, one in zip(devices, found, strict=True)]

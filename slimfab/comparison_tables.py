@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Targets side by side on the command line: metric cards, and layer by layer."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.markup import escape
@@ -9,7 +10,11 @@ from rich.table import Table
 
 from hwsim.card import MetricCard
 from hwsim.estimate import Estimate, Figure
+from slimfab import console
 from slimfab.console import bar_text, count_text, energy_text, time_text
+
+if TYPE_CHECKING:
+    from slimfab.compare import Comparison
 
 SIDE_BY_SIDE = 4  # targets that fit beside each other in 120 columns
 UNKNOWN = "–"
@@ -89,3 +94,32 @@ def _layer_table(estimates: Sequence[Estimate]) -> Table:
         ]
         table.add_row(escape(name), count_text(macs), *cells)
     return table
+
+
+def show(found: "Comparison", name: str, parts: Collection[str] = ()) -> None:
+    """Print a comparison: targets and verdicts, and of "card", "layers" and "notes" what is in ``parts``."""
+    macs, parameters = count_text(found.network.macs()), count_text(found.network.parameters())
+    title = f"{name}: {macs} MACs, {parameters} parameters, batch {found.estimates[0].batch}"
+    console.out.print(console.estimates_table(title, found.estimates))
+    several = len(found.estimates) > 1
+    for verdict in found.verdicts if several else ():
+        console.say(verdict.text())
+    for table in card_tables(found.cards) if "card" in parts else ():
+        console.out.print(table)
+    for table in _layers(found.estimates) if "layers" in parts else ():
+        console.out.print(table)
+    for one in found.estimates:
+        if one.resources is not None:
+            console.say(f"{one.target} occupies  {console.occupation(one)}")
+        for note in one.notes:
+            # What was asked for and does not happen is said unasked.
+            if "notes" in parts or ": sparsity " in note:
+                named = note if note.startswith(one.target) else f"{one.target}: {note}"
+                console.say(named, style="dim" if "notes" in parts else None)
+    if "notes" not in parts:
+        console.say("--notes says where each figure and its error bar come from", style="dim")
+
+
+def _layers(estimates: Sequence[Estimate]) -> list[Table]:
+    """One target with all that is known of its layers, several side by side."""
+    return layer_tables(estimates) if len(estimates) > 1 else [console.layers_table(estimates[0])]

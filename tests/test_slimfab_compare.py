@@ -153,6 +153,18 @@ def test_without_its_packages_the_page_says_what_to_install(network: Network, mo
         render_comparison(compare(network, NAMES[:1]))
 
 
+def test_options_and_data_sets_that_mean_nothing_are_refused() -> None:
+    assert refused("compare", "model.onnx", "--set", "width=2") == (
+        "--set: got 'width=2' for model.onnx, which is a file; expected a network that Python builds"
+    )
+    assert refused("compare", "jet_mlp", "--dataset", "jets") == (
+        "dataset: got 'jets' without an accuracy; expected both or none; add the accuracy"
+    )
+    assert refused("compare", "mobilenet_tiny", "--set", "with=2").startswith(
+        "mobilenet_tiny: unknown option 'with'; did you mean 'width'"
+    )
+
+
 def test_a_pattern_that_cannot_pay_is_said_unasked() -> None:
     text = succeeds("compare", "jet_mlp", "-t", "cpu:cortex-a9,npu:gemmini", "--sparsity", "2:4")
     assert "cpu:cortex-a9: sparsity 2:4 saves nothing: runtimes for CPUs multiply every weight\n" in text
