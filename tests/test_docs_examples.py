@@ -59,9 +59,9 @@ def test_four_bits_pay_on_the_fpga_alone(tmp_path: Path) -> None:
     for target in ("cpu:cortex-a72", "gpu:jetson-orin", "npu:gemmini"):
         assert four[target]["latency_us"] == eight[target]["latency_us"]
         assert four[target]["energy_uj"] == eight[target]["energy_uj"]
-    for target in ("fpga:pynq-z2", "fpga:pynq-z2/folded"):
-        assert four[target]["latency_us"] < eight[target]["latency_us"] / 2
-        assert four[target]["energy_uj"] < eight[target]["energy_uj"] / 2
+    for target, factor in (("fpga:pynq-z2", 3), ("fpga:pynq-z2/folded", 1.5)):
+        assert four[target]["latency_us"] < eight[target]["latency_us"] / factor
+        assert four[target]["energy_uj"] < eight[target]["energy_uj"] / factor
 
 
 def test_the_cpu_wins(tmp_path: Path) -> None:
