@@ -55,7 +55,7 @@ def take(
         pick = made or choose(model, group, counts[group.name], method, scores, samples, seed)
         if made is None and pick.labels is not None:
             merge(model, group, pick.labels)
-        _write(model, UPDATES[method.update](model, group, pick, samples))
+        write(model, UPDATES[method.update](model, group, pick, samples))
         kept[group.name] = pick.kept
     return view.cut(kept, model)
 
@@ -169,7 +169,8 @@ def _weight(model: nn.Module, member: Member) -> Array:
 
 
 @torch.no_grad()
-def _write(model: nn.Module, values: Mapping[str, Array]) -> None:
+def write(model: nn.Module, values: Mapping[str, Array]) -> None:
+    """Put new values into parameters, in place."""
     for tensor, value in values.items():
         model.get_parameter(tensor).copy_(torch.from_numpy(value))
 

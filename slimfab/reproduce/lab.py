@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from hwsim.importers.torch import import_torch
+from prune.ladder import restart
 from prune.recalibrate import recalibrate
 from prune.samples import Samples
 from quant.hooks import Hook
@@ -91,12 +92,7 @@ class Lab:
 
     def from_scratch(self, model: nn.Module, epochs: int, name: str = "from scratch, same shape") -> Row:
         """A control: the same shape with new weights, trained by the base recipe for so many epochs."""
-        fresh = copy.deepcopy(model)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            for module in fresh.modules():
-                if hasattr(module, "reset_parameters"):
-                    module.reset_parameters()
+        fresh = restart(copy.deepcopy(model), self.seed)
         section = self.scale.train.model_copy(update={"epochs": epochs})
         self.train(fresh, section, name)
         return replace(self.row(name, fresh, control=True), epochs=epochs, final=self.accuracy(fresh))
