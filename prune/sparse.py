@@ -27,8 +27,8 @@ Train = Callable[[nn.Module, Sequence[Hook]], None]
 class Occupied:
     """What a layer's weights occupy in hls4ml's resource strategy.
 
-    ``reuse_factor`` weights share a DSP block; ``words`` such runs lie in one word of block RAM and are removed together,
-    which frees ``words`` DSP blocks and ``brams`` blocks of RAM.
+    ``reuse_factor`` weights share a DSP block; ``words`` such runs lie in one word of block RAM and go together, which
+    frees ``words`` DSP blocks and ``brams`` blocks of RAM.
     """
 
     reuse_factor: int
@@ -50,8 +50,8 @@ def magnitude_masks(
 
     Args:
         granularity, rows, columns: :func:`prune.granularity.units`.
-        across: all layers compete, by norms per square root of a unit's weights, and each keeps its best unit; else every
-            layer keeps the share.
+        across: all layers compete, by norms per square root of a unit's weights, and each keeps its best unit; else
+            every layer keeps the share.
         skip: parameters that stay whole.
 
     Raises:
@@ -59,7 +59,9 @@ def magnitude_masks(
     """
     weights = {name: value for name, value in maskable(model).items() if name not in skip}
     if not weights:
-        raise InputError("magnitude_masks: got no weight of a convolution or dense layer; expected one that is not in skip")
+        raise InputError(
+            "magnitude_masks: got no weight of a convolution or dense layer; expected one that is not in skip"
+        )
     index = {name: units(granularity, value.shape, rows, columns) for name, value in weights.items()}
     scores = {name: unit_scores(index[name], value) for name, value in weights.items()}
     if not across:

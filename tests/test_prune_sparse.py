@@ -20,7 +20,9 @@ def net():
     return zoo.build("vgg_tiny", SHAPE, 10)
 
 
-@pytest.mark.parametrize(("granularity", "rows", "columns"), [("element", 1, 1), ("block_punched", 4, 4), ("multiplier", 4, 1)])
+@pytest.mark.parametrize(
+    ("granularity", "rows", "columns"), [("element", 1, 1), ("block_punched", 4, 4), ("multiplier", 4, 1)]
+)
 @pytest.mark.parametrize("across", [False, True])
 def test_the_share_is_kept_and_survives_training(granularity, rows, columns, across):
     model = net()
@@ -61,7 +63,9 @@ def test_multipliers_under_an_exact_budget_of_dsp_and_block_ram():
     words = np.linalg.norm(np.arange(1.0, 17).reshape(4, 4), axis=1)
     a, b = np.sort(scores / scores.max())[::-1], np.sort(words / words.max())[::-1]
     best = max(a[: 9 - 2 * n].sum() + b[:n].sum() for n in range(3))
-    assert (scores / scores.max())[first.any(axis=1)].sum() + (words / words.max())[second.any(axis=1)].sum() == pytest.approx(best)
+    assert (scores / scores.max())[first.any(axis=1)].sum() + (words / words.max())[
+        second.any(axis=1)
+    ].sum() == pytest.approx(best)
 
 
 def test_a_lottery_ticket_has_its_first_weights_and_the_masks_of_its_last():
