@@ -117,13 +117,6 @@ def pack(
     return open_verified(path)
 
 
-def board_files() -> dict[str, bytes]:
-    """What every bundle with a bitstream carries beside it: the driver, and a notebook to start from."""
-    root = Path(__file__).parent
-    files = {f"driver/{path.name}": path.read_bytes() for path in sorted((root / "driver").glob("*.py"))}
-    return files | {path.name: path.read_bytes() for path in sorted((root / "notebooks").glob("*.ipynb"))}
-
-
 def open_verified(path: Path | str, *, board: str | None = None, part: str | None = None) -> Bundle:
     """Open a bundle after checking everything in it; nothing is written.
 

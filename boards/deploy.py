@@ -17,12 +17,17 @@ from hls.dataflow import Array
 from hwsim import serial
 from hwsim.errors import InputError
 
-DRIVER = Path(__file__).parent / "driver"
+DRIVER, NOTEBOOKS = Path(__file__).parent / "driver", Path(__file__).parent / "notebooks"
 
 
 def driver_files() -> dict[str, bytes]:
     """The files of the driver, by the names that they have in a bundle."""
     return {f"driver/{file.name}": file.read_bytes() for file in sorted(DRIVER.glob("*.py"))}
+
+
+def notebook_files() -> dict[str, bytes]:
+    """The notebooks for board users, by the names that they have in a bundle."""
+    return {file.name: file.read_bytes() for file in sorted(NOTEBOOKS.glob("*.ipynb"))}
 
 
 @dataclass(frozen=True)

@@ -227,6 +227,20 @@ def parse_timing(path: Path | str) -> Timing:
     return Timing(_number(cells[0]), _number(cells[1]), _number(cells[4]), failing)
 
 
+def parse_clocks(path: Path | str) -> dict[str, float]:
+    """Read the clock summary of Vivado's ``report_timing_summary``: frequencies in MHz by the clocks' names.
+
+    Raises:
+        InputError: the file is missing or has no such summary.
+    """
+    rows = re.findall(
+        r"^(\S+) +\{[\d. ]+\} +[\d.]+ +([\d.]+) *$", _text(path).partition("| Clock Summary")[2], re.MULTILINE
+    )
+    if not rows:
+        raise InputError(f"{path}: has no clock summary; expected the text of report_timing_summary")
+    return {name: float(mhz) for name, mhz in rows}
+
+
 def parse_power(path: Path | str) -> Power:
     """Read the summary of Vivado's ``report_power``.
 

@@ -65,7 +65,6 @@ def build(
     budget: Annotated[str, typer.Option(help="limits of the folding such as dsp=100,lut=20000")] = "",
 ) -> None:
     """Build a quantised network for a board with AMD's Vivado: bitstream, reports and a verified bundle."""
-    from boards.deploy import driver_files
     from boards.vivado.run import Machine
     from hwsim.fixed import FixedPoint
     from hwsim.fpga.folding import Goal, parse_budgets
@@ -80,7 +79,7 @@ def build(
     exact = load_integers(model, None if input_format is None else FixedPoint.parse(input_format))
     with console.ProgressBars() as bars:
         bars.started(0, 1, "build")
-        built = run_build(exact.network, exact.weights, request, output, driver_files(), listen=bars.advanced)
+        built = run_build(exact.network, exact.weights, request, output, listen=bars.advanced)
     found = built.results
     console.say(f"{found.plan.board} occupies  {console.occupation(built.estimate)}\n{built.folding}")
     console.say(f"timing is met at {found.clock_mhz:g} MHz with {found.timing.wns_ns:g} ns to spare")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from boards import board as boards
 from boards.board import Board
-from boards.bundle import Bundle, board_files
+from boards.bundle import Bundle
+from boards.deploy import driver_files, notebook_files
 from boards.vivado import accelerator, plan, results, run
 from boards.vivado.accelerator import HLS4ML, RTL, Accelerator
 from boards.vivado.releases import ALTERNATIVES, Release
@@ -96,7 +97,8 @@ def build(
         inputs = sample_inputs(network, GOLDEN_IMAGES)
         outputs = _golden(network, weights, inputs)
         cycles = [None if figure is None else round(figure.value) for figure in (estimate.cycles, estimate.ii)]
-        bundle = results.bundle(found, board_files(), inputs, outputs, folder / f"{name}.zip", *cycles)
+        files = driver_files() | notebook_files()
+        bundle = results.bundle(found, files, inputs, outputs, folder / f"{name}.zip", *cycles)
     return Built(found, estimate, bundle, choice.text())
 
 

@@ -10,10 +10,9 @@ import board_bundles as bundles
 import numpy as np
 import pytest
 
-from boards import bundle
+from boards.deploy import NOTEBOOKS as FOLDER
 from boards.driver.accelerator import Accelerator
 
-FOLDER = Path(bundle.__file__).parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 

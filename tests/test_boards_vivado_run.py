@@ -118,6 +118,19 @@ def test_what_is_done_is_not_done_again(tmp_path, tools, monkeypatch):
     assert said == []
 
 
+def test_a_processor_that_is_faster_than_timing_was_met_for(built):
+    folder, made = built
+    path = folder / "tiny.hwh"
+    path.write_text(path.read_text().replace("100.000000", "107.143000"))
+    message = "timing: was met for 100 MHz, and the processor gives 107.143; expected no more"
+    with pytest.raises(BudgetError, match=message):
+        results.collect(folder, made)
+    report = folder / "reports" / "timing.rpt"
+    report.write_text(report.read_text().replace("clk_fpga_0", "clk_other"))
+    with pytest.raises(BudgetError, match="timing: has no clock clk_fpga_0; available: clk_other"):
+        results.collect(folder, made)
+
+
 def test_a_changed_design_is_built_anew(built):
     folder, _ = built
     other = write(folder, name="zcu104")

@@ -33,6 +33,10 @@ def test_captured_reports_of_one_implementation():
     assert found.resources == {"lut": 13358, "ff": 14431, "bram18": 65, "dsp": 0}  # 32.5 tiles
     assert found.capacity == {"lut": 17600, "ff": 35200, "bram18": 120, "dsp": 80}
     assert reports.parse_timing(DATA / "pynq" / "timing.rpt") == reports.Timing(0.290, 0.0, 0.020, 0)
+    clocks = reports.parse_clocks(DATA / "pynq" / "timing.rpt")
+    assert (len(clocks), clocks["clk_fpga_0"]) == (3, 100.0)
+    with pytest.raises(InputError, match="has no clock summary"):
+        reports.parse_clocks(DATA / "pynq" / "power.rpt")
     assert reports.parse_power(DATA / "pynq" / "power.rpt") == reports.Power(1.861, 1.723, 0.138)
 
 

@@ -180,3 +180,14 @@ def handoff(part: str, release: str, cells: dict[str, Cell]) -> str:
         f'<EDKSYSTEM VIVADOVERSION="{release}"><SYSTEMINFO DEVICE="{device}" PACKAGE="{package}" '
         f'SPEEDGRADE="{speed}"/><MODULES>{"".join(modules)}</MODULES></EDKSYSTEM>'
     )
+
+
+def clock_summary(part: str, design: dict[str, dict]) -> str:
+    """The section of a timing report that names the processor's clock."""
+    settings = {key: value for cell in design.values() for key, value in cell["settings"].items()}
+    mhz = [float(settings[key]) for key in ACTUAL if key in settings]
+    if not mhz:
+        return ""
+    name, period_ns = "clk_fpga_0" if part.startswith("xc7") else "clk_pl_0", 1000 / mhz[0]
+    row = f"{name}  {{0.000 {period_ns / 2:.3f}}}      {period_ns:.3f}          {mhz[0]:.3f}         "
+    return f"\n| Clock Summary\n| -------------\n\nClock     Waveform(ns)       Period(ns)      Frequency(MHz)\n{row}\n"

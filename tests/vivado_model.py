@@ -314,6 +314,7 @@ class Model:
         text = (REPORTS / "timing.rpt").read_text().replace("-0.247", f"{self.slack_ns:6.3f}")
         if not bad:
             text = text.replace("-1.318", " 0.000").replace("        11 ", "         0 ")
+        text += vivado_ips.clock_summary(self.state["part"], self.state["design"] or {})
         if "-file" in options:
             Path(options["-file"]).write_text(text)
             return ""

@@ -22,7 +22,10 @@ MAX_BURST_BYTES = 4096  # a burst does not cross 4 KiB (AMBA AXI, A3.4.1)
 
 @dataclass(frozen=True)
 class Processor:
-    """A processor's cell and its pins; in its settings ``{mhz}`` is the clock, ``{bits}`` the memory port's width."""
+    """A processor's cell and its pins; in its settings ``{mhz}`` is the clock, ``{bits}`` the memory port's width.
+
+    ``timed_as`` is what timing reports call the clock.
+    """
 
     ip: str
     cell: str
@@ -34,6 +37,7 @@ class Processor:
     memory: str
     other_clocks: tuple[str, ...]
     address_bits: int
+    timed_as: str
 
 
 PROCESSORS: Mapping[str, Processor] = {
@@ -45,6 +49,7 @@ PROCESSORS: Mapping[str, Processor] = {
             "PCW_USE_S_AXI_HP0": "1", "PCW_S_AXI_HP0_DATA_WIDTH": "{bits}",
         },
         "FCLK_CLK0", "FCLK_RESET0_N", "M_AXI_GP0", "S_AXI_HP0", ("M_AXI_GP0_ACLK", "S_AXI_HP0_ACLK"), 32,
+        "clk_fpga_0",
     ),
     "zynq-ultrascale+": Processor(  # AMD PG201
         "zynq_ultra_ps_e", "zynq_ultra_ps_e_0", 'apply_board_preset "1"',
@@ -54,6 +59,7 @@ PROCESSORS: Mapping[str, Processor] = {
             "PSU__USE__S_AXI_GP2": "1", "PSU__SAXIGP2__DATA_WIDTH": "{bits}",
         },
         "pl_clk0", "pl_resetn0", "M_AXI_HPM0_FPD", "S_AXI_HP0_FPD", ("maxihpm0_fpd_aclk", "saxihp0_fpd_aclk"), 40,
+        "clk_pl_0",
     ),
 }  # fmt: skip
 

@@ -10,14 +10,16 @@ from boards import board as boards
 from boards.bundle import Bundle, IntArray, pack
 from boards.manifest import Manifest
 from boards.vivado import scripts
-from boards.vivado.block_design import ACCELERATOR, DMA, LENGTH_BITS
+from boards.vivado.block_design import ACCELERATOR, DMA, LENGTH_BITS, PROCESSORS
 from boards.vivado.plan import Plan, is_done
 from hls import reports
 from hls.reports import HlsReport, Power, Timing, Utilisation
 from hwsim.errors import BudgetError, BundleError, ToolFailed
 from hwsim.estimate import RESOURCE_NAMES, Estimate, Figure, Resources
+from hwsim.registry import suggest
 
 SOURCE = "synthesis"
+CLOCK_TOLERANCE = 1e-3  # reports round periods to picoseconds: 0.6 parts in a thousand at 600 MHz
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +69,7 @@ def collect(folder: Path | str, plan: Plan) -> Results:
     if plan.has_bitstream:
         files = {name: _read(target / name) for name in (f"{plan.name}.bit", f"{plan.name}.hwh")}
         clock_mhz = _check(plan, files)
+        _check_clock(plan, clock_mhz, reports.parse_clocks(target / scripts.TIMING))
     return Results(plan, clock_mhz, used, timing, power, hls, files, tools)
 
 
@@ -86,6 +89,18 @@ def _check(plan: Plan, files: Mapping[str, bytes]) -> float:
     if clock_mhz is None:
         raise BundleError(f"{name}: names no clock of the fabric; expected the processor's; build again")
     return clock_mhz
+
+
+def _check_clock(plan: Plan, clock_mhz: float, timed_mhz: Mapping[str, float]) -> None:
+    """Whether timing was met for the clock that the processor gives, or for a faster one."""
+    name = PROCESSORS[boards.load(plan.board).shell].timed_as
+    if name not in timed_mhz:
+        raise BudgetError(f"timing: has no clock {name}; {suggest(name, timed_mhz)}; build again")
+    if clock_mhz > timed_mhz[name] * (1 + CLOCK_TOLERANCE):
+        raise BudgetError(
+            f"timing: was met for {timed_mhz[name]:g} MHz, and the processor gives {clock_mhz:g}; expected no more; "
+            "build for a slower clock (--clock)"
+        )
 
 
 def estimate(base: Estimate, results: Results) -> Estimate:
