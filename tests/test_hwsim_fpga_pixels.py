@@ -14,16 +14,20 @@ sizes = st.integers(1, 7)
 
 def loop(stage: PixelStage, arrived: list[float]) -> list[float]:
     """The same, pixel by pixel."""
-    taken, free = [], -np.inf
-    for time in arrived:
-        free = max(free, time - stage.take) + stage.take
-        taken.append(free)
+    (top, left), (high, wide) = stage.padding, stage.kernel
+    rows = max((stage.rows_out - 1) * stage.stride[0] + high, stage.rows_in + top)
+    columns = max((stage.columns_out - 1) * stage.stride[1] + wide, stage.columns_in + left)
+    taken, free = {}, -np.inf
+    for row in range(rows):
+        for column in range(columns):
+            inner = min(row - top, stage.rows_in - 1), min(column - left, stage.columns_in - 1)
+            there = arrived[inner[0] * stage.columns_in + inner[1]] - stage.take if min(inner) >= 0 else 0.0
+            free = max(free, there) + stage.take
+            taken[row, column] = free
     out, free = [], -np.inf
     for row in range(stage.rows_out):
         for column in range(stage.columns_out):
-            last_row = min(max(row * stage.stride[0] - stage.padding[0] + stage.kernel[0] - 1, 0), stage.rows_in - 1)
-            last = min(max(column * stage.stride[1] - stage.padding[1] + stage.kernel[1] - 1, 0), stage.columns_in - 1)
-            free = max(free, taken[last_row * stage.columns_in + last]) + stage.work
+            free = max(free, taken[row * stage.stride[0] + high - 1, column * stage.stride[1] + wide - 1]) + stage.work
             out.append(free + stage.depth)
     return out
 

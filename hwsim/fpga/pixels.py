@@ -7,7 +7,8 @@ A stage serves pixels one after the other, so with needs n and work w its pixel 
 
 one running maximum per stage. What pixel i needs is the difference between the generators of hardware:
 
-* ``windows``   the last input pixel of its window; input is taken meanwhile (fpgaConvNet, hls/rtl)
+* ``windows``   the last pixel of its window, padding included, which takes as long as pixels do; input is taken
+                meanwhile (fpgaConvNet)
 * ``rows``      all rows of its window, and while a row of outputs is made the next row of inputs is read in step, one
                 word per word written, so a missing row holds it up (finn-hlslib, slidingwindow.h
                 ConvolutionInputGenerator)
@@ -105,11 +106,14 @@ def busy(stage: PixelStage) -> float:
     pixels_in, pixels_out = stage.rows_in * stage.columns_in, stage.rows_out * stage.columns_out
     if stage.order == "in_turn":
         return stage.work * pixels_out + stage.take * (pixels_in - pixels_out if pixels_in > pixels_out else 0)
+    if stage.order == "windows":
+        pixels_in = _padded(stage, np.zeros(pixels_in))[0].size
     return max(stage.work * pixels_out, stage.take * pixels_in)
 
 
 def _windows(stage: PixelStage, arrived: Times) -> Times:
-    return served(served(arrived - stage.take, stage.take)[_window_needed(stage)], stage.work)
+    needs, completes = _padded(stage, arrived - stage.take)
+    return served(served(needs, stage.take)[completes], stage.work)
 
 
 def _rows(stage: PixelStage, arrived: Times) -> Times:
@@ -118,12 +122,6 @@ def _rows(stage: PixelStage, arrived: Times) -> Times:
 
 def _values(stage: PixelStage, arrived: Times) -> Times:
     return served(arrived - stage.take, stage.work)
-
-
-def _window_needed(stage: PixelStage) -> Positions:
-    row = _last_read(stage.rows_out, stage.stride[0], stage.padding[0], stage.kernel[0], stage.rows_in)
-    column = _last_read(stage.columns_out, stage.stride[1], stage.padding[1], stage.kernel[1], stage.columns_in)
-    return (row[:, None] * stage.columns_in + column[None, :]).ravel()
 
 
 def _rows_needed(stage: PixelStage) -> Positions:
@@ -143,7 +141,16 @@ def _last_read(outputs: int, stride: int, padding: int, kernel: int, inputs: int
 
 
 def _in_turn(stage: PixelStage, arrived: Times) -> Times:
-    """Padding in front of a pixel is there before it, padding behind it as soon as it."""
+    needs, completes = _padded(stage, arrived)
+    done = served(needs, np.where(completes, stage.work, stage.take))
+    return np.asarray(done[completes])
+
+
+def _padded(stage: PixelStage, arrived: Times) -> tuple[Times, npt.NDArray[np.bool_]]:
+    """When the pixels of the padded image are there, in order, and which of them complete a window.
+
+    Padding in front of a pixel is there before it, padding behind it as soon as it.
+    """
     read = [(outputs - 1) * stride + kernel for outputs, stride, kernel in
             zip((stage.rows_out, stage.columns_out), stage.stride, stage.kernel, strict=True)]  # fmt: skip
     rows = np.arange(max(read[0], stage.rows_in + stage.padding[0])) - stage.padding[0]
@@ -155,8 +162,7 @@ def _in_turn(stage: PixelStage, arrived: Times) -> Times:
     completes = np.zeros(position.shape, dtype=np.bool_)
     completes[np.ix_(np.arange(stage.rows_out) * stage.stride[0] + stage.kernel[0] - 1,
                      np.arange(stage.columns_out) * stage.stride[1] + stage.kernel[1] - 1)] = True  # fmt: skip
-    done = served(needs.ravel(), np.where(completes, stage.work, stage.take).ravel())
-    return np.asarray(done[completes.ravel()])
+    return needs.ravel(), completes.ravel()
 
 
 _MODELS = {"windows": _windows, "rows": _rows, "values": _values, "in_turn": _in_turn}

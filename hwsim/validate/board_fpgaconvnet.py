@@ -58,7 +58,11 @@ class ConvNetLayer:
     @property
     def busy(self) -> float:
         """Cycles per image."""
-        taken = self.ch_in / (self.coarse_in * self.coarse_group) * self.rows_in * self.cols_in
+        rows, columns = self.rows_in, self.cols_in
+        if self.kind == "CONVOLUTION":  # padding takes as long as pixels do
+            rows = max(rows, (self.rows_out - 1) * self.stride + self.kernel[0])
+            columns = max(columns, (self.cols_out - 1) * self.stride + self.kernel[1])
+        taken = self.ch_in / (self.coarse_in * self.coarse_group) * rows * columns
         return max(self.work * self.rows_out * self.cols_out, taken)
 
     @property

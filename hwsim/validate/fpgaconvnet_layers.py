@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from hwsim.errors import InputError
+from hwsim.fpga.pixels import busy
 from hwsim.validate.board_fpgaconvnet import FIELDS, ConvNetLayer, design, layer_of_row
 from hwsim.validate.rows import Rows, Texts
 from hwsim.validate.table import Prediction, Table
@@ -50,7 +51,7 @@ def _report(rows: Rows) -> Iterator[str]:
             yield f"{name}: not predicted, {error}"
             continue
         if found is not None:
-            slowest = max(known, key=lambda layer: layer.busy)
+            slowest, _ = max(zip(known, found.stages, strict=True), key=lambda pair: busy(pair[1]))
             yield (f"{name}: {len(known)} layers, interval {found.interval():.0f} cycles ({slowest.name}), "
                    f"latency {latency:.0f} cycles, {found.dsp:.0f} DSP")  # fmt: skip
 
