@@ -16,11 +16,11 @@ from hwsim.design import MEMORIES, MULTIPLIERS, STRATEGIES, Design, Folding
 from hwsim.device import Device
 from hwsim.errors import InputError
 from hwsim.fpga import pipeline as first_order
-from hwsim.fpga.dataflow import conversion_steps
 from hwsim.fpga.folding import Goal, Options, all_options, chain_fifo_depths, safe_fifo_depths
 from hwsim.fpga.folding.board import allowed_by
+from hwsim.fpga.folding.lanes import converters
 from hwsim.fpga.resources import SHELL, Array
-from hwsim.fpga.stages import INVISIBLE, Pipeline, Stage, pipeline
+from hwsim.fpga.stages import Pipeline, pipeline
 from hwsim.network import Network
 
 Rows = npt.NDArray[np.intp]
@@ -63,7 +63,7 @@ class DesignSpace:
         self.clock_mhz = device["clock_mhz"] if clock_mhz is None else clock_mhz
         self._network, self._device, self._mapping = network, device, mapping
         self._board = allowed_by(network, device, self.clock_mhz, Goal())
-        self._converters = _converters(network, self.stages, self.options) if mapping == "folded" else []
+        self._converters = converters(network, self.stages, self.options) if mapping == "folded" else []
         self._ends = np.append(self.options.starts[1:], len(self.options.stage))
 
     def random(self, count: int, seed: int) -> Rows:
@@ -106,7 +106,7 @@ class DesignSpace:
         timing = first_order.Timing(busy, depth)
         interval = first_order.interval(timing)
         for one in self._converters:
-            interval = np.maximum(interval, one.cycles[one.given[by_stage[one.giver]], one.taken[by_stage[one.taker]]])
+            interval = np.maximum(interval, one.between(by_stage[one.giver], by_stage[one.taker]))
         spacing = np.maximum(interval, board.shortest)
         inside = first_order.latency(self.stages, timing, board.input_cycles)
         latency = inside + board.outside
@@ -148,59 +148,3 @@ class DesignSpace:
     def _numbers(folding: Folding) -> dict[str, int]:
         words = {name: known.index(getattr(folding, name)) for name, known in _WORDS.items()}
         return {"pe": folding.pe, "simd": folding.simd, "reuse_factor": folding.reuse_factor, **words}
-
-
-@dataclass(frozen=True, eq=False)
-class _Converter:
-    """What stands between the lanes of two stages: ``cycles`` by kinds of lanes given and taken.
-
-    ``given`` and ``taken`` say of every option which kind it has.
-    """
-
-    giver: int
-    taker: int
-    given: Rows
-    taken: Rows
-    cycles: Array
-
-
-def _converters(network: Network, stages: Pipeline, options: Options) -> list[_Converter]:
-    """The converters between stages; the input comes in the lanes that its first reader takes, if they divide it."""
-    of_option = [stages.stages[index] for index in options.stage.tolist()]
-    pairs = list(zip(of_option, options.foldings, strict=True))
-    gives, given = np.unique([_lanes_out(stage, folding) for stage, folding in pairs], return_inverse=True)
-    takes, taken = np.unique([_lanes_in(stage, folding) for stage, folding in pairs], return_inverse=True)
-    position: dict[str, int] = {}
-    first, found = -1, []
-    for layer in network.layers:
-        if layer.op in INVISIBLE:
-            position[layer.output] = position[layer.inputs[0]] if layer.inputs else -1
-            continue
-        index = position[layer.output] = len({place for place in position.values() if place >= 0})
-        for tensor in layer.inputs:
-            giver, values = position[tensor], network.tensors[tensor].size
-            if giver >= 0:
-                found.append(_Converter(giver, index, given, taken, _table(gives, takes, values)))
-                continue
-            first = index if first < 0 else first
-            channels = network.tensors[network.inputs[0]].shape[0]
-            lanes = np.where(channels % takes == 0, takes, 1)
-            found.append(_Converter(first, index, taken, taken, _table(lanes, takes, values)))
-    return found
-
-
-def _table(gives: Rows, takes: Rows, values: int) -> Array:
-    """Cycles of ``values`` values from so many lanes to so many others, (given, taken)."""
-    slowest = [[min(conversion_steps(int(lanes), int(to))) for to in takes] for lanes in gives]
-    return values / np.array(slowest, dtype=np.float64)
-
-
-def _lanes_in(stage: Stage, folding: Folding) -> int:
-    """A depthwise layer takes as many channels as it computes side by side."""
-    if stage.kind not in ("matrix", "depthwise"):
-        return folding.pe
-    return folding.simd * (max(1, folding.pe // stage.mh) if stage.kind == "depthwise" else 1)
-
-
-def _lanes_out(stage: Stage, folding: Folding) -> int:
-    return 1 if stage.op == "argmax" else folding.pe

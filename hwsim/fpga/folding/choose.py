@@ -3,7 +3,7 @@
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from hwsim.errors import BudgetError
 from hwsim.fpga.folding import search
 from hwsim.fpga.folding.board import Board, allowed_by, exceeded
 from hwsim.fpga.folding.goal import RESOURCES, Goal
+from hwsim.fpga.folding.lanes import Converter, converters, matched, slowest
 from hwsim.fpga.folding.options import Options, all_options, chain_fifo_depths, safe_fifo_depths
 from hwsim.fpga.folding.paths import Path, longest_path, parallel_path
 from hwsim.fpga.folding.relaxation import Index
@@ -126,7 +127,8 @@ def _choose(network: Network, device: Device, mapping: str, clock: float, io: st
         return Choice(draft, goal.objective, 0.0, 0.0, dict(SHELL), {})
     options = all_options(stages, mapping, io)
     asked = _problem(stages, options, board, io, goal.objective)
-    picks, value, bound = _best(asked, board, goal.objective)
+    between = converters(network, stages, options) if mapping == "folded" else []
+    picks, value, bound = _best(asked, board, goal.objective, between)
     rows = asked.rows[np.arange(len(picks)), picks]
     folding = {
         stage.name: options.foldings[row]
@@ -134,7 +136,9 @@ def _choose(network: Network, device: Device, mapping: str, clock: float, io: st
         if stage.kind in ("matrix", "depthwise") or mapping == "folded"
     }
     used = {name: float(getattr(options.cost, name)[rows].sum()) + SHELL[name] for name in RESOURCES}
-    interval, latency = asked.interval(picks), asked.longest(picks)[0] + board.outside
+    interval, latency = max(asked.interval(picks), slowest(between, rows)), asked.longest(picks)[0] + board.outside
+    if goal.objective == "interval_us":
+        value = max(value, interval / clock)
     misses = exceeded(board, used, max(interval, board.shortest), latency)
     return Choice(replace(draft, folding=folding), goal.objective, value, bound, used, misses)
 
@@ -184,12 +188,15 @@ def _serve(asked: Problem, board: Board, objective: str) -> Served:
     return Served(answer, replace(asked, limits=limits), lambda share: share * scale + SHELL[objective])
 
 
-def _best(asked: Problem, board: Board, objective: str) -> tuple[Index, float, float]:
+def _best(
+    asked: Problem, board: Board, objective: str, between: Sequence[Converter]
+) -> tuple[Index, float, float]:  # fmt: skip
     """Picks, the objective's figure of them, and its bound."""
     served = _serve(asked, board, objective)
     if served.answer.picks is not None:
         others = np.array([name != objective for name in RESOURCES])
         picks = search.balanced(served.held, served.answer.picks, others)
+        picks = matched(served.held, picks, between, max(asked.interval(picks), board.shortest))
         return picks, served.figure(served.answer.value), served.figure(served.answer.bound)
     picks = _nearest(asked, board)
     longest, shares = asked.longest(picks)[0], asked.sums(picks)
