@@ -14,13 +14,13 @@ from hls.templates import streams
 from hls.templates.matrix_vector import accumulator, matrix_vector
 from hls.templates.operands import Operands
 from hls.templates.sliding_window import sliding_window
-from hls.templates.sparse import scheduled_blocks, sparse_matrix_vector
+from hls.templates.sparse import sparse_matrix_vector
 from hls.templates.unit import Unit, expect_divisor
 from hwsim.design import Folding
 from hwsim.fixed import FixedPoint
 from hwsim.formats import exact_format
-from hwsim.fpga import dataflow
 from hwsim.fpga.dataflow import Window
+from hwsim.fpga.outline.zeros import skips_zeros
 from hwsim.network import Layer
 
 #: Makes a unit of its name, layer, wires, operands, folding and vectors per image.
@@ -67,27 +67,8 @@ def lower_conv2d(draft: Draft, layer: Layer) -> None:
 
 
 def _skips_zeros(draft: Draft, matrix: Array, folding: Folding, window: Window | None = None) -> bool:
-    """Whether a layer leaves out blocks of zero weights: if that shortens the interval of its matrix and its window.
-
-    A block is ``pe`` rows by ``simd`` columns of one kernel position. Zeros in blocks of other sizes count as far as
-    they fill such blocks: blocks of f filters by c channels do so entirely where ``pe`` divides f and ``simd`` divides
-    c. Where zeros are left out, a vector is stored as a whole, and read from its window once.
-
-    Args:
-        matrix: (rows, columns) weights, the columns in the order in which inputs arrive.
-        window: what stands in front; None for a layer of one vector per image.
-    """
-    if folding.strategy == STRATEGY or not draft.skip_zeros:
-        return False
-    (rows, columns), vectors = matrix.shape, 1 if window is None else window.out_rows * window.out_columns
-    steps = len(scheduled_blocks(matrix, folding.pe, folding.simd)[0])
-    shape = (columns, rows, folding.pe, folding.simd)
-    every = dataflow.matrix_vector(*shape, vectors).interval
-    some = dataflow.sparse_matrix_vector(*shape, steps, vectors).interval
-    if window is not None:
-        every = max(every, dataflow.sliding_window(window, rows // folding.pe).interval)
-        some = max(some, dataflow.sliding_window(window).interval)
-    return some < every
+    """Whether the layer may leave out blocks of zero weights, and is faster if it does."""
+    return folding.strategy != STRATEGY and draft.skip_zeros and skips_zeros(matrix, folding, window)
 
 
 def _of_each(what: str, groups: int) -> str:

@@ -12,7 +12,6 @@ from hwsim import device as devices
 from hwsim.errors import InputError
 from hwsim.estimate import Estimate
 from hwsim.network import Network, Weights, load
-from hwsim.targets import estimate
 from slimfab.models import is_torch
 
 if TYPE_CHECKING:
@@ -85,6 +84,7 @@ def simulate(
     from hls.rtl_compile import QUICK, compile_design, find_compiler, find_verilator
     from hls.rtl_sim import RtlExecutor
     from hls.verify import verify
+    from hwsim.fpga.assemble import estimate_folded
     from hwsim.fpga.folding import choose
 
     _expect_two(len(images))
@@ -100,7 +100,7 @@ def simulate(
     run, target = executor.last_run, f"fpga:{board}/folded"
     assert run is not None  # verify has run it
     assert run.interval is not None  # of two images or more
-    predicted = estimate(network, target, 1, design)
+    predicted = estimate_folded(network, devices.load(board), 1, design, weights)
     counted = run.latency, run.interval, found.images, found.outputs, found.mismatches
     return Simulated(target, design.clock_mhz, *counted, predicted, choice.text())
 

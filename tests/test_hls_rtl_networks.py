@@ -16,10 +16,10 @@ from hls.verify import verify
 from hwsim import device, reference
 from hwsim.design import Design, Folding
 from hwsim.fpga import folded
+from hwsim.fpga.assemble import estimate_folded
 from hwsim.fpga.folding import choose_design
 from hwsim.fpga.stages import pipeline
 from hwsim.network import Network, Weights
-from hwsim.targets import estimate
 
 BOARD = device.load("pynq-z2")
 
@@ -51,7 +51,7 @@ def compare(network: Network, weights: Weights, design: Design, inputs: int, fol
     assert report.comparisons[0].outputs == inputs * network.tensors[network.outputs[0]].size
     results = reference.execute(network, weights, images)
     assert len(np.unique(results, axis=0)) > inputs // 2  # the network tells its inputs apart
-    run, predicted = executor.last_run, estimate(network, f"fpga:{design.device}/folded", 1, design)
+    run, predicted = executor.last_run, estimate_folded(network, BOARD, 1, design, weights)
     assert run is not None
     assert run.interval == executor.manifest.interval == predicted.field("ii")
     assert run.latency == predicted.field("cycles")

@@ -127,10 +127,9 @@ def is_exact(network: Network, weights: Weights, design: Design, folder: Path, c
     np.testing.assert_array_equal(executor.predict(images), golden)
     assert executor.last_run is not None
     assert executor.last_run.interval >= executor.manifest.interval
-    if all(unit.module != "sparse_matrix_vector" for unit in executor.dataflow.units):
-        counted = count(network, design, IMAGES)
-        assert isinstance(counted, Counted)
-        assert counted.total == executor.last_run.out_cycles[-1, -1] - executor.last_run.in_cycles[0, 0]
+    counted = count(network, design, IMAGES, weights)
+    assert isinstance(counted, Counted)
+    assert counted.total == executor.last_run.out_cycles[-1, -1] - executor.last_run.in_cycles[0, 0]
     if design.fifo_depths == ample(network):
         assert executor.last_run.interval == executor.manifest.interval
     dense = busy(build(network, weights, design, skip_zeros=False))

@@ -10,9 +10,10 @@ from rtl_units import WIRES, alone, corners, meets_contract, stream
 
 from hls.rtl_sim import Run
 from hls.templates.operands import Operands
-from hls.templates.sparse import scheduled_blocks, sparse_matrix_vector
+from hls.templates.sparse import sparse_matrix_vector
 from hwsim.design import Folding
 from hwsim.fixed import FixedPoint
+from hwsim.fpga.outline.zeros import scheduled_blocks
 
 pytestmark = [pytest.mark.needs("verilator", "g++")]
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from strategies import weights_for
 from test_hls_depths import residual
-from test_hls_rtl_random import designs, networks
+from test_hls_rtl_random import designs, networks, pruned
 
 from hls.layers import build
 from hls.tokens import pipeline
@@ -20,9 +20,10 @@ from hwsim.fpga.tokens import simulate
 from hwsim.network import Network, Weights
 
 
-def same(network: Network, weights: Weights, design: Design) -> Outline:
-    """Assert that the outline's units, wires, cycles and depths are those of the hardware without skipped zeros."""
-    found, dataflow = outline(network, design), build(network, weights, design, skip_zeros=False)
+def same(network: Network, weights: Weights, design: Design, *, skip_zeros: bool = False) -> Outline:
+    """Assert that the outline's units, wires, cycles and depths are those of the hardware."""
+    found = outline(network, design, weights if skip_zeros else None)
+    dataflow = build(network, weights, design, skip_zeros=skip_zeros)
     for one, other in zip(found.units, dataflow.units, strict=True):
         assert (one.name, one.module, one.layer, one.inputs, one.outputs) == (
             other.name, other.module, other.layer, other.inputs, other.outputs)  # fmt: skip
@@ -40,16 +41,22 @@ def same(network: Network, weights: Weights, design: Design) -> Outline:
 
 @pytest.mark.parametrize("group", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 12))])
 def test_random_networks_are_outlined_as_they_are_built(group: int) -> None:
+    sparse: list[bool] = []
+
     @hypothesis.seed(group)
     @settings(
-        max_examples=30, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+        max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
     )
     @given(st.data())
     def check(data: st.DataObject) -> None:
         network = data.draw(networks())
-        same(network, weights_for(network, 0), data.draw(designs(network)))
+        design = data.draw(designs(network))
+        same(network, weights_for(network, 0), design)
+        found = same(network, data.draw(pruned(network)), design, skip_zeros=True)
+        sparse.append(any(unit.module == "sparse_matrix_vector" for unit in found.units))
 
     check()
+    assert 0 < sum(sparse) < len(sparse)
 
 
 def test_a_residual_network_parts_and_meets_as_it_is_built() -> None:

@@ -5,31 +5,10 @@ import numpy as np
 
 from hls.templates.operands import Operands
 from hls.templates.ram import banked, line_words
-from hls.templates.unit import Array, Unit, words
+from hls.templates.unit import Unit, words
 from hwsim.design import Folding
 from hwsim.fpga import dataflow
-
-_ON_THE_WAY = (
-    3  # words that arrive until the last step of a vector has left its memory (hls/rtl/sparse_matrix_vector.sv)
-)
-
-
-def scheduled_blocks(matrix: Array, pe: int, simd: int) -> tuple[Array, Array]:
-    """The blocks of ``pe`` rows by ``simd`` columns that are computed, in order.
-
-    Those that hold a weight other than zero, and the first one of a row of blocks that has none.
-
-    Args:
-        matrix: (rows, columns) weights.
-
-    Returns:
-        the row block and the column block of every step, (steps,) each.
-    """
-    rows, columns = matrix.shape
-    kept = (matrix != 0).reshape(rows // pe, pe, columns // simd, simd).any(axis=(1, 3))
-    kept[:, 0] |= ~kept.any(axis=1)
-    row_blocks, column_blocks = np.nonzero(kept)
-    return row_blocks, column_blocks
+from hwsim.fpga.outline.zeros import ON_THE_WAY, scheduled_blocks
 
 
 def sparse_matrix_vector(
@@ -49,7 +28,7 @@ def sparse_matrix_vector(
     (matrix,) = operands.matrices
     rows, columns = matrix.shape
     beats = columns // folding.simd
-    depth = 2 * beats + _ON_THE_WAY
+    depth = 2 * beats + ON_THE_WAY
     row_blocks, column_blocks = scheduled_blocks(matrix, folding.pe, folding.simd)
     steps, address = len(row_blocks), max(1, (beats - 1).bit_length())
     is_last = np.diff(row_blocks, append=-1) != 0

@@ -21,7 +21,7 @@ from hwsim.fpga.stage_joints import joints
 from hwsim.fpga.stages import Pipeline, Stage, pipeline
 from hwsim.fpga.system import BATCH_ERROR, DMA_START_CYCLES, DMA_STOP_CYCLES, LATENCY_ERROR
 from hwsim.fpga.units.constants import SOURCE
-from hwsim.network import Network
+from hwsim.network import Network, Weights
 from hwsim.registry import suggest
 
 # Error bars as factors.  LUT and FF: the three networks with counts after synthesis (hls4ml-tutorial part 6, hls4ml's
@@ -48,12 +48,20 @@ def estimate_hls4ml(network: Network, device: Device, batch: int = 1, design: De
     return _estimate(network, device, batch, design, HLS4ML)
 
 
-def estimate_folded(network: Network, device: Device, batch: int = 1, design: Design | None = None) -> Estimate:
-    """Estimate of a network mapped to PE x SIMD stages; without a design the folding is chosen to fit the board."""
-    return _estimate(network, device, batch, design, FOLDED)
+def estimate_folded(
+    network: Network, device: Device, batch: int = 1, design: Design | None = None, weights: Weights | None = None
+) -> Estimate:  # fmt: skip
+    """Estimate of a network mapped to PE x SIMD stages; without a design the folding is chosen to fit the board.
+
+    With weights, integers by tensor, cycles are those of hardware that leaves out blocks of zeros; resources are not.
+    """
+    return _estimate(network, device, batch, design, FOLDED, weights)
 
 
-def _estimate(network: Network, device: Device, batch: int, design: Design | None, mapping: Mapping) -> Estimate:
+def _estimate(
+    network: Network, device: Device, batch: int, design: Design | None, mapping: Mapping,
+    weights: Weights | None = None,
+) -> Estimate:  # fmt: skip
     stages = pipeline(network)
     if design is not None:
         _check_design(stages, design, device)
@@ -63,7 +71,7 @@ def _estimate(network: Network, device: Device, batch: int, design: Design | Non
     foldings = tuple(_folding(stage, chosen, mapping) for stage in stages.stages)
     cost = cost_of(stages, np.arange(len(foldings)), foldings, mapping.name, chosen.io_type, chosen.fifo_depths)
     clock = chosen.clock_mhz
-    counted = count(network, chosen, batch) if mapping is FOLDED else ""
+    counted = count(network, chosen, batch, weights) if mapping is FOLDED else ""
     bus = _bus(stages, chosen, device)
     if isinstance(counted, Counted):
         times = _counted_times(counted, bus)
@@ -83,7 +91,7 @@ def _estimate(network: Network, device: Device, batch: int, design: Design | Non
         layers=_layers(stages, cost, clock, energy),
         notes=(
             *_notes(stages, chosen, choice, mapping, resources, capacity),
-            *_timing_notes(mapping, counted),
+            *_timing_notes(mapping, counted, weights is not None),
             *(
                 _reported(stages, foldings, chosen)
                 if mapping is HLS4ML
@@ -190,12 +198,13 @@ def _with_driver(latency_us: Figure, device: Device) -> Figure:
     )  # fmt: skip
 
 
-def _timing_notes(mapping: Mapping, counted: Counted | str) -> list[str]:
+def _timing_notes(mapping: Mapping, counted: Counted | str, has_weights: bool) -> list[str]:
     if mapping is HLS4ML:
         return []
     if isinstance(counted, str):
         return [f"cycles: first order, {counted}"]
-    return ["cycles: those of the SystemVerilog, if no block of its weights is zero; without the DMA around it"]
+    blocks = "" if has_weights else ", if no block of its weights is zero"
+    return [f"cycles: those of the SystemVerilog{blocks}; without the DMA around it"]
 
 
 def _resources(cost: Cost, beside: dict[str, float]) -> Resources:

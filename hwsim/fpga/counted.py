@@ -9,7 +9,7 @@ from hwsim.fixed import FixedPoint
 from hwsim.fpga.outline import outline
 from hwsim.fpga.stages import FLOAT_BITS
 from hwsim.fpga.tokens import steady
-from hwsim.network import Network
+from hwsim.network import Network, Weights
 
 MOST_BEATS = 20_000_000  # per image on all wires together: some seconds, and two gigabytes
 MOST_IMAGES = 32  # after which a pipeline with a FIFO that fills up slowly counts as not settled
@@ -30,14 +30,14 @@ class Counted:
     taken: int
 
 
-def count(network: Network, design: Design, batch: int) -> Counted | str:
+def count(network: Network, design: Design, batch: int, weights: Weights | None = None) -> Counted | str:
     """Cycles of ``batch`` images, or why they cannot be counted.
 
-    They are those of weights of which none is zero; blocks of zeros that are left out make a layer faster. What has no
-    number format is taken for fixed point of as many bits.
+    Without weights they are those of weights of which none is zero: a layer that leaves out blocks of zeros is faster,
+    but it stores a vector before it begins. What has no number format is taken for fixed point of as many bits.
     """
     try:
-        found = outline(_with_formats(network), design)
+        found = outline(_with_formats(network), design, weights)
     except (UnsupportedError, FormatError) as error:
         return str(error)
     stages = found.pipeline()

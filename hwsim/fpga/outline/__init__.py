@@ -7,12 +7,16 @@ layers.py   one function per operator
 depths.py   how deep FIFOs behind forks must be; hls/layers.py asks it too
 stages.py   units as stages of the token level; hls/tokens.py asks it too
 
-Blocks of zero weights, which hardware leaves out where that makes it faster, cannot be seen without weights: a unit is
-outlined as if none was zero. Everything else is, wire by wire, the hardware that is emitted, which a test asserts.
+zeros.py    blocks of zero weights, which are left out where that makes a layer faster; hls/layers_matrix.py asks it too
+
+Wire by wire it is the hardware that is emitted, which a test asserts; without weights, that of weights without zeros.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
+
+import numpy.typing as npt
 
 from hwsim.design import Design
 from hwsim.errors import UnsupportedError
@@ -26,11 +30,12 @@ from hwsim.network import Network
 __all__ = ["Outline", "Placed", "Stream", "Unit", "fork_depths", "outline", "stages"]
 
 
-def outline(network: Network, design: Design) -> Outline:
+def outline(network: Network, design: Design, weights: Mapping[str, npt.NDArray[Any]] | None = None) -> Outline:
     """The units of a network at a design's folding and FIFO depths.
 
     Args:
         design: its folding is legal; what it does not name is folded as hls/layers.py does.
+        weights: integers by tensor; None counts no weight as zero.
 
     Raises:
         UnsupportedError: an operator has no hardware, cycles depend on weights, a tensor has no format, or there are
@@ -41,7 +46,7 @@ def outline(network: Network, design: Design) -> Outline:
             f"{network.name}: got float tensors, or several inputs or outputs; expected formats everywhere and one of "
             "each; quantise or split the network"
         )
-    draft = Draft(network, design)
+    draft = Draft(network, design, weights)
     for layer in network.layers:
         outline_layer(draft, layer)
     source, result = draft.input, draft.take(network.outputs[0])

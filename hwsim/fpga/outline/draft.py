@@ -4,6 +4,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy.typing as npt
 
 from hwsim.design import Design, Folding
 from hwsim.fixed import FixedPoint
@@ -16,10 +19,11 @@ from hwsim.network import Layer, Network
 
 @dataclass
 class Draft:
-    """Units so far, and by tensor the streams that are still to be read."""
+    """Units so far, and by tensor the streams that are still to be read; without weights, none counts as zero."""
 
     network: Network
     design: Design
+    weights: Mapping[str, npt.NDArray[Any]] | None = None
     units: list[Unit] = field(default_factory=list)
     wires: set[str] = field(default_factory=set)
     streams: dict[str, list[Stream]] = field(default_factory=dict)

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which units stand for which operator: those that hls/layers.py makes of it where no weight is zero."""
+"""Which units stand for which operator: those that hls/layers.py makes of it."""
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from hwsim.design import Folding
 from hwsim.errors import UnsupportedError
@@ -13,7 +17,11 @@ from hwsim.fpga import dataflow
 from hwsim.fpga.multipliers import multiplier, parts
 from hwsim.fpga.outline.draft import Draft
 from hwsim.fpga.outline.unit import Stream, Unit
+from hwsim.fpga.outline.zeros import ON_THE_WAY, Blocks, scheduled_blocks, skips_zeros
 from hwsim.network import Layer
+
+Matrix = npt.NDArray[Any]
+UNROLLED = "distributed_arithmetic"  # a strategy whose cycles depend on weights (hls/layers_unrolled.py)
 
 
 def outline_layer(draft: Draft, layer: Layer) -> None:
@@ -98,9 +106,12 @@ def _dense(draft: Draft, layer: Layer) -> None:
     folding = draft.folding(layer) or Folding()
     stream = draft.take(layer.inputs[0])
     features = stream.values
+    matrix = None if draft.weights is None else draft.weights[layer.params["weight"]][:, _arrival(stream.image)]
     stream = draft.with_lanes(layer, stream, folding.simd)
+    if _skips_zeros(folding, matrix):
+        return _sparse(draft, layer, stream, folding, matrix)
     stream = draft.fifo(layer, stream, "vector", features // folding.simd)
-    _matrix(draft, layer, stream, folding, (draft.image(layer)[0], features))
+    return _matrix(draft, layer, stream, folding, (draft.image(layer)[0], features))
 
 
 def _conv2d(draft: Draft, layer: Layer) -> None:
@@ -109,20 +120,56 @@ def _conv2d(draft: Draft, layer: Layer) -> None:
     filters, channels = shape[0] // groups, shape[1]
     parallel = folding.pe // filters if groups > 1 and channels == 1 and folding.pe > filters else 1
     stream = draft.with_lanes(layer, draft.take(layer.inputs[0]), folding.simd * parallel)
-    window, passes = draft.window(layer, stream), filters * parallel // folding.pe
+    window, passes, matrix = draft.window(layer, stream), filters * parallel // folding.pe, None
+    if draft.weights is not None and groups == 1:
+        matrix = draft.weights[layer.params["weight"]].transpose(0, 2, 3, 1).reshape(filters, -1)
+    sparse = _skips_zeros(folding, matrix, window)
+    passes = 1 if sparse else passes
     if (window.kernel, window.stride, window.padding) != ((1, 1), (1, 1), (0, 0, 0, 0)):
         taps = math.prod(window.kernel) * window.out_rows * window.out_columns
         stream = draft.sliding_window(layer, stream, window, passes, taps * stream.image[0])
     elif passes > 1:
         stream = draft.fifo(layer, stream, "vector", window.blocks // (groups // parallel))
-    _matrix(draft, layer, stream, folding, (filters * parallel, math.prod(shape[1:])), parallel)
+    if sparse:
+        return _sparse(draft, layer, stream, folding, matrix)
+    return _matrix(draft, layer, stream, folding, (filters * parallel, math.prod(shape[1:])), parallel)
+
+
+def _arrival(image: tuple[int, int, int]) -> Blocks:
+    """Places of an image's values, as they are flattened, in the order in which they arrive: channels innermost."""
+    return np.arange(math.prod(image)).reshape(image).transpose(1, 2, 0).ravel()
+
+
+def _skips_zeros(folding: Folding, matrix: Matrix | None, window: dataflow.Window | None = None) -> bool:
+    return matrix is not None and folding.strategy != UNROLLED and skips_zeros(matrix, folding, window)
+
+
+def _sparse(draft: Draft, layer: Layer, stream: Stream, folding: Folding, matrix: Matrix | None) -> None:
+    """Products that leave out blocks of zeros, and the layer's cast."""
+    assert matrix is not None  # it has zeros
+    rows, columns = matrix.shape
+    beats = columns // folding.simd
+    row_blocks, _ = scheduled_blocks(matrix, folding.pe, folding.simd)
+    numbers = {
+        "MW": columns, "MH": rows, "PE": folding.pe, "SIMD": folding.simd, "STEPS": len(row_blocks),
+        "DEPTH": 2 * beats + ON_THE_WAY,
+    }  # fmt: skip
+    weight = draft.format(layer.params["weight"])
+    multiply = multiplier(stream.format.width, weight.width, folding.multiplier).steps
+    vectors, exact, image = stream.values // columns, draft.accumulator(layer), draft.image(layer)
+    shape = columns, rows, folding.pe, folding.simd
+    timing = dataflow.sparse_matrix_vector(*shape, len(row_blocks), vectors, multiply)
+    ends = tuple(np.flatnonzero(np.diff(row_blocks, append=-1)).tolist())
+    wire = draft.wire(f"{layer.name}_matrix")
+    draft.units.append(Unit(wire, "sparse_matrix_vector", layer.name, numbers, timing, (stream.wire,), (wire,), ends))
+    draft.finish(layer, Stream(wire, exact, folding.pe, image, math.prod(image)))
 
 
 def _matrix(
     draft: Draft, layer: Layer, stream: Stream, folding: Folding, shape: tuple[int, int], parallel: int = 1
 ) -> None:
     """Products of (rows, columns) matrices and the layer's cast."""
-    if folding.strategy == "distributed_arithmetic":
+    if folding.strategy == UNROLLED:
         raise UnsupportedError(
             f"{layer.name}: got strategy distributed_arithmetic; expected one whose cycles do not depend on weights; "
             "choose resource"
