@@ -55,7 +55,7 @@ def card_rows(one: MetricCard) -> dict[str, str]:
         "power": _with_bar(f"{one.power_w.value:.3g} W", one.power_w),
         "hardware": one.hardware,
         "occupied": _occupied(one),
-        "utilisation": f"{one.utilisation:.1%} of all multiplier cycles",
+        "utilisation": f"{100 * one.utilisation:.2g}% of all multiplier cycles",
         "off-chip traffic": _with_bar(f"{count_text(one.bytes_moved.value)}B", one.bytes_moved),
         "flexibility": one.flexibility,
         "covered": f"{one.covered:.0%} of the MACs",
