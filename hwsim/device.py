@@ -103,7 +103,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "cpu": Schema(("cores", *_PROCESSOR), _EXTRA, ("runtime",)),
     "gpu": Schema(
         ("cores", "tile.m", "tile.n", *_PROCESSOR),
-        (*_EXTRA, "tensor_align_bytes", "overhead_us.launch"),
+        (*_EXTRA, "tensor_align_bytes", "overhead_us.launch", "sparsity.n", "sparsity.m"),
         ("runtime", "fp32_means"),
     ),
     "fpga": Schema(

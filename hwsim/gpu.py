@@ -11,6 +11,7 @@ Kernels run inside one engine or CUDA graph.  ``gpu:NAME/eager`` is a framework 
 activations are kernels of their own then, and the processor's launches set the pace of small ones.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -23,10 +24,12 @@ from hwsim.estimate import Estimate
 from hwsim.network import Network
 from hwsim.processor import Execution, Traffic, assemble, execution, fixed_us, traffic
 from hwsim.roofline import Times, roofline
+from hwsim.sparsity import Pattern, check_layers, remarks
 from hwsim.workload import KINDS, Workload, workload
 
 GB_S = 1e3  # bytes per us
 LAUNCH_US = 8.0  # of one operation by a framework, where a device states none: 5 to 10 us on current hosts
+DENSE = KINDS.index("dense")
 CHUNK = 256  # longest reduction one core does alone before it is shared (CUTLASS split-K and stream-K)
 
 
@@ -43,6 +46,37 @@ def estimate(network: Network, device: Device, batch: int = 1, design: Design | 
     moved = traffic(device, work, run, batch)
     times = kernel_times(device, work, run, moved, batch)
     return assemble(network, device, batch, work, run, times, moved, fixed_us(device, work, run, batch))
+
+
+def estimate_sparse(network: Network, device: Device, batch: int, sparsity: Mapping[str, Pattern]) -> Estimate:
+    """As :func:`estimate`, with zeros among the weights of some layers.
+
+    Tensor cores from Ampere on select n of m products, which a device states by ``sparsity.n`` and ``sparsity.m``
+    (NVIDIA A100 whitepaper, "Fine-grained structured sparsity": 2 of 4, at twice the rate); a note says where
+    another pattern saves nothing.  Traffic stays that of all weights, so the gain is what arithmetic gains.
+
+    Raises:
+        UnknownNameError: a sparse layer is not in the network.
+    """
+    check_layers(network, sparsity)
+    work = workload(network)
+    run = execution(device, work)
+    moved = traffic(device, work, run, batch)
+    used = {name: pattern for name, pattern in sparsity.items() if _selects(device, pattern)}
+    idle = [pattern for name, pattern in sparsity.items() if name not in used]
+    share = device.get("sparsity.n", 1.0) / device.get("sparsity.m", 1.0)
+    matrix = work.kind_index < KINDS.index("depthwise")
+    dense = np.array([kernel.name not in used for kernel in work.kernels]) | ~(matrix | (work.kind_index == DENSE))
+    rate = run.rate / np.where(dense, 1.0, share)
+    times = kernel_times(device, work, replace(run, rate=rate), moved, batch)
+    found = assemble(network, device, batch, work, run, times, moved, fixed_us(device, work, run, batch))
+    return replace(found, notes=(*found.notes, *remarks(idle, "gpu", f"gpu:{device.name}")))
+
+
+def _selects(device: Device, pattern: Pattern) -> bool:
+    """Whether the device's matrix units leave out the zeros of a pattern."""
+    n, m = device.get("sparsity.n", 0.0), device.get("sparsity.m", 0.0)
+    return m > 0 and pattern.kind == "n:m" and pattern.m % m == 0 and pattern.density <= n / m * (1 + 1e-9)
 
 
 def estimate_eager(network: Network, device: Device, batch: int = 1, design: Design | None = None) -> Estimate:

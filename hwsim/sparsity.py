@@ -120,7 +120,7 @@ OBSTACLES = {
         "unstructured": "runtimes for CPUs multiply every weight, since looking for single zeros takes longer",
     },
     "gpu": {
-        "n:m": "matrix units compute whole tiles; the 2:4 mode that some have from Ampere on is not modelled",
+        "n:m": "matrix units compute whole tiles, but for 2:4 where a device states it (Ampere and later)",
         "block": "matrix units compute whole tiles; only block-sparse kernels would leave some out",
         "unstructured": "matrix units compute whole tiles",
     },

@@ -128,6 +128,8 @@ def estimate(
         raise InputError(f"design: made for network {design.network_hash}, got {network.hash}; choose a design again")
     if sparsity and found.device.kind == "npu":
         return npu.estimate(network, found.device, batch, design, target.partition("/")[2] or None, sparsity)
+    if sparsity and found.model is gpu.estimate and design is None:
+        return gpu.estimate_sparse(network, found.device, batch, sparsity)
     dense = found.model(network, found.device, batch, design)
     if not sparsity:
         return dense

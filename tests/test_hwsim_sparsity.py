@@ -4,7 +4,7 @@
 from dataclasses import replace
 
 import pytest
-from cost_networks import mobilenet_v1, resnet8
+from cost_networks import mobilenet_v1, resnet8, resnet50
 
 from hwsim import targets
 from hwsim.errors import InputError, UnknownNameError
@@ -35,7 +35,9 @@ def test_depthwise_layers_are_left_alone():
     assert not [name for name in named if network.layer(name).attrs.get("groups", 1) > 1]
 
 
-@pytest.mark.parametrize("target", ["cpu:cortex-a72", "gpu:a100", "fpga:pynq-z2", "fpga:pynq-z2/folded"])
+@pytest.mark.parametrize(
+    "target", ["cpu:cortex-a72", "gpu:titan-xp", "gpu:a100/eager", "fpga:pynq-z2", "fpga:pynq-z2/folded"]
+)
 @pytest.mark.parametrize("pattern", [n_m(2, 4), block(4, 4, 0.25), unstructured(0.05)], ids=str)
 def test_where_a_pattern_cannot_pay_nothing_changes_but_a_warning(target, pattern):
     network = resnet8()
@@ -43,6 +45,20 @@ def test_where_a_pattern_cannot_pay_nothing_changes_but_a_warning(target, patter
     found = targets.estimate(network, target, sparsity=everywhere(network, pattern))
     why = OBSTACLES[target.partition(":")[0]][pattern.kind]
     assert found == replace(dense, notes=(*dense.notes, f"{target}: sparsity {pattern} saves nothing: {why}"))
+
+
+def test_tensor_cores_select_two_of_four():
+    network = resnet50()
+    dense, sparse, four = (
+        targets.estimate(network, "gpu:a100", 64, sparsity=zeros)
+        for zeros in (None, everywhere(network, n_m(2, 4)), everywhere(network, n_m(1, 2)))
+    )
+    assert 0.5 * dense.latency_us.value < sparse.latency_us.value < 0.9 * dense.latency_us.value
+    assert sparse.notes == dense.notes
+    assert four.latency_us == dense.latency_us  # one of two is no pattern of the hardware
+    assert "sparsity 1:2 saves nothing" in four.notes[-1]
+    with pytest.raises(UnknownNameError, match="sparsity: no layer with weights 'conv2d99'"):
+        targets.estimate(network, "gpu:a100", sparsity={"conv2d99": n_m(2, 4)})
 
 
 def test_every_kind_of_pattern_has_a_reason_on_every_kind_of_target():

@@ -145,6 +145,19 @@ def test_a_file_of_something_else_is_refused(tmp_path):
         read_topologies(tmp_path)
 
 
+def test_unknown_operators_are_listed_with_their_share_and_never_free(tmp_path):
+    rows = write(tmp_path, [row_of(name, "one", 1.0) for name in NETWORKS])
+    path = tmp_path / TOPOLOGIES
+    listed = json.loads(path.read_text(encoding="utf-8"))
+    for layer in listed["net-8-16"]["layers"]:
+        layer["macs"] = 30
+    listed["net-8-16"]["layers"].append({"op": "lstm", "macs": 60})
+    path.write_text(json.dumps(listed), encoding="utf-8")
+    assert scores(CPU_GPU_EDGE, rows)["cpu_gpu_edge/one, CPU"]["latency"].unpredicted == 1
+    line = "not predicted, operators not covered: net-8-16: lstm (25.0% of the products)"
+    assert list(CPU_GPU_EDGE.report(rows))[-1] == line
+
+
 @pytest.mark.parametrize("layer", [{"op": "conv", "cin": 3}, {"op": "lstm", "cin": 3, "cout": 4}])
 def test_a_layer_that_is_not_understood_is_named(layer):
     with pytest.raises(InputError, match="net: layer 0: got {'op'"):

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from hwsim.kernel_fit import error_bar, prices
+from hwsim.validate.edge_networks import canonical, read_topologies, uncovered
 from hwsim.validate.edge_setups import Setup, counts_of, dtypes_of, predict_left_out, setups
 from hwsim.validate.rows import Numbers, Rows, Texts
 from hwsim.validate.table import Prediction, Table
@@ -96,6 +97,16 @@ def _report(rows: Rows) -> Iterator[str]:
     yield "networks: what held-out predictions are off, median over a device's set-ups; energy: median error of rows;"
     yield "p90/min: 90th percentile over the fastest of a run's queries; fastest: share within, of the fastest queries"
     yield from _left_out_devices(found)
+    yield from _uncovered(rows)
+
+
+def _uncovered(rows: Rows) -> Iterator[str]:
+    """Networks that are listed with operators unknown here, and are therefore not predicted."""
+    layers = read_topologies(rows.folder)
+    for model in sorted({canonical(name) for name in rows.text("model").tolist()} & set(layers)):
+        shares = ", ".join(f"{op} ({share:.1%} of the products)" for op, share in uncovered(layers[model]).items())
+        if shares:
+            yield f"not predicted, operators not covered: {model}: {shares}"
 
 
 def _error_by_network(networks: Texts, ratio: Numbers) -> Numbers:

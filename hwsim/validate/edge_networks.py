@@ -8,7 +8,7 @@ Activations and batch norms are part of the layer before them, as runtimes fuse 
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ TOPOLOGIES = "edge_topologies.json"
 BITS = {"int8": 8, "uint8": 8, "fp32": 32}
 # The same network by another submitter's name: mobilenet-v1-precision_uint8-0.5-160 is …-v1-0.5-160-quantized.
 OTHER_NAME = re.compile(r"(mobilenet-v\d)-precision_(float|uint8)-(.+)")
+# Operators of such files, and the kind of kernel each is.
+KINDS_OF = {"conv": "conv", "dwconv": "depthwise", "fc": "dense", "add": "move", "avgpool": "move", "maxpool": "move"}
 ENDINGS = {"float": "non-quantized", "uint8": "quantized"}
 
 
@@ -49,6 +51,17 @@ def canonical(name: str) -> str:
     return f"{other[1]}-{other[3]}-{ENDINGS[other[2]]}" if other else name
 
 
+def uncovered(layers: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """The share of the listed products that every operator unknown here has, by operator; empty if none is unknown."""
+    total = sum(float(layer.get("macs", 0)) for layer in layers) or 1.0
+    shares: dict[str, float] = {}
+    for layer in layers:
+        op = str(layer.get("op", "nothing"))
+        if op not in KINDS_OF:
+            shares[op] = shares.get(op, 0.0) + float(layer.get("macs", 0)) / total
+    return shares
+
+
 def workload_of(layers: list[dict[str, Any]], dtype: str, where: str = "network") -> Workload:
     """The kernels of a list of layers, every number in `dtype` of BITS.
 
@@ -75,9 +88,7 @@ def _kernel(name: str, layer: Mapping[str, Any], bits: int) -> Kernel:
     taps = int(layer["k"]) ** 2 if op in ("conv", "dwconv", "maxpool") else 1
     if op == "maxpool":
         side = out * int(layer["stride"])
-    kind = {"dwconv": "depthwise", "fc": "dense", "add": "move", "avgpool": "move", "maxpool": "move"}.get(op)
-    if kind is None:
-        kind = {"conv": "pointwise" if taps == 1 else "conv"}[op]
+    kind = "pointwise" if op == "conv" and taps == 1 else KINDS_OF[op]
     rows = {"fc": 1, "avgpool": 1}.get(op, out * out)
     inputs = (1 if op == "fc" else side * side) * channels * (2 if op == "add" else 1)
     groups = channels if op == "dwconv" else 1

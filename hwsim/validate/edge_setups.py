@@ -15,7 +15,7 @@ import numpy.typing as npt
 from hwsim.columns import Column
 from hwsim.kernel_fit import Measurements, common_shape, left_out, prices
 from hwsim.kernel_terms import network_terms
-from hwsim.validate.edge_networks import BITS, canonical, read_topologies, workload_of
+from hwsim.validate.edge_networks import BITS, canonical, read_topologies, uncovered, workload_of
 from hwsim.validate.rows import Rows, Texts
 
 DTYPES = {"int8": "int8", "fp32/other": "fp32"}  # as the table writes them
@@ -47,7 +47,7 @@ def counts_of(rows: Rows) -> tuple[Column, Texts]:
     names = []
     models = [canonical(name) for name in rows.text("model").tolist()]
     for model, dtype in zip(models, dtypes_of(rows).tolist(), strict=True):
-        if model not in layers or dtype not in BITS:
+        if model not in layers or dtype not in BITS or uncovered(layers[model]):
             counts.append(None)
             names.append(model)
             continue
