@@ -261,6 +261,33 @@ def synth(
 
 
 @app.command()
+def search(
+    recipe: Annotated[Path, typer.Argument(help="recipe file; its model, data, training and prune section are used")],
+    method: Annotated[str, typer.Option(help="amc, agmc, evolution, knapsack, random, …; several with commas")] = "amc",
+    budget: Annotated[
+        str, typer.Option(help="e.g. 'macs<=50%' or 'fpga:pynq-z2.latency_us<=500,dsp<=220'")
+    ] = "macs<=50%",
+    evaluations: Annotated[int, typer.Option(min=1, help="candidates that each method may score")] = 100,
+    val_images: Annotated[int, typer.Option(min=1, help="validation images that a candidate is scored on")] = 1000,
+    workers: Annotated[int, typer.Option(min=1, help="candidates scored at a time")] = 1,
+    output: Annotated[Path | None, typer.Option(help="folder of results; default build/<recipe name>")] = None,
+) -> None:
+    """Search how much of every layer to keep under a budget; resumes, and writes search.html with curves and fronts."""
+    from slimfab.models import require_torch
+
+    require_torch()
+    from slimfab.recipe import load_recipe
+    from slimfab.search import PAGE, parse_budget, search_recipe
+
+    parsed, limits = load_recipe(recipe), parse_budget(budget)
+    folder = output or Path("build") / parsed.name
+    methods = [one.strip() for one in method.split(",") if one.strip()]
+    with console.ProgressBars() as bars:
+        search_recipe(parsed, folder, methods, limits, evaluations, val_images, workers, bars)
+    console.say(f"report  {folder / PAGE}\nchoices {folder / 'search'}")
+
+
+@app.command()
 def reproduce(
     name: Annotated[str, typer.Argument(help="experiment: a name from experiments/, or a .yaml file")],
     scale: Annotated[str, typer.Option(help="small, or full where a GPU is at hand")] = "small",

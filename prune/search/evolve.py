@@ -12,6 +12,8 @@ from prune.search.space import Point
 
 TRIES = 100  # draws per wanted child before a random point takes its place
 
+GENERATIONS = 6  # at least, before populations are made smaller
+
 
 @dataclass(frozen=True, slots=True)
 class Evolution:
@@ -29,8 +31,12 @@ class Evolution:
 
 
 def evolution(env: Environment, seed: int = 0, settings: Evolution | None = None) -> None:
-    """Search until the evaluations are spent. A child over budget is rejected and drawn anew."""
-    settings = settings or Evolution()
+    """Search until the evaluations are spent. A child over budget is rejected and drawn anew.
+
+    Args:
+        settings: by default the published ones, in smaller proportions where they would not last for GENERATIONS.
+    """
+    settings = settings or _sized(env.evaluations)
     rng = np.random.default_rng(seed)
     fresh = random_points(env, rng)
     scored: list[tuple[float, Point]] = []
@@ -48,6 +54,11 @@ def evolution(env: Environment, seed: int = 0, settings: Evolution | None = None
             crossings = (_crossing(parents, rng) for _ in range(TRIES * settings.crossings))
             generation.fill(crossings, settings.mutants + settings.crossings)
         generation.fill(fresh, settings.population)
+
+
+def _sized(evaluations: int) -> Evolution:
+    population = min(Evolution().population, max(8, evaluations // GENERATIONS))
+    return Evolution(population, max(2, population // 5), population // 2, population // 2)
 
 
 class _Generation:

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Search the widths of a recipe's network: methods side by side, on the same trained network and scores."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hwsim.errors import InputError
+from hwsim.serial import atomic_write
+from slimfab.flow import Listener, Run, Silent
+from slimfab.pipeline import run_recipe
+from slimfab.recipe import PruneSection, Recipe
+from slimfab.stages.compress import deployed_bits
+from slimfab.stages.train import dataset, float_module
+
+if TYPE_CHECKING:
+    from prune.search import Environment, Found, Problem
+
+FOLDER, PAGE = "search", "search.html"
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What methods found on one network. ``test`` holds the test accuracy of each, cut and repaired, not trained."""
+
+    network: str
+    base: float
+    found: "tuple[Found, ...]"
+    test: tuple[float, ...]
+    folder: Path
+
+
+def parse_budget(text: str) -> dict[str, str]:
+    """Limits written as ``fpga:pynq-z2.latency_us<=500,dsp<=220`` or ``macs<=50%``.
+
+    A field without a target belongs to the target before it. Numbers are amounts, those with a % shares of the
+    unpruned network.
+
+    Raises:
+        InputError: a part is no field with a limit, or there is none.
+    """
+    limits: dict[str, str] = {}
+    target = ""
+    for part in filter(None, (one.strip() for one in text.split(","))):
+        name, sign, amount = (one.strip() for one in part.partition("<="))
+        if not name or not sign or not amount:
+            raise InputError(f"budget: got '{part}'; expected FIELD<=AMOUNT such as macs<=50% or {name or 'dsp'}<=100")
+        if ":" in name:
+            target = name.rpartition(".")[0]
+        elif target:
+            name = f"{target}.{name}"
+        limits[name] = amount if amount.endswith("%") else f"={amount}"
+    if not limits:
+        raise InputError("budget: got none; expected at least one limit such as macs<=50%")
+    return limits
+
+
+def search_recipe(
+    recipe: Recipe,
+    folder: Path,
+    methods: Sequence[str],
+    budget: dict[str, str],
+    evaluations: int,
+    val_images: int,
+    workers: int = 1,
+    listener: Listener | None = None,
+) -> Searched:
+    """Train the recipe's network (or take it from an earlier run) and search its widths.
+
+    Every method's result is written to ``search/METHOD`` as a choice with weights, which ``prune.store.rebuild`` reads,
+    and all of them to ``search.html``. Scores are kept, so that an interrupted search goes on and methods share them.
+
+    Raises:
+        UnknownNameError: no such method or cost field.
+        BudgetError: no widths meet the budget.
+    """
+    from prune.search import METHODS
+    from prune.store import save
+    from quant.train import evaluate
+
+    for method in methods:
+        METHODS[method]
+    listener = listener or Silent()
+    run = run_recipe(recipe, folder, listener, until="train")
+    posed, out = _posed(run, recipe, budget, val_images), folder / FOLDER
+    x, y = dataset(run).as_float("test")
+    results, test = [], []
+    for number, method in enumerate(methods):
+        listener.started(number, len(methods), f"search: {method}")
+        start = time.monotonic()
+        env = posed.environment(evaluations, out, workers, lambda one: listener.advanced(*_progress(one)))
+        found = posed.run(method, env, recipe.seed)
+        module = posed.module(found)
+        found.save(out / method / "found.json")
+        save(out / method, module, found.choice)
+        results.append(found)
+        test.append(evaluate(module, x, y))
+        facts = {"evaluations": env.spent, "val_accuracy": found.best.score, "test_accuracy": test[-1]}
+        listener.finished(f"search: {method}", facts, round(time.monotonic() - start, 3), cached=False)
+    base = evaluate(float_module(run), x, y)
+    searched = Searched(recipe.name, base, tuple(results), tuple(test), folder)
+    from slimfab.report.search import render_search
+
+    atomic_write(folder / PAGE, render_search(searched))
+    return searched
+
+
+def _progress(env: "Environment") -> tuple[float, str]:
+    known = [one.score for one in env.history if one.within and one.score == one.score]
+    best = f"best {max(known):.3f}" if known else "none within the budget yet"
+    return env.spent / env.evaluations, f"{env.spent}/{env.evaluations}, {best}"
+
+
+def _posed(run: Run, recipe: Recipe, budget: dict[str, str], val_images: int) -> "Problem":
+    from prune.budget import Bounds
+    from prune.methods import METHODS
+    from prune.search import pose
+
+    section = recipe.prune or PruneSection()
+    data = dataset(run)
+    plan = METHODS[section.method]
+    floor, cap = (
+        one if given is None else given for one, given in ((plan.floor, section.floor), (plan.cap, section.cap))
+    )
+    x, y = data.as_float("val")
+    calibration, _ = data.as_float("train")
+    return pose(
+        float_module(run),
+        data.shape,
+        budget,
+        (x[:val_images], y[:val_images]),
+        calibration[: section.calibration_images],
+        method=plan,
+        bounds=Bounds(floor, cap, section.align),
+        bits=deployed_bits(recipe.quantise),
+        skip=section.skip,
+        seed=recipe.seed,
+    )

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+import pytest
+
+from hwsim import serial
+from hwsim.errors import BudgetError, InputError, UnknownNameError
+from prune.search import Found
+from prune.store import rebuild
+from slimfab import zoo
+from slimfab.recipe import load_recipe
+from slimfab.search import parse_budget, search_recipe
+
+RECIPE = """
+name: tiny
+dataset: {name: digits, train_images: 200}
+model: {source: vgg_tiny, options: {widths: [4, M, 6]}}
+train: {epochs: 2, batch_size: 50, lr: 0.05}
+prune: {cap: 0.5, calibration_images: 50}
+"""
+
+
+def write_recipe(folder: Path) -> Path:
+    path = folder / "recipe.yaml"
+    path.write_text(RECIPE)
+    return path
+
+
+def test_limits_belong_to_the_target_before_them():
+    found = parse_budget("fpga:pynq-z2.latency_us<=500, dsp<=220,macs <= 50%")
+    assert found == {
+        "fpga:pynq-z2.latency_us": "=500",
+        "fpga:pynq-z2.dsp": "=220",
+        "fpga:pynq-z2.macs": "50%",
+    }
+    assert parse_budget("macs<=0.5") == {"macs": "=0.5"}
+
+
+@pytest.mark.parametrize("text", ["", "macs=5", "<=5", "macs<="])
+def test_a_budget_that_says_nothing_is_refused(text):
+    with pytest.raises(InputError, match="budget: got"):
+        parse_budget(text)
+
+
+@pytest.mark.needs("sklearn", "plotly", "jinja2")
+def test_methods_side_by_side_leave_choices_that_can_be_built_again(tmp_path):
+    recipe = load_recipe(write_recipe(tmp_path))
+    budget = {"macs": "60%"}
+    found = search_recipe(recipe, tmp_path / "out", ["uniform", "random"], budget, 4, 40)
+    for one, accuracy in zip(found.found, found.test, strict=True):
+        folder = tmp_path / "out" / "search" / one.method
+        assert serial.from_json(Found, serial.read_json(folder / "found.json")) == one
+        builder = lambda: zoo.build("vgg_tiny", (1, 8, 8), 10, options={"widths": [4, "M", 6]})  # noqa: E731
+        module = rebuild(builder, folder / "choice.json", folder / "weights.safetensors")
+        assert module.features.conv2.out_channels == one.best.values["features.conv2"]
+        assert 0 <= accuracy <= 1
+    page = (tmp_path / "out" / "search.html").read_text()
+    for words in ("Learning curves", "Accuracy over macs", "What was found", "random"):
+        assert words in page
+    again = search_recipe(recipe, tmp_path / "out", ["uniform", "random"], budget, 4, 40)
+    assert again.found == found.found
+    with pytest.raises(UnknownNameError, match="unknown search method 'acm'"):
+        search_recipe(recipe, tmp_path / "out", ["acm"], budget, 4, 40)
+    with pytest.raises(BudgetError, match="budget macs: asked for at most 1;"):
+        search_recipe(recipe, tmp_path / "out", ["random"], {"macs": "=1"}, 4, 40)
