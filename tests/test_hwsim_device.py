@@ -134,6 +134,31 @@ def test_a_narrow_type_that_is_slower_than_a_wide_one_is_refused():
         device.parse(data, "mine.yaml")
 
 
+@pytest.mark.parametrize("make", [rated, cpu], ids=["rated", "priced"])
+@pytest.mark.parametrize(
+    ("keys", "value", "message"),
+    [
+        (("numbers", "error", "int8", "value"), 0.9, "error.int8: got 0.9; expected a factor, 1 or more"),
+        (("numbers", "bandwidth_gb_s", "cache", "value"), 0.05, "expected the cache to be the faster one"),
+        (("numbers", "bandwidth_gb_s", "dram", "value"), 0, "bandwidth_gb_s.dram: got 0.0; expected a number > 0"),
+        (("numbers", "cores", "value"), 3.5, "cores: got 3.5; expected a whole number"),
+        (("numbers", "clock_ghz"), {"value": 1.8, "source": "somewhere"}, "unknown number 'clock_ghz'; did you mean"),
+        (("numbers", "clock_mhz"), None, "number 'clock_mhz' is missing; a cpu needs"),
+    ],
+)
+def test_inconsistent_processors_are_refused(make, keys, value, message):
+    with pytest.raises(DeviceError) as error:
+        device.parse(changed(make(), keys, value), "mine.yaml")
+    assert message in str(error.value)
+
+
+def test_a_price_may_be_zero_but_not_below():
+    keys = ("numbers", "cycles_per", "int8", "byte", "value")
+    assert device.parse(changed(cpu(), keys, 0), "mine.yaml")["cycles_per.int8.byte"] == 0
+    with pytest.raises(DeviceError, match="cycles_per.int8.byte: got -1.0; expected a number > 0"):
+        device.parse(changed(cpu(), keys, -1), "mine.yaml")
+
+
 def test_asking_for_a_number_that_is_not_there_names_the_nearest():
     with pytest.raises(DeviceError, match="pynq-z2: number 'clock' is missing; did you mean 'clock_mhz'"):
         device.load("pynq-z2")["clock"]
