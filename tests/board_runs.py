@@ -12,7 +12,7 @@ from boards.emulated.environment import find_pynq
 from boards.emulated.project import write_emulated
 from hls.emit import emit
 from hls.rtl_compile import QUICK
-from hwsim.design import Design
+from hwsim.design import Design, Folding
 from hwsim.errors import ToolMissing
 from hwsim.fixed import FixedPoint
 from hwsim.network import Network, Weights
@@ -47,6 +47,17 @@ def small_bundle(home: Path, cache: Path, board: str = "pynq-z2", images: int = 
     folder = write_emulated(
         network, weights, inputs, home / "design", home / "bundle", board, cache=cache, optimise=QUICK
     )
+    return Bundle(folder, home / "design", network, weights, design)
+
+
+def wide_bundle(home: Path, cache: Path) -> Bundle:
+    """Next to nothing between two wide streams: 16 bytes a cycle, for trials of the transfers themselves."""
+    build = Builder((16, 8, 8), FixedPoint(8, 0))
+    network, weights = build.build(build.add("relu", "x", FixedPoint(8, 0, False)), "wide")
+    design = Design(network.hash, "pynq-z2", 100.0, backend="Slimfab", folding={"relu1": Folding(pe=16, simd=16)})
+    emit(network, weights, design, home / "design")
+    inputs = corner_images(network, 8)
+    folder = write_emulated(network, weights, inputs, home / "design", home / "bundle", cache=cache)
     return Bundle(folder, home / "design", network, weights, design)
 
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sessions over every transport give the same answers, and what hinders one is said in one line."""
 
+import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -68,6 +70,35 @@ def test_a_measurement_has_golden_integers_and_the_logics_time(bundle: Bundle) -
     interval = found.counters["interval"]
     assert interval == load_manifest(bundle.emitted).interval
     assert found.fit_us[1] * found.clock_mhz == pytest.approx(interval, rel=0.1)
+
+
+#: A notebook's cells on the emulated board, in the folder of the bundle.
+NOTEBOOK = """\
+from pynq import Device
+from boards.emulated.device import EmulatedDevice
+Device.active_device = EmulatedDevice(".")
+{cells}
+assert (outputs == expected).all()
+assert counters["frames_out"] > 0
+"""
+
+
+@pytest.mark.needs("g++", "verilator")
+def test_the_notebook_runs_through_pynq(bundle: Bundle, tmp_path: Path) -> None:
+    notebook = json.loads((ROOT / "boards" / "notebooks" / "start.ipynb").read_text(encoding="utf-8"))
+    code = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
+    script = tmp_path / "cells.py"
+    script.write_text(NOTEBOOK.format(cells=code.replace("range(100)", "range(2)")))
+    environment = {**os.environ, "PYTHONPATH": f"{bundle.folder}:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [str(find_pynq()[0]), str(script)],
+        cwd=bundle.folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def fails(session: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from board_runs import Bundle, random_images, require_pynq, small_bundle
+from board_runs import Bundle, random_images, require_pynq, small_bundle, wide_bundle
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -193,3 +193,27 @@ def test_random_faults(bundle: Bundle, session: EmulatedSession, steps: list[str
 @given(steps=STEPS)
 def test_a_thousand_random_faults(bundle: Bundle, session: EmulatedSession, steps: list[str | int]) -> None:
     run_steps(bundle, session, steps)
+
+
+def test_transfers_do_not_fill_memory(bundle: Bundle, session: EmulatedSession) -> None:
+    images = random_images(bundle.network, 12, 7)
+    found = session.ask("soak", {"bytes": 200_000}, images)[0]
+    assert (found["wrong"], found["runs"] > 50) == (0, True)
+    assert found["after"] - found["before"] < 8 << 20  # what interpreters keep for themselves
+
+
+@pytest.mark.slow
+def test_a_gigabyte_does_not_fill_memory(tmp_path: Path, rtl_cache: Path) -> None:
+    require_pynq()
+    bundle = wide_bundle(tmp_path, rtl_cache)
+    images = random_images(bundle.network, 1024, 8)
+    with EmulatedSession(bundle.folder, answer_s=3600.0) as session:
+        found = session.ask("soak", {"bytes": 1 << 30}, images)[0]
+    assert (found["wrong"], found["bytes"] >= 1 << 30) == (0, True)
+    assert found["after"] - found["before"] < 8 << 20
+
+
+def test_the_hosts_time_is_told_by_who_spends_it(bundle: Bundle, session: EmulatedSession) -> None:
+    spent = session.ask("overhead", {"runs": 3}, random_images(bundle.network, 2, 1))[0]["seconds"]
+    assert sorted(spent) == ["board", "copies", "driver", "pynq"]
+    assert min(spent.values()) > 0

@@ -12,9 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from .errors import ManifestError
 
 FORMAT_VERSION = 1
@@ -50,21 +47,15 @@ class Port:
         """Largest integer."""
         return (1 << (self.width - 1)) - 1 if self.signed else (1 << self.width) - 1
 
-    @property
+    @cached_property
     def data_bytes(self) -> int:
         """Bytes of a beat that carry data: AXI4-Stream's TDATA is whole bytes."""
         return -(-self.lanes * self.width // 8)
 
-    @property
+    @cached_property
     def image_bytes(self) -> int:
         """Bytes of memory that one image takes."""
         return self.beats * self.word_bytes
-
-    @cached_property
-    def order(self) -> "npt.NDArray[np.intp] | None":
-        """Places of an image's values in the network's order, as they travel; None where that is the same order."""
-        places = np.arange(math.prod(self.image), dtype=np.intp).reshape(self.image).transpose(1, 2, 0).ravel()
-        return None if (np.diff(places) == 1).all() else np.ascontiguousarray(places)
 
 
 @dataclass(frozen=True)

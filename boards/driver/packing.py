@@ -86,9 +86,7 @@ def check(port: Port, integers: Array) -> Array:
 
 def pack(port: Port, integers: Array, out: Array) -> None:
     """Write (N, *shape) integers into ``out``, N·beats·word_bytes bytes, in the order in which they travel."""
-    values = integers.reshape(len(integers), -1)
-    if port.order is not None:
-        values = values[:, port.order]
+    values = _pixels_first(port, integers.reshape(len(integers), port.image[0], -1)).reshape(len(integers), -1)
     words = out.reshape(-1, port.word_bytes)
     if port.lanes == 1 and port.word_bytes in (1, 2, 4, 8):
         _pack_single(port, values, words)
@@ -97,7 +95,8 @@ def pack(port: Port, integers: Array, out: Array) -> None:
         words[:, : port.data_bytes] = np.ascontiguousarray(bytes_in).view(np.uint8)
         words[:, port.data_bytes :] = 0
     else:
-        bits = (values.reshape(-1, port.lanes, 1) >> np.arange(port.width)).astype(np.uint8) & 1
+        lanes = values.astype(np.int64, copy=False).reshape(-1, port.lanes, 1)
+        bits = (lanes >> np.arange(port.width)).astype(np.uint8) & 1
         words[:, : port.data_bytes] = np.packbits(bits.reshape(len(words), -1), axis=1, bitorder="little")
         words[:, port.data_bytes :] = 0
 
@@ -122,12 +121,15 @@ def unpack(port: Port, memory: Array) -> Array:
         bits = np.unpackbits(words[:, : port.data_bytes], axis=1, count=port.lanes * port.width, bitorder="little")
         lanes = bits.reshape(len(words), port.lanes, port.width).astype(np.int64)
         values = _extended(port, (lanes << np.arange(port.width)).sum(axis=-1))
-    values = values.reshape(count, -1)
-    if port.order is not None:
-        golden = np.empty_like(values)
-        golden[:, port.order] = values
-        values = golden
-    return values.reshape((count, *port.shape))
+    pixels = values.reshape(count, -1, port.image[0])
+    return np.ascontiguousarray(pixels.transpose(0, 2, 1)).reshape((count, *port.shape))
+
+
+def _pixels_first(port: Port, values: Array) -> Array:
+    """(N, channels, pixels) integers → (N, pixels, channels) in little memory."""
+    if 1 in values.shape[1:]:
+        return values
+    return np.ascontiguousarray(values.transpose(0, 2, 1), container(port))
 
 
 def _extended(port: Port, raw: Array) -> Array:

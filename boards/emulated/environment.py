@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-from boards.session import Session
+from boards.session import ANSWER_S, Session
 from hwsim.errors import ToolMissing
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,7 +58,7 @@ class EmulatedSession(Session):
         BoardError: the board says that it failed.
     """
 
-    def __init__(self, folder: Path | str, version: str = VERSIONS[0], **seconds: float) -> None:
+    def __init__(self, folder: Path | str, version: str = VERSIONS[0], *, answer_s: float = ANSWER_S) -> None:
         python, path = find_pynq(version)
         self._stage = tempfile.TemporaryDirectory(prefix="slimfab-pynq-")
         for name in _SHOWN:
@@ -72,7 +72,7 @@ class EmulatedSession(Session):
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYNQ", "XILINX"))}
         command = [str(python), "-m", "boards.emulated.worker", str(Path(folder).resolve())]
         environment = {**kept, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
-        super().__init__(command, "emulated board", folder=self._stage.name, environment=environment)
+        super().__init__(command, "emulated board", folder=self._stage.name, environment=environment, answer_s=answer_s)
 
     def inject(self, kind: str) -> None:
         """Let a fault happen; see :data:`boards.emulated.faults.KINDS`."""

@@ -13,6 +13,7 @@ from boards.driver import Accelerator
 from boards.driver.errors import BoardError
 from boards.driver.worker import Answer, binary_ends, serve
 from boards.emulated.device import EmulatedDevice
+from boards.emulated.trials import overhead, soak
 
 
 def main(folder: Path) -> None:
@@ -37,10 +38,16 @@ def main(folder: Path) -> None:
         accelerator.reload()
         return {}, []
 
+    def measure_overhead(accelerator: Accelerator, request: dict[str, Any], arrays: list[np.ndarray]) -> Answer:
+        return overhead(accelerator, arrays[0], int(request["runs"]))
+
+    def run_soak(accelerator: Accelerator, request: dict[str, Any], arrays: list[np.ndarray]) -> Answer:
+        return soak(accelerator, arrays[0], int(request["bytes"]))
+
     serve(
         lambda: Accelerator(folder, device=device, now=device.board.now),
         *binary_ends(),
-        more={"inject": inject, "state": state, "reload": reload},
+        more={"inject": inject, "state": state, "reload": reload, "overhead": measure_overhead, "soak": run_soak},
     )
 
 
