@@ -45,7 +45,7 @@ def words(port: Port, values: np.ndarray) -> list[str]:
 
 
 @pytest.mark.needs("hls4ml", "g++")
-@pytest.mark.parametrize("io_type", ["io_stream", "io_parallel"])
+@pytest.mark.parametrize("io_type", ["io_stream", pytest.param("io_parallel", marks=pytest.mark.slow)])
 def test_the_network_between_streams_is_exact(io_type, tmp_path):
     """hls4ml's C++ behind our streams computes the golden integers, packed as emitted SystemVerilog packs them."""
     made = board_designs.hls4ml(tmp_path / "project", io_type)

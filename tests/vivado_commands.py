@@ -63,6 +63,6 @@ COMMANDS: dict[str, tuple[dict[str, int], int, int]] = {
     "config_schedule": ({"-enable_dsp_full_reg=false": 0}, 0, 0),
     "config_array_partition": ({"-maximum_size": 1}, 0, 0),
     "csynth_design": ({}, 0, 0),
-    "export_design": ({"-format": 1, "-vendor": 1, "-library": 1, "-ipname": 1, "-version": 1}, 0, 0),
+    "export_design": ({"-format": 1, "-vendor": 1, "-library": 1, "-version": 1}, 0, 0),
 }  # fmt: skip
 HLS_ONLY = ("set_top", "open_solution", "set_part", "create_clock", "csynth_design", "export_design")

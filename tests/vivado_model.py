@@ -22,8 +22,6 @@ import vivado_ips
 from vivado_commands import COMMANDS, HLS_ONLY
 from vivado_ips import Cell
 
-from boards import bitfile
-
 REPORTS = Path(__file__).parent / "data" / "reports"
 
 
@@ -324,6 +322,8 @@ class Model:
         return "DESIGN"
 
     def write_bitstream(self, options: dict, path: str) -> None:
+        from boards import bitfile  # slow to load, and most steps do without
+
         part = self.state["part"]
         short = part[2:].rpartition("-")[0] if part.startswith("xc7") else part
         Path(path).write_bytes(bitfile.write("design_wrapper", short, int(self.state["user_id"], 16), self.release))

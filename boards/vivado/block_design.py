@@ -13,7 +13,7 @@ from boards.vivado.accelerator import RTL, Accelerator
 from boards.vivado.network_cpp import TOP as NETWORK
 from boards.vivado.scripts import HLS_IP, missing_board
 from boards.vivado.shell import NAME as SHELL
-from boards.vivado.tcl import listed, word
+from boards.vivado.tcl import word
 
 DMA, ACCELERATOR, CORE = "axi_dma_0", "accelerator_0", "network_0"
 LENGTH_BITS = 26  # of a transfer's length: 64 MiB, the most that AXI DMA has (AMD PG021)
@@ -69,7 +69,9 @@ def text(board: Board, accelerator: Accelerator) -> str:
     ps = PROCESSORS[board.shell]
     streams = _streams(accelerator)
     numbers = {"mhz": f"{accelerator.clock_mhz:.6g}", "bits": f"{board.device['axi_bits']:g}"}
-    repositories = ["ip"] if accelerator.flow == RTL else ["ip", HLS_IP]
+    repositories = " ".join(
+        f"[file normalize {path}]" for path in (["ip"] if accelerator.flow == RTL else ["ip", HLS_IP])
+    )
     lines = [
         f"# {board.title}: processor, AXI DMA and accelerator at {accelerator.clock_mhz:g} MHz.",
         _NEWEST.strip(),
@@ -78,7 +80,7 @@ def text(board: Board, accelerator: Accelerator) -> str:
         f"set board [lindex [lsort -dictionary [get_board_parts -quiet {board.board_part}:*]] end]",
         f'if {{$board eq ""}} {{ error {word(missing_board(board))} }}',
         "set_property board_part $board [current_project]",
-        f"set_property ip_repo_paths {listed(repositories)} [current_project]",
+        f"set_property ip_repo_paths [list {repositories}] [current_project]",
         "update_ip_catalog -rebuild",
         "create_bd_design design",
         f"cell {ps.ip} {ps.cell}",

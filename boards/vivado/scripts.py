@@ -67,7 +67,7 @@ if {{[catch {{
   config_compile -name_max_length 80
   config_schedule -enable_dsp_full_reg=false
   csynth_design
-  export_design -format ip_catalog -vendor slimfab -library design -ipname {NETWORK} -version 1.0
+  export_design -format ip_catalog -vendor slimfab -library design -version 1.0
 }} message]}} {{
   puts stderr "hls: $message"
   exit 1
@@ -85,7 +85,8 @@ create_project -force -part {word(part)} package work/package
 add_files -norecurse -fileset sources_1 {listed(files)}
 set_property top {SHELL} [get_filesets sources_1]
 update_compile_order -fileset sources_1
-ipx::package_project -root_dir ip/{SHELL} -vendor slimfab -library design -taxonomy /UserIP -import_files -force
+set folder [file normalize ip/{SHELL}]
+ipx::package_project -root_dir $folder -vendor slimfab -library design -taxonomy /UserIP -import_files -force
 set core [ipx::current_core]
 set_property name {SHELL} $core
 set_property version 1.0 $core

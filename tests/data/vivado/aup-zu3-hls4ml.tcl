@@ -11,7 +11,7 @@ if {[catch {
   config_compile -name_max_length 80
   config_schedule -enable_dsp_full_reg=false
   csynth_design
-  export_design -format ip_catalog -vendor slimfab -library design -ipname network -version 1.0
+  export_design -format ip_catalog -vendor slimfab -library design -version 1.0
 } message]} {
   puts stderr "hls: $message"
   exit 1
@@ -31,7 +31,8 @@ add_files -norecurse -fileset sources_1 [list \
 ]
 set_property top accelerator [get_filesets sources_1]
 update_compile_order -fileset sources_1
-ipx::package_project -root_dir ip/accelerator -vendor slimfab -library design -taxonomy /UserIP -import_files -force
+set folder [file normalize ip/accelerator]
+ipx::package_project -root_dir $folder -vendor slimfab -library design -taxonomy /UserIP -import_files -force
 set core [ipx::current_core]
 set_property name accelerator $core
 set_property version 1.0 $core
@@ -70,10 +71,7 @@ create_project -force -part xczu3eg-sfvc784-2-e build work/build
 set board [lindex [lsort -dictionary [get_board_parts -quiet realdigital.org:aup-zu3-8gb:part0:*]] end]
 if {$board eq ""} { error {realdigital.org:aup-zu3-8gb:part0: Vivado has no such board part; expected its board files; install them from https://github.com/RealDigitalOrg/aup-zu3-bsp/tree/master/board-files, or set BOARD_FILES to their folder} }
 set_property board_part $board [current_project]
-set_property ip_repo_paths [list \
-  ip \
-  hls/solution1/impl/ip \
-] [current_project]
+set_property ip_repo_paths [list [file normalize ip] [file normalize hls/solution1/impl/ip]] [current_project]
 update_ip_catalog -rebuild
 create_bd_design design
 cell zynq_ultra_ps_e zynq_ultra_ps_e_0

@@ -10,7 +10,8 @@ add_files -norecurse -fileset sources_1 [list \
 ]
 set_property top accelerator [get_filesets sources_1]
 update_compile_order -fileset sources_1
-ipx::package_project -root_dir ip/accelerator -vendor slimfab -library design -taxonomy /UserIP -import_files -force
+set folder [file normalize ip/accelerator]
+ipx::package_project -root_dir $folder -vendor slimfab -library design -taxonomy /UserIP -import_files -force
 set core [ipx::current_core]
 set_property name accelerator $core
 set_property version 1.0 $core
@@ -47,9 +48,7 @@ create_project -force -part xczu48dr-ffvg1517-2-e build work/build
 set board [lindex [lsort -dictionary [get_board_parts -quiet realdigital.org:rfsoc4x2:part0:*]] end]
 if {$board eq ""} { error {realdigital.org:rfsoc4x2:part0: Vivado has no such board part; expected its board files; install them from https://github.com/RealDigitalOrg/RFSoC4x2-BSP, or set BOARD_FILES to their folder} }
 set_property board_part $board [current_project]
-set_property ip_repo_paths [list \
-  ip \
-] [current_project]
+set_property ip_repo_paths [list [file normalize ip]] [current_project]
 update_ip_catalog -rebuild
 create_bd_design design
 cell zynq_ultra_ps_e zynq_ultra_ps_e_0
