@@ -179,6 +179,7 @@ def test_n_of_m_halves_the_reduction_where_there_are_multiplexers():
     # K = 576 becomes 288: 18 folds of 16 rows instead of 36.
     assert skipped.layers[0].cycles == pytest.approx(dense.layers[0].cycles / 2, rel=0.05)
     assert skipped.energy_parts.mac_uj == pytest.approx(dense.energy_parts.mac_uj / 2)
+    assert estimate(network, able, sparsity={layer: sparsity.n_m(1, 4)}).latency_us == skipped.latency_us
     tighter = estimate(network, able, sparsity={layer: sparsity.n_m(3, 4)})
     assert tighter.notes[-1] == "npu:gemmini: sparsity 3:4 saves nothing: the array selects 2 of 4"
 
@@ -201,6 +202,22 @@ def test_which_zeros_an_array_leaves_out(pattern, why):
     else:
         assert found.energy_uj.value < dense.energy_uj.value
         assert found.latency_us.value < dense.latency_us.value
+
+
+@pytest.mark.parametrize(
+    ("flow", "pattern", "skips"),
+    [
+        ("ws", sparsity.block(16, 4, 0.5), True), ("os", sparsity.block(32, 4, 0.5), True),
+        ("ws", sparsity.block(4, 16, 0.5), False), ("is", sparsity.block(4, 16, 0.5), True),
+        ("is", sparsity.block(16, 4, 0.5), False), ("rs", sparsity.block(16, 16, 0.5), False),
+    ],
+)  # fmt: skip
+def test_blocks_must_span_what_the_array_computes_at_once(flow, pattern, skips):
+    network = resnet8()
+    layer = next(layer.name for layer in reversed(network.layers) if layer.op == "conv2d")
+    dense, found = (estimate(network, GEMMINI, dataflow=flow, sparsity=zeros) for zeros in ({}, {layer: pattern}))
+    assert (found.latency_us.value < dense.latency_us.value) == skips
+    assert ("saves nothing" in found.notes[-1]) != skips
 
 
 @pytest.mark.parametrize(

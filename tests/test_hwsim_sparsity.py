@@ -69,7 +69,7 @@ def test_every_kind_of_pattern_has_a_reason_on_every_kind_of_target():
 
 def test_arrays_skip_what_they_can_in_every_dataflow():
     network = resnet8()
-    zeros = everywhere(network, block(16, 8, 0.5))
+    zeros = everywhere(network, block(16, 16, 0.5))
     for name in ("npu:gemmini", "npu:gemmini/os", "npu:gemmini/is"):
         dense, sparse = targets.estimate(network, name), targets.estimate(network, name, sparsity=zeros)
         assert sparse.target == name

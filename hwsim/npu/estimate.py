@@ -111,7 +111,7 @@ def estimate(
         raise InputError(f"npu:{device.name}: got a design; expected none; designs are for fpga targets")
     flow = dataflow or device.text["dataflow"]
     work = problem(network)
-    kept, remarks = kept_share(network, work, device, sparsity or {})
+    kept, remarks = kept_share(network, work, device, flow, sparsity or {})
     found = cost(work, device, flow, batch, kept)
     call_us = device.get("overhead_us.inference", 0.0)
     latency_us = max(float(found.total_us.sum()) + call_us, 1 / device["clock_mhz"])  # a call takes a cycle at least

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which zeros an array of processing elements can leave out.
 
-An array computes a fold of its size at a time, in which all elements of a column hold weights of one output. It leaves
-out whole rows of a fold where a block of zeros is as wide as the array: the reduction gets shorter for all columns at
-once. Narrower blocks and single zeros leave holes. Patterns of n in m need multiplexers in front of the elements,
-which a device states by ``sparsity.n`` and ``sparsity.m``; the reduction shrinks to n / m then, as in SCALE-Sim v3.
+An array computes a fold of its size at a time. What it can leave out is work that all its elements would do on zeros:
+
+    ws, os   the columns hold outputs: a product for all of them, where a block of zeros spans as many outputs
+    is       the rows hold inputs: an output passing by, where a block of zeros spans as many inputs
+    rs       elements hold rows of different filters, and a pass is as long as its longest row: nothing
+
+Smaller blocks and single zeros leave holes. Patterns of n in m need multiplexers in front of the elements, which a
+device states by ``sparsity.n`` and ``sparsity.m``; the reduction shrinks to n / m then, as in SCALE-Sim v3.
 """
 
 from collections.abc import Mapping
@@ -19,7 +23,7 @@ from hwsim.sparsity import Pattern, check_layers, unused
 
 
 def kept_share(
-    network: Network, work: Problem, device: Device, sparsity: Mapping[str, Pattern]
+    network: Network, work: Problem, device: Device, dataflow: str, sparsity: Mapping[str, Pattern]
 ) -> tuple[Column, list[str]]:
     """The share of its products that every kernel computes, (kernels,), and a line per pattern that saves nothing.
 
@@ -31,19 +35,25 @@ def kept_share(
     idle: dict[str, list[Pattern]] = {}
     position = {kernel.name: index for index, kernel in enumerate(work.kernels)}
     for name, pattern in sparsity.items():
-        why = _obstacle(pattern, device)
+        why = _obstacle(pattern, device, dataflow)
         if why:
             idle.setdefault(why, []).append(pattern)
         else:
-            kept[position[name]] = pattern.density
+            # Multiplexers select n of every m, also where fewer are left.
+            selected = device["sparsity.n"] / device["sparsity.m"] if pattern.kind == "n:m" else pattern.density
+            kept[position[name]] = selected
     return kept, [unused(patterns, f"npu:{device.name}", why) for why, patterns in idle.items()]
 
 
-def _obstacle(pattern: Pattern, device: Device) -> str:
+def _obstacle(pattern: Pattern, device: Device, dataflow: str) -> str:
     """Why the device computes the zeros of a pattern too; empty if it does not."""
-    width = int(device["columns"])
+    if pattern.kind == "block" and dataflow == "rs":
+        return "elements hold rows of different filters"
     if pattern.kind == "block":
-        return "" if pattern.rows % width == 0 else f"blocks must span {width} outputs, the width of the array"
+        spans, side, what = (pattern.columns, "rows", "inputs") if dataflow == "is" else (
+            pattern.rows, "columns", "outputs")  # fmt: skip
+        wide = int(device[side])
+        return "" if spans % wide == 0 else f"blocks must span {wide} {what}, the {side} of the array"
     if pattern.kind == "unstructured":
         return "elements of a column work in step"
     has = (int(device.get("sparsity.n", 0)), int(device.get("sparsity.m", 0)))
