@@ -4,7 +4,8 @@
 The module itself is not stored. It is built by the caller's own builder at full size, cut by the choice, and filled.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors
@@ -17,6 +18,8 @@ from hwsim.errors import InputError, ModelFileError, WeightsError
 from hwsim.importers.torch import import_torch
 from prune.choice import Choice, load_choice, save_choice
 from prune.surgery import shrink
+from prune.traced import PrunedModule, shrink_traced
+from prune.tracer import Traced, trace
 
 CHOICE_FILE = "choice.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -50,7 +53,60 @@ def rebuild(builder: Callable[[], nn.Module], choice: Choice | Path | str, weigh
             f"{network.name}: the builder makes network {network.hash}; the choice was made for {choice.network_hash}; "
             "use the builder and options of the pruned model"
         )
-    small = shrink(model, network, choice)
+    return _filled(shrink(model, network, choice), weights)
+
+
+@dataclass(frozen=True, slots=True)
+class TracedChoice:
+    """What :func:`prune.prune_traced` decided: units per group, norms that choose by index, and the groups' widths."""
+
+    kept: Mapping[str, tuple[int, ...]]
+    selected: tuple[str, ...]
+    widths: Mapping[str, int]
+
+
+def save_traced(folder: Path | str, pruned: PrunedModule) -> None:
+    """Write ``choice.json`` and ``weights.safetensors`` into ``folder``.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    state = {name: value.detach().cpu().contiguous() for name, value in pruned.module.state_dict().items()}
+    serial.atomic_write(Path(folder) / WEIGHTS_FILE, safetensors.torch.save(state))
+    serial.write_json(Path(folder) / CHOICE_FILE, TracedChoice(pruned.kept, pruned.traced.selected, widths(pruned.traced)))
+
+
+def rebuild_traced(
+    builder: Callable[[], nn.Module], example: Sequence[torch.Tensor], folder: Path | str
+) -> nn.Module:
+    """What :func:`save_traced` wrote: ``builder()`` at full size, shrunk by the choice, with the saved weights.
+
+    Args:
+        example: inputs like those of the pruning.
+
+    Raises:
+        InputError: the builder makes a module with other groups.
+        WeightsError, ModelFileError: the weights belong to other shapes, or a file is missing or damaged.
+    """
+    path = Path(folder) / CHOICE_FILE
+    choice = serial.from_json(TracedChoice, serial.read_json(path), str(path))
+    model = builder()
+    traced = trace(model, example, select=choice.selected)
+    if widths(traced) != dict(choice.widths):
+        odd = sorted(name for name, _ in widths(traced).items() ^ choice.widths.items())
+        raise InputError(
+            f"{odd[0]}: the builder makes other channels than the choice was made for; use the builder of the pruned model"
+        )
+    small = shrink_traced(model, traced, choice.kept)
+    return _filled(small, Path(folder) / WEIGHTS_FILE)
+
+
+def widths(traced: Traced) -> dict[str, int]:
+    """Units of every group that may be cut."""
+    return {group.name: group.width for group in traced.groups}
+
+
+def _filled(small: nn.Module, weights: Path | str) -> nn.Module:
     state = _load(weights)
     try:
         small.load_state_dict(state)

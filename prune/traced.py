@@ -27,10 +27,14 @@ NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 @dataclass(frozen=True, slots=True)
 class PrunedModule:
-    """A smaller module, the units that stay per group, and the numbers of parameters before and after."""
+    """A smaller module, the units that stay per group, and the numbers of parameters before and after.
+
+    ``traced`` are the groups of the module before.
+    """
 
     module: nn.Module
     kept: Kept
+    traced: Traced
     parameters_before: int
     parameters_after: int
 
@@ -88,7 +92,7 @@ def prune_traced(
     small = shrink_traced(model, traced, kept)
     _try(model, small, example)
     before, after = (sum(p.numel() for p in m.parameters()) for m in (model, small))
-    return PrunedModule(small, kept, before, after)
+    return PrunedModule(small, kept, traced, before, after)
 
 
 def shrink_traced(model: nn.Module, traced: Traced, kept: Kept) -> nn.Module:

@@ -10,8 +10,9 @@ from torch import nn
 from hwsim.errors import InputError, ModelFileError, OutputError, WeightsError
 from hwsim.importers.torch import import_torch
 from prune.choice import Choice, load_choice
-from prune.store import rebuild, save
+from prune.store import rebuild, rebuild_traced, save, save_traced
 from prune.surgery import shrink
+from prune.traced import prune_traced
 
 
 def builder(width=6):
@@ -86,3 +87,19 @@ def test_unwritable_folder_leaves_nothing(saved, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot write"):
         save(tmp_path / "file", small, choice)
+
+
+@pytest.mark.parametrize("selected", [(), ("2.bn1",)])
+def test_a_traced_module_is_rebuilt_from_choice_and_weights(tmp_path, selected):
+    from prune_architectures import ARCHITECTURES
+    from prune_networks import randomise
+
+    model, example = ARCHITECTURES["preact resnet"]()
+    randomise(model)
+    small = prune_traced(model.eval(), example, keep=0.5, select=selected)
+    save_traced(tmp_path, small)
+    again = rebuild_traced(lambda: ARCHITECTURES["preact resnet"]()[0], example, tmp_path)
+    with torch.no_grad():
+        assert torch.equal(again.eval()(*example), small.module.eval()(*example))
+    with pytest.raises(InputError, match="the builder makes other channels than the choice was made for"):
+        rebuild_traced(lambda: ARCHITECTURES["resnet18"]()[0], example, tmp_path)
