@@ -73,12 +73,12 @@ def save_traced(folder: Path | str, pruned: PrunedModule) -> None:
     """
     state = {name: value.detach().cpu().contiguous() for name, value in pruned.module.state_dict().items()}
     serial.atomic_write(Path(folder) / WEIGHTS_FILE, safetensors.torch.save(state))
-    serial.write_json(Path(folder) / CHOICE_FILE, TracedChoice(pruned.kept, pruned.traced.selected, widths(pruned.traced)))
+    serial.write_json(
+        Path(folder) / CHOICE_FILE, TracedChoice(pruned.kept, pruned.traced.selected, widths(pruned.traced))
+    )
 
 
-def rebuild_traced(
-    builder: Callable[[], nn.Module], example: Sequence[torch.Tensor], folder: Path | str
-) -> nn.Module:
+def rebuild_traced(builder: Callable[[], nn.Module], example: Sequence[torch.Tensor], folder: Path | str) -> nn.Module:
     """What :func:`save_traced` wrote: ``builder()`` at full size, shrunk by the choice, with the saved weights.
 
     Args:
@@ -95,7 +95,8 @@ def rebuild_traced(
     if widths(traced) != dict(choice.widths):
         odd = sorted(name for name, _ in widths(traced).items() ^ choice.widths.items())
         raise InputError(
-            f"{odd[0]}: the builder makes other channels than the choice was made for; use the builder of the pruned model"
+            f"{odd[0]}: the builder makes other channels than the choice was made for; use the builder of the "
+            "pruned model"
         )
     small = shrink_traced(model, traced, choice.kept)
     return _filled(small, Path(folder) / WEIGHTS_FILE)
