@@ -96,7 +96,7 @@ def bn_gamma(group: ChannelGroup, context: Context) -> Array:
 
     Not normalised: γ is in units of the normalised activation and comparable between layers.
     """
-    members = [m for m in group.followers if m.role == "scale"]
+    members = [m for m in group.producers + group.followers if m.role == "scale"]
     if not members:
         raise InputError(
             f"{group.name}: criterion bn_gamma found no batch norm on these {group.width} channels; "
