@@ -82,8 +82,8 @@ def _batch_norm(call: "Call") -> Labels:
     if made is None or call.selects:
         # What this norm lets through may be chosen by itself: its input is then gathered by index.
         kind, made = "producer", call.book.fresh(channels)
+        call.freeze(call.labels(0), "gathers its input by index")  # indices count on every channel of it
         if source is None:
-            call.freeze(call.labels(0), "is normalised along several axes")
             call.freeze(made, "is normalised along several axes")
     for position, role in ((1, "scale"), (2, "shift"), (3, "statistic"), (4, "statistic")):
         if call.given(position):

@@ -93,6 +93,8 @@ def test_norms_of_a_residual_stream_choose_channels_by_index():
     select = [name for name, module in model.named_modules() if isinstance(module, nn.BatchNorm2d) and "bn1" in name]
     traced = trace(model, example, select=select)
     assert {g.name for g in traced.groups} >= set(select)
+    assert "gathers its input by index" in next(g.frozen for g in traced.frozen if g.name == "0")
+    prune_traced(model, example, keep=0.5, select=select)
     kept = {name: (0, 3, 5) for name in select}
     assert difference(model, example, traced, kept) < TOLERANCE
     small = shrink_traced(model, traced, kept)
