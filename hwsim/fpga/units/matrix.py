@@ -69,7 +69,7 @@ def matrix_vector(parameters: Parameters) -> Parts:
         },
         ff={
             **ff,
-            "counters": counters + counter(words),
+            "counters": counters,
             "weights": _behind_memory(weights, unit),
             "biases": biases.ff,
             "inputs": inputs,
@@ -189,13 +189,14 @@ def _arithmetic(unit: _Unit, row_blocks: Array) -> tuple[Terms, Terms]:
 
 
 def _behind_memory(weights: Memory, unit: _Unit) -> Array:
-    """Registers of weights: the second one goes into a DSP block that has one row alone."""
+    """Registers of weights: the last one goes into a DSP block that has one row alone."""
     alone = (unit.in_dsp > 0) & ((unit.step == 1) | (unit.rows == 1)) & (unit.w < PORT)
     return np.where(alone, np.maximum(weights.ff - unit.pe * unit.simd * unit.w, 0.0), weights.ff)
 
 
 def _weights(parameters: Parameters, unit: _Unit, words: Array) -> Memory:
-    return memory.rom(unit.pe * unit.simd * unit.w, words, number(parameters, "WEIGHT_BANK"), style(parameters))
+    width, bank = unit.pe * unit.simd * unit.w, number(parameters, "WEIGHT_BANK")
+    return memory.rom(width, words, bank, style(parameters), third=True)
 
 
 def _biases(parameters: Parameters, unit: _Unit, row_blocks: Array) -> Memory:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim.fpga.resources import BLOCK_SHAPES, blocks_of_one_shape
-from hwsim.fpga.units.cells import Array, bits
+from hwsim.fpga.units.cells import Array, bits, counter
 
 BLOCK_COST, LUT_RAM_COST, ROM_BITS_PER_COST = 129.0, 8.0, 64.0
 LUTS_PER_LUT_RAM = 4.0
@@ -28,11 +28,12 @@ class Memory:
     ff: Array
 
 
-def rom(width: Array, depth: Array, bank: Array, style: npt.NDArray[np.str_]) -> Memory:
-    """The module ``rom`` with both registers; banks stand side by side, a multiplexer behind them.
+def rom(width: Array, depth: Array, bank: Array, style: npt.NDArray[np.str_], third: bool = False) -> Memory:
+    """The module ``rom`` with its registers; banks stand side by side, a multiplexer behind them.
 
     Args:
         style: "auto", "block" or "luts" of every memory.
+        third: a third register, behind the choice between banks or else of the address.
     """
     banks = np.ceil(depth / bank)
     lines = np.where(banks > 1, bank, depth)
@@ -44,11 +45,12 @@ def rom(width: Array, depth: Array, bank: Array, style: npt.NDArray[np.str_]) ->
     in_luts = (style == "luts") | ((style != "block") & cheap)
     several = banks > 1
     held = different(total, lines)
+    last = np.where(several, width, counter(lines)) if third else 0.0
     return Memory(
         lut=np.where(in_luts, constants(total, lines), 0.0) + np.where(several, width * multiplexer(banks), 0.0),
         lutram=np.zeros_like(total),
         bram18=np.where(in_luts, 0.0, in_block),
-        ff=np.where(in_luts, 2 * held, total) + np.where(several, 2 * bits(banks), 0.0),
+        ff=np.where(in_luts, 2 * held, total) + np.where(several, 2 * bits(banks), 0.0) + last,
     )
 
 
@@ -89,7 +91,7 @@ def single_bank(width: Array, depth: Array) -> Memory:
     """A memory with a write and a registered read port, in whichever costs less; one word is a register."""
     rows = [np.ceil(depth / 32), np.ceil(depth / 64)]
     cells = [np.ceil(width / 6) * rows[0], np.ceil(width / 3) * rows[1]]
-    costs = [LUT_RAM_COST * count + width * multiplexer(ways) for count, ways in zip(cells, rows, strict=True)]
+    costs = [LUT_RAM_COST * count + width * (ways - 1) / 2 for count, ways in zip(cells, rows, strict=True)]
     short = costs[0] < costs[1]
     ways, count, cost = (np.where(short, few, many) for few, many in (rows, cells, costs))
     in_block = written_blocks(width, depth)
@@ -97,8 +99,7 @@ def single_bank(width: Array, depth: Array) -> Memory:
     in_luts = ~word & (cost < BLOCK_COST * in_block)
     in_blocks = ~word & ~in_luts
     return Memory(
-        # A choice of two goes into the LUTs behind.
-        lut=np.where(in_luts & (ways > 2), width * multiplexer(ways), 0.0),
+        lut=np.where(in_luts, width * multiplexer(ways), 0.0),
         lutram=np.where(in_luts, LUTS_PER_LUT_RAM * count, 0.0),
         bram18=np.where(in_blocks, in_block, 0.0),
         ff=np.where(in_blocks, 0.0, width * np.where(word, 2.0, 1.0)),
