@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from boards.emulated.environment import EmulatedSession
-from boards.emulated.faults import KINDS
+from boards.emulated.faults import KINDS, OF_TRANSFERS
 from hls.rtl_compile import QUICK
 from hls.rtl_sim import RtlExecutor
 from hwsim import reference
@@ -43,6 +43,12 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, rtl_cache: Path) -> Bundle:
 @pytest.fixture(scope="module")
 def session(bundle: Bundle) -> Iterator[EmulatedSession]:
     with EmulatedSession(bundle.folder) as session:
+        yield session
+
+
+@pytest.fixture(scope="module")
+def small_transfers(bundle: Bundle) -> Iterator[EmulatedSession]:
+    with EmulatedSession(bundle.folder, max_images=4) as session:
         yield session
 
 
@@ -110,13 +116,26 @@ def test_a_fault_ends_in_its_error_and_leaves_a_working_board(
     np.testing.assert_array_equal(session.run(images), expected(bundle, images))
 
 
-def test_results_before_an_error_are_kept(bundle: Bundle, session: EmulatedSession) -> None:
-    size = session.about["max_images"]
-    images = np.resize(random_images(bundle.network, 8, 6), (size + 2, 3, 6, 6))
-    session.inject("lost_connection")
+@pytest.mark.parametrize("kind", OF_TRANSFERS)
+@pytest.mark.parametrize("after", [0, 1, 3])
+def test_results_before_an_error_are_kept(
+    kind: str, after: int, bundle: Bundle, small_transfers: EmulatedSession
+) -> None:
+    images = random_images(bundle.network, 15, 6)  # in four transfers, the last one smaller
+    wanted = expected(bundle, images)
+    np.testing.assert_array_equal(small_transfers.run(images), wanted)
+    small_transfers.inject(kind, after)
     with pytest.raises(BoardError) as caught:
-        session.run(images)
-    assert np.asarray(caught.value.results).shape == (0, 5)
+        small_transfers.run(images)
+    assert caught.value.kind == EXPECTED[kind][0]
+    np.testing.assert_array_equal(caught.value.results, wanted[: 4 * after])
+    np.testing.assert_array_equal(small_transfers.run(images), wanted)
+
+
+def test_too_little_memory_is_said_with_what_is_needed(bundle: Bundle) -> None:
+    with pytest.raises(BoardError, match=r"cannot allocate \d+ bytes of contiguous memory, \w+ are free") as caught:
+        EmulatedSession(bundle.folder, max_images=400_000)
+    assert caught.value.kind == "BuffersError"
 
 
 @pytest.mark.parametrize(

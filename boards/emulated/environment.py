@@ -52,13 +52,22 @@ class EmulatedSession(Session):
     Args:
         folder: what :func:`boards.emulated.project.write_emulated` laid out.
         version: of pynq.
+        max_images: in one transfer; as many as fit the driver's memory by default.
+        answer_s: how long an answer may take.
 
     Raises:
         ToolMissing: pynq is not installed.
         BoardError: the board says that it failed.
     """
 
-    def __init__(self, folder: Path | str, version: str = VERSIONS[0], *, answer_s: float = ANSWER_S) -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        version: str = VERSIONS[0],
+        *,
+        max_images: int | None = None,
+        answer_s: float = ANSWER_S,
+    ) -> None:
         python, path = find_pynq(version)
         self._stage = tempfile.TemporaryDirectory(prefix="slimfab-pynq-")
         for name in _SHOWN:
@@ -71,12 +80,13 @@ class EmulatedSession(Session):
         paths = os.pathsep.join(filter(None, (self._stage.name, path)))
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYNQ", "XILINX"))}
         command = [str(python), "-m", "boards.emulated.worker", str(Path(folder).resolve())]
+        command += [] if max_images is None else [str(max_images)]
         environment = {**kept, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
         super().__init__(command, "emulated board", folder=self._stage.name, environment=environment, answer_s=answer_s)
 
-    def inject(self, kind: str) -> None:
-        """Let a fault happen; see :data:`boards.emulated.faults.KINDS`."""
-        self.ask("inject", {"kind": kind})
+    def inject(self, kind: str, after: int = 0) -> None:
+        """Let a fault happen, ``after`` transfers have passed well; see :data:`boards.emulated.faults.KINDS`."""
+        self.ask("inject", {"kind": kind, "after": after})
 
     def close(self) -> None:
         """Switch the board off."""

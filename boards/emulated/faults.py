@@ -25,19 +25,27 @@ class Faults:
     """Faults that wait for their occasion, first come first served."""
 
     def __init__(self) -> None:
-        self._waiting: deque[str] = deque()
+        self._waiting: deque[tuple[str, int]] = deque()
 
-    def inject(self, kind: str) -> None:
-        """Let one fault happen.  Raises ValueError for a kind that is none of :data:`KINDS`."""
+    def inject(self, kind: str, after: int = 0) -> None:
+        """Let one fault happen, ``after`` occasions have passed well.
+
+        Raises:
+            ValueError: a kind that is none of :data:`KINDS`.
+        """
         if kind not in KINDS:
             raise ValueError(f"faults: got {kind!r}; expected one of {', '.join(KINDS)}")
-        self._waiting.append(kind)
+        self._waiting.append((kind, after))
 
     def take(self, *kinds: str) -> str | None:
         """The first waiting fault, if it is of these kinds; it happens once."""
-        if self._waiting and self._waiting[0] in kinds:
-            return self._waiting.popleft()
-        return None
+        if not self._waiting or self._waiting[0][0] not in kinds:
+            return None
+        kind, after = self._waiting.popleft()
+        if after > 0:
+            self._waiting.appendleft((kind, after - 1))
+            return None
+        return kind
 
     def __len__(self) -> int:
         return len(self._waiting)

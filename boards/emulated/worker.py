@@ -16,8 +16,8 @@ from boards.emulated.device import EmulatedDevice
 from boards.emulated.trials import overhead, soak
 
 
-def main(folder: Path) -> None:
-    """Serve the bundle of a folder on an emulated board."""
+def main(folder: Path, max_images: int | None = None) -> None:
+    """Serve the bundle of a folder on an emulated board, at most ``max_images`` in one transfer."""
     from pynq import Device
 
     device = EmulatedDevice(folder)
@@ -25,7 +25,7 @@ def main(folder: Path) -> None:
 
     def inject(accelerator: Accelerator, request: dict[str, Any], arrays: list[np.ndarray]) -> Answer:
         try:
-            device.board.faults.inject(request["kind"])
+            device.board.faults.inject(request["kind"], int(request["after"]))
         except ValueError as error:
             raise BoardError(str(error)) from error
         return {"waiting": device.board.waiting}, []
@@ -45,11 +45,11 @@ def main(folder: Path) -> None:
         return soak(accelerator, arrays[0], int(request["bytes"]))
 
     serve(
-        lambda: Accelerator(folder, device=device, now=device.board.now),
+        lambda: Accelerator(folder, device=device, max_images=max_images, now=device.board.now),
         *binary_ends(),
         more={"inject": inject, "state": state, "reload": reload, "overhead": measure_overhead, "soak": run_soak},
     )
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None)
