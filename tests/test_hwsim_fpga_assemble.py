@@ -155,3 +155,18 @@ def test_the_interval_covers_every_stage_and_the_work(network, target):
     assert found.cycles.value >= found.ii.value
     stages = sum(layer.resources.lut.value for layer in found.layers)
     assert found.resources.lut.value >= stages
+
+
+def test_designs_unlike_those_that_were_measured_are_named():
+    def beyond(network):
+        notes = estimate_hls4ml(network, PYNQ).notes
+        return [
+            note.split("measured: ")[1] for note in notes if note.startswith("outside of the designs on which bars")
+        ]
+
+    assert beyond(resnet8(8, 8)) == []
+    (found,) = beyond(resnet8(4, 4))
+    assert found.startswith("conv2d1, ")
+    assert found.endswith(" (not 6 to 16 bits)")
+    assert beyond(ad08()) == ["io_parallel"]
+    assert not any("outside of the designs" in note for note in estimate_folded(resnet8(4, 4), PYNQ).notes)
