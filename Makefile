@@ -64,15 +64,15 @@ PARALLEL = -n $(WORKERS) --dist loadfile
 test test-slow test-all: export OMP_NUM_THREADS := 1
 
 test: install pynq ## run the default test suite (PYTEST_ARGS adds options)
-	@.ci/system-packages --optional dataset-fashion-mnist chromium iverilog yosys
+	@.ci/system-packages --optional dataset-fashion-mnist chromium iverilog yosys python3-tk
 	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 test-slow: install pynq ## run only the tests marked slow
-	@.ci/system-packages --optional dataset-fashion-mnist chromium iverilog yosys
+	@.ci/system-packages --optional dataset-fashion-mnist chromium iverilog yosys python3-tk
 	$(BIN)/python -m pytest -m slow $(PARALLEL) $(PYTEST_ARGS)
 
 test-all: install pynq ## run the default suite and the tests marked slow
-	@.ci/system-packages --optional dataset-fashion-mnist chromium iverilog yosys
+	@.ci/system-packages --optional dataset-fashion-mnist chromium iverilog yosys python3-tk
 	$(BIN)/python -m pytest -m "slow or not slow" $(PARALLEL) $(PYTEST_ARGS)
 
 demo: install data ## Fashion-MNIST end to end: train, prune, quantise, build with hls4ml, verify, compare, report

@@ -20,6 +20,8 @@ from hls.reports import Power, Timing
 from hwsim.errors import BudgetError, BundleError, InputError, SlimfabError, ToolFailed, ToolMissing
 from hwsim.estimate import Estimate, Figure
 
+pytestmark = pytest.mark.needs("tkinter")  # the tools execute their scripts in its interpreter
+
 
 def write(folder: Path, flow: str = RTL, name: str = "pynq-z2", release: str = "2022.2") -> plan.Plan:
     return plan.write(board.load(name), name, board_designs.fixed(flow), Release.parse(release), folder, "tiny")

@@ -5,7 +5,6 @@
 """
 
 import re
-import tkinter
 from pathlib import Path
 
 import board_designs
@@ -20,6 +19,7 @@ from boards.vivado.releases import Release
 from boards.vivado.tcl import listed, word
 from hwsim.errors import InputError, OutputError, ToolMissing
 
+tkinter = pytest.importorskip("tkinter", reason="needs tkinter")
 GOLDEN = Path(__file__).parent / "data" / "vivado"
 BOARDS = ("pynq-z1", "pynq-z2", "zcu104", "aup-zu3", "kv260", "rfsoc4x2")
 RELEASES = ("2019.2", "2020.1", "2020.2", "2021.1", "2022.2", "2023.1", "2023.2", "2024.1", "2025.1", "2025.2")

@@ -16,6 +16,8 @@ from hwsim import execute, network, serial
 from hwsim.estimate import Estimate
 from slimfab.build import Request
 
+pytestmark = pytest.mark.needs("tkinter")  # the tools execute their scripts in its interpreter
+
 
 @pytest.fixture
 def model(tmp_path) -> Path:

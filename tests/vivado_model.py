@@ -13,7 +13,6 @@ import json
 import os
 import re
 import sys
-import tkinter
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -41,6 +40,8 @@ class Model:
         self.nets: dict[str, str] = {}
         self.buses: dict[str, str] = {}
         self.config: dict[str, str] = {}
+        import tkinter  # not everywhere; tests name it where it is missing
+
         self.tcl = tkinter.Tcl()
         self.tcl.createcommand("model", self._command)
         self.tcl.eval("namespace eval ipx {}")
@@ -376,9 +377,11 @@ def main(tool: str, words: list[str]) -> None:
         return
     model = Model(tool, release, float(os.environ.get("FAKE_SLACK", "0.29")), os.environ.get("FAKE_FAIL", ""))
     script = script_of(tool, words)
+    from tkinter import TclError
+
     try:
         model.source(script)
-    except tkinter.TclError as error:
+    except TclError as error:
         sys.stdout.write(f"{error}\n")
         raise SystemExit(1) from None
 
