@@ -7,6 +7,8 @@
 import json
 import re
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,17 +26,15 @@ def blocks() -> list[tuple[str, str]]:
     return BLOCK.findall(PAGE.read_text(encoding="utf-8"))
 
 
-def printed(command: str) -> str:
-    """What a command prints, without blanks at the ends of lines."""
-    lines = [line.rstrip() for line in succeeds(*command.split()).splitlines()]
-    return "\n".join(line for line in lines if line) + "\n"
-
-
-def estimates(command: str, folder: Path) -> dict[str, dict[str, float]]:
-    """Latency and energy by target."""
-    succeeds(*command.split(), "--json", str(folder / "out.json"))
-    found = json.loads((folder / "out.json").read_text())
-    return {one["target"]: {name: one[name]["value"] for name in ("latency_us", "energy_uj")} for one in found}
+@cache
+def answer(command: str) -> tuple[str, dict[str, dict[str, float]]]:
+    """What a command prints, without blanks at the ends of lines; latency and energy by target."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "out.json"
+        lines = [line.rstrip() for line in succeeds(*command.split(), "--json", file).splitlines()]
+        found = json.loads(file.read_text())
+    values = {one["target"]: {name: one[name]["value"] for name in ("latency_us", "energy_uj")} for one in found}
+    return "\n".join(line for line in lines if line) + "\n", values
 
 
 def test_there_are_examples() -> None:
@@ -43,19 +43,19 @@ def test_there_are_examples() -> None:
 
 @pytest.mark.parametrize(("command", "output"), blocks(), ids=[command for command, _ in blocks()])
 def test_commands_print_what_the_page_shows(command: str, output: str) -> None:
-    assert output == printed(command), REFRESH
+    assert output == answer(command)[0], REFRESH
 
 
-def test_pruning_pays_on_the_fpga_and_not_on_the_gpu(tmp_path: Path) -> None:
-    whole, half = (estimates(command, tmp_path) for command, _ in blocks()[:2])
+def test_pruning_pays_on_the_fpga_and_not_on_the_gpu() -> None:
+    whole, half = (answer(command)[1] for command, _ in blocks()[:2])
     gain = {target: whole[target]["latency_us"] / half[target]["latency_us"] for target in whole}
     assert max(gain["gpu:jetson-orin"], gain["gpu:a100"]) < 1.1
     assert min(gain["fpga:pynq-z2"], gain["fpga:zcu104"]) > 1.7
     assert gain["fpga:pynq-z2"] > 3
 
 
-def test_four_bits_pay_on_the_fpga_alone(tmp_path: Path) -> None:
-    eight, four = (estimates(command, tmp_path) for command, _ in blocks()[2:4])
+def test_four_bits_pay_on_the_fpga_alone() -> None:
+    eight, four = (answer(command)[1] for command, _ in blocks()[2:4])
     for target in ("cpu:cortex-a72", "gpu:jetson-orin", "npu:gemmini"):
         assert four[target]["latency_us"] == eight[target]["latency_us"]
         assert four[target]["energy_uj"] == eight[target]["energy_uj"]
@@ -64,9 +64,9 @@ def test_four_bits_pay_on_the_fpga_alone(tmp_path: Path) -> None:
         assert four[target]["energy_uj"] < eight[target]["energy_uj"] / factor
 
 
-def test_the_cpu_wins(tmp_path: Path) -> None:
+def test_the_cpu_wins() -> None:
     command, output = blocks()[4]
-    found = estimates(command, tmp_path)
+    found = answer(command)[1]
     cpu, board = found["cpu:cortex-a72"], found["fpga:zcu102/folded"]
     assert cpu["latency_us"] < board["latency_us"] / 4
     assert cpu["energy_uj"] < board["energy_uj"] / 4
@@ -78,7 +78,7 @@ def test_the_cpu_wins(tmp_path: Path) -> None:
 def refresh() -> None:
     """Write the outputs into the page again."""
     text = PAGE.read_text(encoding="utf-8")
-    new = BLOCK.sub(lambda found: f"```console\n$ slimfab {found[1]}\n{printed(found[1])}```", text)
+    new = BLOCK.sub(lambda found: f"```console\n$ slimfab {found[1]}\n{answer(found[1])[0]}```", text)
     PAGE.write_text(new, encoding="utf-8")
 
 
