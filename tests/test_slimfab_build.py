@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from command_line import refused, succeeds
 
+from boards import board
 from boards.bundle import open_verified
 from boards.driver import manifest as driver_manifest
-from hwsim import execute, network, serial
+from hwsim import device, execute, network, serial
 from hwsim.estimate import Estimate
 from slimfab.build import Request
 
@@ -61,6 +62,22 @@ def test_a_board_without_bitstream(model, tmp_path, monkeypatch):
     out = succeeds("build", model, "--output", tmp_path / "out", "--board", "u50")
     assert f"reports  {tmp_path / 'out' / 'build' / 'reports'}" in out
     assert not list((tmp_path / "out").glob("*.zip"))
+
+
+def test_a_board_of_the_users_own(model, tmp_path, monkeypatch):
+    """One YAML file for the board and one for its FPGA; Vivado has its board files."""
+    fake_tools.install(tmp_path / "bin", monkeypatch)
+    monkeypatch.setenv("FAKE_BOARDS", "me:mine:part0")
+    text = (
+        (board.FOLDER / "zcu104.yaml").read_text().replace("zcu104\n", "mine\n").replace("xilinx.com:mine", "me:mine")
+    )
+    text = text.replace("board_part: xilinx.com:zcu104:part0", "board_part: me:mine:part0")
+    (tmp_path / "mine.yaml").write_text(text.replace("device: mine", "device: fpga.yaml"))
+    fpga = (device.FOLDER / "zcu104.yaml").read_text().replace("xczu7ev-ffvc1156-2-e", "xczu5ev-sfvc784-1-e")
+    (tmp_path / "fpga.yaml").write_text(fpga)
+    succeeds("build", model, "--output", tmp_path / "out", "--board", tmp_path / "mine.yaml")
+    (path,) = (tmp_path / "out").glob("*.zip")
+    assert open_verified(path, board="mine", part="xczu5ev-sfvc784-1-e").manifest.clock_mhz == 200.0
 
 
 def test_without_tools(model, tmp_path, monkeypatch):
