@@ -27,8 +27,9 @@ class Folding:
     """How much of one layer runs in parallel, and out of what it is made.
 
     ``multiplier`` says where products are computed; "auto" takes DSP blocks from 5 bits up. ``memory`` says where
-    weights are kept: constants in logic, distributed (LUT) RAM, block RAM or UltraRAM; "auto" leaves it to synthesis.
-    Both are read by the Slimfab back end alone. Raises InputError for numbers below 1 or unknown words.
+    weights are kept: constants in logic, distributed (LUT) RAM or block RAM; "auto" leaves it to synthesis. Both are
+    read by the Slimfab back end alone. It refuses "ultra": UltraRAM cannot start with weights (AMD UG573), and nothing
+    loads them. Raises InputError for numbers below 1 or unknown words.
     """
 
     pe: int = 1

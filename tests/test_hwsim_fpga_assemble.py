@@ -81,6 +81,9 @@ def test_illegal_foldings_name_the_rule_and_the_nearest():
     with pytest.raises(InputError, match="conv2d1: pe=12 must divide 16 output channels; nearest: 8, 16"):
         estimate_folded(network, PYNQ, design=Design(network.hash, "pynq-z2", 100.0,
                                                      folding={"conv2d1": Folding(pe=12)}))  # fmt: skip
+    with pytest.raises(InputError, match="conv2d1: got memory 'ultra'; expected auto, logic, distributed, block"):
+        estimate_folded(network, PYNQ, design=Design(network.hash, "pynq-z2", 100.0,
+                                                     folding={"conv2d1": Folding(memory="ultra")}))  # fmt: skip
     with pytest.raises(InputError, match="conv2d1: simd=4 must divide 3 inputs per position; nearest: 3"):
         estimate_folded(network, PYNQ, design=Design(network.hash, "pynq-z2", 100.0,
                                                      folding={"conv2d1": Folding(simd=4)}))  # fmt: skip

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hwsim.design import Design, Folding
+from hwsim.design import MEMORIES, Design, Folding
 from hwsim.device import Device
 from hwsim.errors import InputError
 from hwsim.estimate import RESOURCE_NAMES, Estimate, Figure, LayerEstimate, Resources
@@ -119,6 +119,11 @@ def _folding(stage: Stage, design: Design, mapping: Mapping) -> Folding:
         return Folding(strategy="resource" if has_matrix else "latency")
     rows, columns = stage.mh * stage.groups, stage.mw * stage.groups
     if mapping is FOLDED:
+        if folding.memory == "ultra":
+            known = ", ".join(word for word in MEMORIES if word != "ultra")
+            raise InputError(
+                f"{stage.name}: got memory 'ultra'; expected {known}; UltraRAM cannot start with a content (UG573)"
+            )
         _check(stage, "pe", folding.pe, legal_pe(stage), f"divide {legal_pe(stage)[-1]} output channels")
         _check(stage, "simd", folding.simd, legal_simd(stage), f"divide {legal_simd(stage)[-1]} inputs per position")
     elif has_matrix and folding.strategy == "resource":
