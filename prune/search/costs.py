@@ -20,6 +20,7 @@ from prune.groups import ChannelGroup
 from prune.search.space import Points, Space
 
 Array = npt.NDArray[np.float64]
+Options = npt.NDArray[np.int64]
 Breakdown = Callable[[Network], Mapping[str, float]]  # cost by layer; "" for what no layer causes
 PROBES = 8  # random points at which a table must agree with the model
 SAME = 1e-9  # relative; sums in another order
@@ -117,7 +118,9 @@ def tabulate(
     """Tables of a cost over the widths of channel groups, or None where tables do not reproduce it.
 
     Groups that no layer joins get the same option number at the same time, so that few networks are looked at: as many
-    as two groups have pairs of options, for every pair of colours of the graph whose edges are layers.
+    as two groups have pairs of options, for every pair of colours of the graph whose edges are layers. Counts of work
+    are quadratic in every width, and three options of each say all; other costs are looked at for all options, if a few
+    options show that layers' costs do depend on no more than two groups.
 
     Args:
         groups: those whose widths are the variables of ``space``, by name.
@@ -134,15 +137,30 @@ def tabulate(
                 touched.setdefault(member.layer, set()).add(numbers[group.name])
     if any(len(found) > 2 for found in touched.values()):
         return None
-    colours = _colours(len(space.variables), [tuple(sorted(found)) for found in touched.values() if len(found) == 2])
+    edges = [tuple(sorted(found)) for found in touched.values() if len(found) == 2]
     look = _Look(space, groups, resize, by_layer)
-    still = [value for name, value in look(space.narrowest).items() if name not in touched]
-    constant = sum(still) if combine == "sum" else max(still, default=0.0)
-    found = Tabulated(_terms(space, touched, colours, look), constant, combine)
+    maker = _Maker(space, touched, _colours(len(space.variables), edges), look, combine)
     rng = np.random.default_rng(seed)
     probes = np.stack([rng.integers(0, space.sizes) for _ in range(PROBES)] + [space.widest])
-    true = np.array([total(resize(look.counts(point))) for point in probes])
-    return found if np.allclose(found(probes), true, rtol=SAME, atol=0) else None
+
+    def true(points: Points) -> Array:
+        return np.array([total(resize(look.counts(point))) for point in points])
+
+    nodes = [_nodes(int(size)) for size in space.sizes]
+    few = maker.table(nodes)
+    if agrees(interpolated := _spread(few, space, nodes), probes, true(probes)):
+        return interpolated
+    coarse = np.stack([[rng.integers(len(found)) for found in nodes] for _ in range(PROBES)])
+    actual = np.stack([[found[k] for found, k in zip(nodes, point, strict=True)] for point in coarse])
+    if not agrees(few, coarse, true(actual)):
+        return None
+    whole = maker.table([np.arange(size) for size in space.sizes])
+    return whole if agrees(whole, probes, true(probes)) else None
+
+
+def agrees(table: Tabulated, points: Points, true: Array) -> bool:
+    """Whether a table gives the true costs, but for the order of summation."""
+    return bool(np.allclose(table(points), true, rtol=SAME, atol=0))
 
 
 class _Look:
@@ -165,18 +183,57 @@ class _Look:
         return self._known[key]
 
 
-def _terms(space: Space, touched: Mapping[str, set[int]], colours: Sequence[int], look: _Look) -> tuple[Term, ...]:
+@dataclass(frozen=True, eq=False)
+class _Maker:
+    space: Space
+    touched: Mapping[str, set[int]]
+    colours: Sequence[int]
+    look: _Look
+    combine: str
+
+    def table(self, options: Sequence[Options]) -> Tabulated:
+        """Tables over some options of every variable, (options of the first, of the second) per layer."""
+        still = [value for name, value in self.look(self.space.narrowest).items() if name not in self.touched]
+        constant = sum(still) if self.combine == "sum" else max(still, default=0.0)
+        terms = (self._term(layer, tuple(sorted(found)), options) for layer, found in self.touched.items())
+        return Tabulated(tuple(term for term in terms if np.any(term.table)), constant, self.combine)
+
+    def _term(self, layer: str, variables: tuple[int, ...], options: Sequence[Options]) -> Term:
+        table = np.empty([len(options[v]) for v in variables])
+        for where in np.ndindex(*table.shape):
+            # Everything of one colour stands at the same option number; other colours do not matter to this layer.
+            chosen = {self.colours[v]: int(options[v][k]) for v, k in zip(variables, where, strict=True)}
+            point = np.array([chosen.get(colour, 0) for colour in self.colours], dtype=np.int64)
+            table[where] = self.look(np.minimum(point, self.space.widest)).get(layer, 0.0)
+        return Term(layer, variables, table)
+
+
+def _nodes(size: int) -> Options:
+    """Up to three options: the first, the middle and the last."""
+    return np.unique([0, (size - 1) // 2, size - 1])
+
+
+def _spread(table: Tabulated, space: Space, nodes: Sequence[Options]) -> Tabulated:
+    """Tables over all options by the polynomials through those at the nodes; whole numbers stay whole."""
     terms = []
-    for layer, found in touched.items():
-        variables = tuple(sorted(found))
-        table = np.empty([len(space.variables[v].options) for v in variables])
-        for options in np.ndindex(*table.shape):
-            chosen = {colours[v]: option for v, option in zip(variables, options, strict=True)}
-            point = np.array([chosen.get(colour, 0) for colour in colours], dtype=np.int64)
-            table[options] = look(np.minimum(point, space.widest)).get(layer, 0.0)
-        if np.any(table):
-            terms.append(Term(layer, variables, table))
-    return tuple(terms)
+    for term in table.terms:
+        values = term.table
+        for axis, variable in enumerate(term.variables):
+            known = np.asarray(space.variables[variable].options, dtype=np.float64)
+            values = np.moveaxis(np.tensordot(_lagrange(known, nodes[variable]), values, (1, axis)), 0, axis)
+        whole = bool(np.all(term.table == np.rint(term.table)))
+        terms.append(Term(term.layer, term.variables, np.rint(values) if whole else values))
+    return Tabulated(tuple(terms), table.constant, table.combine)
+
+
+def _lagrange(x: Array, nodes: Options) -> Array:
+    """Weights (points, nodes) of the polynomial through the values at ``x[nodes]``."""
+    at = x[nodes]
+    columns = [
+        np.prod([(x - other) / (node - other) for other in np.delete(at, index)], axis=0) * np.ones(len(x))
+        for index, node in enumerate(at)
+    ]
+    return np.stack(columns, axis=1)
 
 
 def _colours(count: int, edges: Sequence[tuple[Any, ...]]) -> list[int]:
