@@ -32,7 +32,11 @@ def train(model, hooks):
     fit(model, (X, Y), epochs=2, batch_size=32, lr=0.01, hooks=hooks)
 
 
-@pytest.mark.parametrize("method", METHODS.names())
+QUICK = ("ascp", "slimming", "thinet")  # one of each kind; the others take the same ways
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in METHODS if name not in QUICK]
+
+
+@pytest.mark.parametrize("method", [*QUICK, *SLOW])
 def test_every_method_meets_the_budget_and_is_saved_without_pickles(method, tmp_path):
     model = net()
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -59,7 +63,7 @@ def output_of(model, path):
     ("name", "layer", "reader"),
     [
         ("vgg_tiny", "features.conv5", "features.conv6"),
-        ("mobilenet_tiny", "blocks.0.pointwise", "blocks.1.pointwise"),
+        pytest.param("mobilenet_tiny", "blocks.0.pointwise", "blocks.1.pointwise", marks=pytest.mark.slow),
     ],
 )
 def test_the_next_layers_error_falls_with_the_freedom_of_its_weights(name, layer, reader):

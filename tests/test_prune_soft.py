@@ -35,7 +35,9 @@ def logits(model):
         return model.eval()(data(32)[0])
 
 
-@pytest.mark.parametrize("name", ["resnet8", "vgg_tiny", "mobilenet_tiny", "ds_cnn"])
+@pytest.mark.parametrize(
+    "name", ["resnet8", *(pytest.param(name, marks=pytest.mark.slow) for name in ("vgg_tiny", "mobilenet_tiny", "ds_cnn"))]
+)
 def test_merging_copies_changes_no_logit(name):
     """Niu et al., ASCP: identical filters and batch norms give identical maps, so that their consumers may be added."""
     model = zoo.build(name, None, None)
