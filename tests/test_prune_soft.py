@@ -36,7 +36,8 @@ def logits(model):
 
 
 @pytest.mark.parametrize(
-    "name", ["resnet8", *(pytest.param(name, marks=pytest.mark.slow) for name in ("vgg_tiny", "mobilenet_tiny", "ds_cnn"))]
+    "name",
+    ["resnet8", *(pytest.param(name, marks=pytest.mark.slow) for name in ("vgg_tiny", "mobilenet_tiny", "ds_cnn"))],
 )
 def test_merging_copies_changes_no_logit(name):
     """Niu et al., ASCP: identical filters and batch norms give identical maps, so that their consumers may be added."""
