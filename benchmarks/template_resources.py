@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Resource formulas of hardware templates (hwsim/fpga/units) beside what yosys maps random units to, on 7 series.
 
-    python benchmarks/template_resources.py [--units 4] [--seed 1] [--list] [MODULE ...]
+    python benchmarks/template_resources.py [--units 4] [--seed 1] [--list] [--json FILE] [MODULE ...]
     python benchmarks/template_resources.py --fit [--units 8] [--seed 0]
 
 MODULE is one of hwsim.fpga.units.PARTS; all of them by default. Units have parameters as layers of small networks have
 them (unit_random.py), --units of each module or more, drawn by --seed; the package's constants were fitted to those of
 another seed, which constants.py names. Printed are, per module and for all: how many units' DSP blocks and block RAM
 are exact, and the mean errors in LUTs and flip-flops: MAPE, sMAPE, and that of the sum over all units. --list adds a
-line per unit. Exit code 1 if DSP blocks or block RAM are exact on less than 95 % of all units, or LUTs are off by more
-than 10 % in the mean.
+line per unit; --json keeps parameters and counts, as the package's tests have them. Exit code 1 if DSP blocks or block
+RAM are exact on less than 95 % of all units, or LUTs are off by more than 10 % in the mean.
 
 --fit writes hwsim/fpga/units/constants.py anew: constants of least squares on the relative error, and error bars that
 hold 95 % of the units when every fifth of them is predicted by a fit to the others. Counts are kept in
@@ -19,7 +19,7 @@ build/unit_counts and not made again; a new one takes some seconds of a core.
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +64,7 @@ def main() -> int:
     parser.add_argument("--units", type=int, default=4, metavar="N")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--json", type=Path)
     parser.add_argument("--fit", action="store_true")
     given = parser.parse_args()
     for module in given.modules:
@@ -81,6 +82,10 @@ def main() -> int:
             show(one)
         print(summary(module, rows), flush=True)
     print(summary("all", every))
+    if given.json:
+        kept = [{"module": one.unit.module, "parameters": plain(described(one.unit)), "counts": asdict(one.counts)}
+                for one in every]  # fmt: skip
+        serial.write_json(given.json, {"tool": tool(), "seed": given.seed, "units": kept})
     print(f"{tool()}, synth_xilinx -family xc7, seed {given.seed}; constants: {package.SOURCE}")
     exact = all(share(every, name) >= LEAST_EXACT for name in ("dsp", "bram18"))
     return 0 if exact and np.mean([one.error("lut") for one in every]) <= MOST_ERROR else 1
@@ -94,6 +99,11 @@ def drawn(module: str, count: int, seed: int) -> list[Unit]:
 def row(unit: Unit) -> Row:
     """One unit, counted and predicted."""
     return Row(unit, counted(unit), resources(unit.module, described(unit)))
+
+
+def plain(parameters: Mapping[str, int | str]) -> dict[str, int | str]:
+    """Parameters without the names of files."""
+    return {name: value for name, value in parameters.items() if not name.endswith("FILE")}
 
 
 def share(rows: Sequence[Row], name: str) -> float:
