@@ -12,10 +12,10 @@ from boards.bundle import open_verified
 from boards.deploy import Effort, measure
 from boards.measurement import Comparison, Measurement, compare
 from boards.session import Session
-from boards.transports import Host, local, ssh
+from boards.transports import BOARD_PYTHON, Host, local, ssh
 from hwsim import device as devices
 from hwsim import reference, serial
-from hwsim.errors import VerifyError
+from hwsim.errors import InputError, VerifyError
 from hwsim.network import Network, Weights
 from hwsim.targets import estimate
 
@@ -114,26 +114,52 @@ def emulate(
     return Deployed(board, str(about["pynq"]), float(about["clock_mhz"]), len(images), size, counters, found, rows)
 
 
-def deploy_bundle(path: Path, folder: Path, host: Host | None = None, effort: Effort | None = None) -> Deployed:
-    """Verify a bundle, unpack it, and run its golden vectors on a board: behind ssh, or this one.
+@dataclass(frozen=True)
+class Place:
+    """A way to a board: its name in measurements, and what starts a session with an unpacked bundle there."""
+
+    transport: str
+    connect: Callable[[Path], Session]
+
+
+def place(host: str = "", python: str = BOARD_PYTHON, remote: str = "") -> Place:
+    """This board, one behind ssh (``host``), or one that PYNQ.remote serves (``remote``).
+
+    Raises:
+        InputError: both are given, or the host's name is none.
+    """
+    if host and remote:
+        raise InputError(f"deploy: got host {host} and remote {remote}; expected one of them; leave one out")
+    if remote:
+        from boards.emulated.environment import remote as served
+
+        return Place("pynq-remote", lambda folder: served(folder, remote))
+    if host:
+        board = Host(host, python)
+        return Place("ssh", lambda folder: ssh(folder, board))
+    return Place("local", local)
+
+
+def deploy_bundle(path: Path, folder: Path, where: Place, effort: Effort | None = None) -> Deployed:
+    """Verify a bundle, unpack it, and run its golden vectors on a board.
 
     Args:
         folder: gets bundle/, which must not exist, and what is measured.
+        where: the board; see :func:`place`.
 
     Raises:
         BundleError: the bundle is damaged, stale, hostile or of another board.
         BoardError: the board cannot be reached, or failed; ``kind`` names the error.
         VerifyError: an integer is wrong.
-        ToolMissing, OutputError: there is no ssh; the folder cannot be written.
+        ToolMissing, OutputError: there is no ssh or no pynq; the folder cannot be written.
     """
     bundle = open_verified(path)
     inputs, expected = bundle.golden()
-    place = bundle.unpack(folder / "bundle")
-    with local(place) if host is None else ssh(place, host) as session:
+    unpacked = bundle.unpack(folder / "bundle")
+    with where.connect(unpacked) as session:
         _judge(session, inputs, expected)
         counters = session.counters()
-        transport = "local" if host is None else "ssh"
-        found = None if effort is None else measure(session, place, inputs, expected, transport, effort)
+        found = None if effort is None else measure(session, unpacked, inputs, expected, where.transport, effort)
         about = session.about
     if found is not None:
         serial.write_json(folder / RESULT, found)

@@ -10,10 +10,10 @@ from rich.table import Table
 
 from boards.deploy import Effort
 from boards.measurement import NOT_MEASURABLE, Comparison, Measurement
-from boards.transports import BOARD_PYTHON, Host
+from boards.transports import BOARD_PYTHON
 from hwsim.errors import InputError
 from slimfab import console
-from slimfab.deploy import RESULT, Deployed, deploy_bundle, emulate
+from slimfab.deploy import RESULT, Deployed, deploy_bundle, emulate, place
 
 
 def deploy(
@@ -28,6 +28,7 @@ def deploy(
         str, typer.Option(help="the board as ssh has it, such as xilinx@192.168.2.99; default this one")
     ] = "",
     python: Annotated[str, typer.Option(help="Python of that board")] = BOARD_PYTHON,
+    remote: Annotated[str, typer.Option(help="the board's address, if PYNQ.remote serves it")] = "",
     measure: Annotated[bool, typer.Option("--measure", help="latency, throughput and power, with raw samples")] = False,
     runs: Annotated[int, typer.Option(help="measured runs of one image")] = 1000,
     board: Annotated[str, typer.Option("--board", "-b", help="emulated board; see 'slimfab board list'")] = "pynq-z2",
@@ -41,7 +42,7 @@ def deploy(
     if emulated:
         found = _emulate(source, output, board, images, pynq, budget, effort)
     elif source.endswith(".zip"):
-        found = deploy_bundle(Path(source), output, Host(host, python) if host else None, effort)
+        found = deploy_bundle(Path(source), output, place(host, python, remote), effort)
     else:
         raise InputError(f"{source}: is no bundle; expected a .zip; make one with 'slimfab build', or add --emulate")
     where = f"{found.board}{' (emulated)' if emulated else ''}, pynq {found.pynq}, {found.clock_mhz:g} MHz"

@@ -12,7 +12,7 @@ import pytest
 from board_runs import Bundle, random_images, require_pynq, small_bundle
 
 from boards import deploy, transports
-from boards.emulated.environment import ROOT, EmulatedSession, find_pynq
+from boards.emulated.environment import ROOT, EmulatedSession, RemoteBoard, find_pynq, remote
 from boards.session import Session
 from hls.emit import load_manifest
 from hwsim import reference
@@ -70,6 +70,18 @@ def test_a_measurement_has_golden_integers_and_the_logics_time(bundle: Bundle) -
     interval = found.counters["interval"]
     assert interval == load_manifest(bundle.emitted).interval
     assert found.fit_us[1] * found.clock_mhz == pytest.approx(interval, rel=0.1)
+
+
+@pytest.mark.needs("g++", "verilator")
+def test_a_board_behind_pynq_remote_answers_like_any_other(bundle: Bundle) -> None:
+    images = random_images(bundle.network, 9, 3)
+    with RemoteBoard(bundle.folder) as board, remote(bundle.folder, "127.0.0.1", board.port) as session:
+        np.testing.assert_array_equal(session.run(images), reference.execute(bundle.network, bundle.weights, images))
+        assert session.counters()["frames_out"] == 2 * 12 + 9  # the golden vectors, twice
+        board.close()
+        with pytest.raises(BoardError, match=r"127\.0\.0\.1: board: no longer answers") as caught:
+            session.run(images)
+    assert caught.value.kind == "ConnectionLost"
 
 
 #: A notebook's cells on the emulated board, in the folder of the bundle.

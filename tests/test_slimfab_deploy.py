@@ -3,13 +3,21 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from board_runs import require_pynq, small_network
+from board_runs import require_pynq, small_bundle, small_network
 from command_line import slimfab
 
+from boards.bundle import pack
+from boards.deploy import Effort, driver_files
+from boards.emulated.environment import RemoteBoard, remote
+from boards.emulated.project import NAME
+from boards.manifest import Manifest
 from boards.measurement import Measurement
 from hwsim import serial
+from hwsim.errors import InputError
 from hwsim.network import save
+from slimfab.deploy import Place, deploy_bundle, place
 
 
 @pytest.mark.needs("g++", "verilator")
@@ -41,3 +49,27 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
     outcome = slimfab("deploy", file, "--output", tmp_path / "out")
     assert (outcome.code, "x.zip" in outcome.err) == (2, True)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.needs("g++", "verilator")
+def test_a_bundle_runs_where_it_is_sent(tmp_path: Path, rtl_cache: Path) -> None:
+    require_pynq()
+    made = small_bundle(tmp_path, rtl_cache).folder
+    manifest = serial.from_json(Manifest, serial.read_json(made / "manifest.json"))
+    files = {f"{NAME}.{end}": (made / f"{NAME}.{end}").read_bytes() for end in ("bit", "hwh")}
+    golden = (np.load(made / "golden" / f"{end}.npy") for end in ("inputs", "outputs"))
+    bundle = pack(manifest, {**files, **driver_files()}, *golden, tmp_path / "small.zip")
+    with RemoteBoard(made) as board:
+        there = Place("pynq-remote", lambda folder: remote(folder, "127.0.0.1", board.port))
+        found = deploy_bundle(bundle.path, tmp_path / "out", there, Effort(1, 3, 1, 0))
+    assert (found.images, found.integers, found.pynq) == (12, 60, "4.0.0")
+    assert found.measurement is not None
+    assert (found.measurement.transport, found.measurement.mismatches) == ("pynq-remote", 0)
+
+
+def test_one_way_to_a_board_is_enough() -> None:
+    assert [place().transport, place("xilinx@pynq").transport, place(remote="pynq").transport] == [
+        "local", "ssh", "pynq-remote",
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="deploy: got host a and remote b; expected one of them; leave one out"):
+        place("a", remote="b")

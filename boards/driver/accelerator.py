@@ -162,7 +162,6 @@ class Accelerator:
             if slot.images != self._packet:
                 self._write("frames_per_packet", slot.images)
                 self._packet = slot.images
-            slot.share()
             self._transfers.start(slot.source, slot.target)
 
     def finish(self, slot: Slot) -> None:
@@ -347,10 +346,12 @@ class Accelerator:
 def _connection() -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        raise ConnectionLost(
-            f"board: no longer answers ({error}); expected an answer; check cable and power"
-        ) from error
+    except Exception as error:
+        if not (isinstance(error, OSError) or type(error).__module__.startswith("grpc")):  # grpc's are no OSErrors
+            raise
+        details = getattr(error, "details", None)
+        words = str(error) if details is None else str(details())
+        raise ConnectionLost(f"board: no longer answers ({words}); check its cable and power") from error
 
 
 def _member(overlay: Any, path: str) -> Any:

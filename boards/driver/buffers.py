@@ -25,9 +25,8 @@ class Slot:
 
     def __init__(self, sent: Any, received: Any, max_images: int) -> None:
         self._sent, self._received, self.max_images = sent, received, max_images
-        # PYNQ.remote's buffers are no arrays: what is in them must be copied as a whole.
-        self._is_array = isinstance(sent, np.ndarray)
-        self._view = sent.view(np.ndarray) if self._is_array else np.zeros(sent.nbytes, np.uint8)
+        self._view: Any = sent.view(np.ndarray)
+        self._is_remote = hasattr(received, "stub")  # PYNQ.remote's buffers fetch all their bytes or none
         self.images = self.checksum = 0
         self.source: Any = sent
         self.target: Any = received
@@ -38,23 +37,15 @@ class Slot:
         if not 1 <= count <= self.max_images:
             raise DataError(f"input: got {count} images in one transfer; expected 1 to {self.max_images}; use run")
         packing.pack(port, integers, self._view[: count * port.image_bytes])
-        if count != self.images and self._is_array:
-            self.images = count
+        if count != self.images:
             self.source = self._sent[: count * port.image_bytes]
             self.target = self._received[: len(self._received) // self.max_images * count]
         self.images = count
 
-    def share(self) -> None:
-        """Let the board see what was packed."""
-        if not self._is_array:
-            self._sent[:] = self._view
-
     def received(self, size: int) -> np.ndarray:
         """The bytes that came; the same memory receives the next ones."""
-        if not self._is_array:
-            return np.asarray(self._received[:])[:size]
-        self.target.invalidate()
-        memory: np.ndarray = self.target.view(np.ndarray)
+        (self._received if self._is_remote else self.target).invalidate()
+        memory: np.ndarray = self._received.view(np.ndarray)[:size]
         return memory
 
     def free(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from boards import bitfile
 from boards.board import Board, load
 from boards.deploy import driver_files
 from boards.emulated.board import DESCRIPTION, Emulation
@@ -80,7 +81,8 @@ def write_emulated(
     words = word_bytes(design.input), word_bytes(design.output)
     if (target / DESCRIPTION).exists():
         shutil.rmtree(target)
-    serial.atomic_write(target / f"{name}.bit", b"emulated " + design.network_hash.encode())
+    identity = int(design.network_hash[:8], 16)
+    serial.atomic_write(target / f"{name}.bit", bitfile.write(name, known.part.replace("-", ""), identity, "emulated"))
     hardware = handoff(name, known.board_part, arch, _part(known.part), design.design.clock_mhz, words)
     serial.atomic_write(target / f"{name}.hwh", hardware)
     (target / "golden").mkdir(parents=True, exist_ok=True)
