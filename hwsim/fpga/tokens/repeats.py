@@ -81,8 +81,7 @@ class _Room:
     """Places that are taken, given up, and taken again.
 
     ``wanted`` is the cycle, or an earlier one, in which each place is taken in the last image, ``free`` from when on it
-    was free again in all images, one place after the other. ``whose`` says which place each one has been, counted from
-    the last image's first.
+    was free again, (images, places). ``whose`` says which place each one has been, counted from the last image's first.
     """
 
     wanted: Cycles
@@ -91,24 +90,28 @@ class _Room:
 
 
 def _rooms(pipeline: Pipeline, flow: Flow) -> Iterator[_Room]:
+    images = len(flow.out_cycles)
     for node in pipeline.nodes:
         stage, each = node.stage, pipeline.beats[node.inputs[0]]
         if isinstance(stage, Queue) and stage.latency == 1:
             came, left = flow.queues[node.name]
-            yield _Room(came[-each:], left + 1, np.arange(each) - stage.depth)
+            places = min(each, stage.depth)  # others are taken and given up by the same image
+            free = left.reshape(images, each)[:, -places:] + 1
+            whose = np.arange(each) - stage.depth if stage.depth > each else np.arange(places) - places
+            yield _Room(came[-each:][: len(whose)], free, whose)
         elif isinstance(stage, Window):
             ready, freed = flow.rooms[node.name]
             kept = int(stage.kept.sum())
             image, row = np.divmod(np.arange(kept) - stage.buffer_rows, kept)
             whose = image * stage.out_rows + np.minimum(row // stage.given_up, stage.out_rows - 1)
             # A row is begun when the row before it is there, or later.
-            yield _Room(ready[-kept - 1 : -1], freed, whose)
+            yield _Room(ready[-kept - 1 : -1], freed.reshape(images, -1), whose)
         elif isinstance(stage, Schedule):
             ready, freed = flow.rooms[node.name]
             vectors = each // stage.beats
             beat = np.arange(each)
             begun = ready[-vectors - 1 : -1][beat // stage.beats] + beat % stage.beats
-            yield _Room(begun, freed, (beat - stage.depth) // stage.beats)
+            yield _Room(begun, freed.reshape(images, -1), (beat - stage.depth) // stage.beats)
 
 
 def _has_room(room: _Room, images: int, shift: int) -> bool:
@@ -117,7 +120,7 @@ def _has_room(room: _Room, images: int, shift: int) -> bool:
     For every place: what the last image found, and what images to come will find, are equally late, or neither the last
     image nor those to come wait for it.
     """
-    free = room.free.reshape(images, -1)
+    free = room.free
     if free[-1, -1] < 0:  # not yet known, but it follows from the registers
         free = free.copy()
         free[-1, -1] = free[-2, -1] + shift
