@@ -59,6 +59,22 @@ def test_merging_copies_changes_no_logit(name):
     assert small.network.macs() < 0.5 * view.network.macs()
 
 
+def test_in_double_precision_nothing_is_left_of_the_change():
+    """What float32 shows, 1e-6 of the logits, is rounding of other sums and not the merge."""
+    model = net("vgg_tiny").double()
+    view = look(model, SHAPE)
+    counts = {g.name: g.width // 2 for g in view.groups}
+    picks = {}
+    for group in view.groups:
+        labels = cluster(model, group, counts[group.name])
+        merge(model, group, labels)
+        picks[group.name] = Pick(tuple(np.unique(labels, return_index=True)[1].tolist()), labels)
+    x = data(16)[0].double()
+    small, _ = take(view, counts, METHODS["ascp"], {}, None, 0, picks)
+    with torch.no_grad():
+        assert (small.model(x) - model(x)).abs().max() < 1e-12 * max(1, model(x).abs().max())
+
+
 def test_a_merge_makes_every_member_the_mean_batch_norm_included():
     model = net()
     group = channel_groups(import_torch(model, SHAPE, fold=False)[0])[0]  # the residual stream of the first stage
