@@ -29,7 +29,7 @@ from hwsim.npu.problem import Problem
 WEIGHTS_OF_LEVELS = (1.0, 2.0, 6.0)
 CHANNELS = (1, 2, 3, 4, 6, 12)
 CHUNK = 32  # kernels whose mappings are costed in one go: they stay in a cache
-SETS = (1, 2, 4, 8, 14, 28, 56, 84, 168)
+SETS = (1, 2, 4, 14, 56, 168)
 
 
 @dataclass(frozen=True)
