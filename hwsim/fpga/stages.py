@@ -30,8 +30,7 @@ class Stage:
     ``mw`` inputs meet ``mh`` outputs in the matrix of one output position, ``groups`` such matrices side by side
     (``mw`` and ``mh`` per group; a depthwise layer has mw = taps, mh = multiplier, groups = channels).
     ``channels_each`` is what lanes divide: the channels in, at a concatenation the common divisor of all its inputs'.
-    ``buffered_rows`` of the padded image are remembered, for windows or to be repeated; ``padding_rows`` are rows of
-    padding that windows read.
+    ``padding_rows`` are rows of padding that windows read.
     ``sources`` are the stages it reads, by position; an empty tuple reads the network's input.  ``tensor`` is what it
     writes, for ``readers`` others, each through a FIFO of its own.
     """
@@ -58,7 +57,6 @@ class Stage:
     kernel_columns: int
     stride_rows: int
     stride_columns: int
-    buffered_rows: int
     pad_top: int
     padding_rows: int
     weight_bits: int
@@ -168,7 +166,7 @@ def _stage(network: Network, layer: Layer, sources: tuple[int, ...], formats: St
         channels_out=shape_out[0], rows_out=shape_out[1], columns_out=shape_out[2],
         kernel_rows=int(kernel[0]), kernel_columns=int(kernel[1]),
         stride_rows=int(stride[0]), stride_columns=int(stride[1]),
-        buffered_rows=_buffered_rows(layer, int(kernel[0]), int(kernel[1])), pad_top=int(top),
+        pad_top=int(top),
         padding_rows=_padding_rows(layer, int(top), shape_in[1], shape_out[1]),
         weight_bits=_bits(network, weight) if weight else 0,
         input_bits=max(_bits(network, tensor) for tensor in layer.inputs),
@@ -185,12 +183,6 @@ def _padding_rows(layer: Layer, top: int, rows_in: int, rows_out: int) -> int:
     kernel, stride, dilation = (layer.attrs.get(name, (1, 1))[0] for name in ("kernel", "stride", "dilation"))
     used = (rows_out - 1) * int(stride) + int(dilation) * (int(kernel) - 1) + 1
     return top + max(0, used - top - rows_in)
-
-
-def _buffered_rows(layer: Layer, kernel_rows: int, kernel_columns: int) -> int:
-    if layer.op == "upsample2d":
-        return int(layer.attrs["factor"][0] > 1)
-    return kernel_rows if kernel_rows * kernel_columns > 1 else 0
 
 
 def _image(network: Network, tensor: str) -> tuple[int, int, int]:
