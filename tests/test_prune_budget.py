@@ -3,9 +3,10 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from prune_networks import Draft, networks, random_weights
+from prune_networks import AsModule, Draft, networks, random_weights
 
 from hwsim import targets
 from hwsim.errors import BudgetError, InputError
@@ -15,6 +16,7 @@ from prune.choice import Choice, widths
 from prune.criteria import CRITERIA, Context, score
 from prune.cut import shrink_network
 from prune.groups import channel_groups
+from prune.samples import Samples, observe
 
 
 def cost(network, field):
@@ -84,6 +86,13 @@ def wider_that_fits(ledger, counts, limits, bounds):
     return found
 
 
+def seen(network, groups, context):
+    """The context with what layers see and feel on random images."""
+    shape = network.tensors[network.inputs[0]].shape
+    x = torch.randn(8, *shape, generator=torch.Generator().manual_seed(0))
+    return observe(context, AsModule(network), groups, Samples(x, torch.arange(8) % 3))
+
+
 @pytest.mark.parametrize("field", ["macs", "params", "weight_bits", "channels", "cpu:cortex-a53.latency_us"])
 @pytest.mark.parametrize("criterion", CRITERIA.names())
 @pytest.mark.parametrize("allocator", ALLOCATORS.names())
@@ -91,7 +100,7 @@ def test_every_criterion_and_allocator_keeps_every_budget(criterion, allocator, 
     network = chain(12, 16, 20)
     groups = channel_groups(network)
     weights = random_weights(network)
-    scores = score(groups, criterion, Context(weights, weights))
+    scores = score(groups, criterion, seen(network, groups, Context(weights, weights)))
     ledger = Ledger(network, groups, targets.cost)
     levels = {g.name: Bounds().levels(g) for g in groups}
     before, least = ledger.whole(), {g: counts[0] for g, counts in levels.items()}

@@ -44,6 +44,16 @@ def test_searches_find_more_than_the_same_share_everywhere(method):
     assert env.best().score > reference.best().score
 
 
+def test_hand_made_rules_use_up_their_budget():
+    for rule in (classic.uniform, classic.deep_heavy, classic.shallow_heavy):
+        env = environment(sizes=(24, 32, 48, 64), evaluations=1)
+        rule(env)
+        (one,) = env.history
+        point = np.array([v.options.index(one.values[v.name]) for v in env.space.variables])
+        wider = point[None] + np.eye(len(point), dtype=np.int64)
+        assert not env.fits(np.minimum(wider, env.space.widest))[point < env.space.widest].any()
+
+
 def test_the_knapsack_is_optimal_where_drops_add_up():
     env = environment(sizes=(4, 5, 4), share=0.45, evaluations=30)
     points = np.array(list(itertools.product(*(range(n) for n in env.space.sizes))))

@@ -4,9 +4,12 @@
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from prune.search.environment import Environment
 from prune.search.space import Point
+
+Shares = npt.NDArray[np.float64]
 
 LEAST_SHARE = 0.2  # what AMC's hand-made rules leave of the layers that they cut most
 SCALES = 64  # steps in which a rule is scaled to the budget
@@ -75,10 +78,27 @@ def _reduced(env: Environment, point: Point, variable: int, goal: float) -> Poin
     return None
 
 
-def _scaled(env: Environment, removed: np.ndarray) -> Point:
-    """Removed shares in fixed proportion, as small as the budget allows; then filled up by clipping alone."""
+def _scaled(env: Environment, removed: Shares) -> Point:
+    """Removed shares in fixed proportion, as small as the budget allows; what rounding leaves is given back."""
     for scale in np.linspace(0, 1, SCALES + 1):
-        point = env.space.point(1 - (1 - LEAST_SHARE) * np.minimum(scale * removed, 1.0))
+        wanted = 1 - (1 - LEAST_SHARE) * np.minimum(scale * removed, 1.0)
+        point = env.space.point(wanted)
         if env.fits(point[None])[0]:
-            return point
+            return _topped_up(env, point, wanted)
     return env.keep(env.space.point(1 - (1 - LEAST_SHARE) * np.minimum(removed, 1.0)))
+
+
+def _topped_up(env: Environment, point: Point, wanted: Shares) -> Point:
+    """Raise what is furthest below its wanted share, option by option, until nothing more fits the budget."""
+    point = point.copy()
+    waiting = set(np.flatnonzero(point < env.space.widest).tolist())
+    while waiting:
+        lag = env.space.shares(point) - wanted
+        variable = min(waiting, key=lambda v: (lag[v], v))
+        point[variable] += 1
+        if not env.fits(point[None])[0]:
+            point[variable] -= 1
+            waiting.discard(variable)
+        elif point[variable] == env.space.widest[variable]:
+            waiting.discard(variable)
+    return point
