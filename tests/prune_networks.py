@@ -104,8 +104,15 @@ class AsModule(nn.Module):
         return values[self.network().outputs[0]]
 
 
-def randomise(model: nn.Module) -> None:
-    """Batch norms as training leaves them: every number away from its default."""
+def randomise(model: nn.Module, seed: int | None = None) -> None:
+    """Batch norms as training leaves them: no number at its default; without a seed from torch's own state."""
+    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(seed)
+        _randomise(model)
+
+
+def _randomise(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
             module.running_mean.normal_()

@@ -16,7 +16,9 @@ X = torch.randn(64, *SHAPE, generator=torch.Generator().manual_seed(0))
 
 def net():
     model = zoo.build("vgg_tiny", SHAPE, 10)
-    randomise(model)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        randomise(model)
     return model.eval()
 
 

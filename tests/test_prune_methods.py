@@ -20,7 +20,7 @@ SHAPE = (1, 8, 8)
 def net(name="resnet8"):
     options = {"resnet8": {"widths": (8, 12, 16)}}
     model = zoo.build(name, SHAPE, 10, options=options.get(name, {}))
-    randomise(model)
+    randomise(model, 0)
     return model.eval()
 
 

@@ -18,7 +18,7 @@ SHAPE = (1, 8, 8)
 
 def net(name="vgg_tiny"):
     model = zoo.build(name, SHAPE, 10)
-    randomise(model)
+    randomise(model, 0)
     return model
 
 

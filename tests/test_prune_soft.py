@@ -21,7 +21,7 @@ SHAPE = (1, 8, 8)
 
 def net(name="resnet8", seed=0, **options):
     model = zoo.build(name, SHAPE, 10, seed=seed, options=options)
-    randomise(model)
+    randomise(model, 0)
     return model.eval()
 
 
@@ -42,7 +42,7 @@ def logits(model):
 def test_merging_copies_changes_no_logit(name):
     """Niu et al., ASCP: identical filters and batch norms give identical maps, so that their consumers may be added."""
     model = zoo.build(name, None, None)
-    randomise(model)
+    randomise(model, 0)
     view = look(model.eval(), zoo.ZOO[name].in_shape)
     counts = {g.name: max(2, g.width // 2) for g in view.groups}
     picks = {}

@@ -95,7 +95,7 @@ def test_a_traced_module_is_rebuilt_from_choice_and_weights(tmp_path, selected):
     from prune_networks import randomise
 
     model, example = ARCHITECTURES["preact resnet"]()
-    randomise(model)
+    randomise(model, 0)
     small = prune_traced(model.eval(), example, keep=0.5, select=selected)
     save_traced(tmp_path, small)
     again = rebuild_traced(lambda: ARCHITECTURES["preact resnet"]()[0], example, tmp_path)

@@ -156,7 +156,7 @@ class NoAffine(nn.Module):
 
 def test_batch_norm_without_scale_is_cut_and_silenced():
     model = NoAffine()
-    randomise(model)
+    randomise(model, 0)
     network = imported(model, (1, 6, 6))
     choice = half(network)
     assert_shrunk_equals_masked(model, network, choice, (1, 6, 6))

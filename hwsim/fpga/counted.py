@@ -8,7 +8,7 @@ from hwsim.errors import FormatError, UnsupportedError
 from hwsim.fixed import FixedPoint
 from hwsim.fpga.outline import outline
 from hwsim.fpga.stages import FLOAT_BITS
-from hwsim.fpga.tokens import steady
+from hwsim.fpga.tokens import Pipeline, simulate, steady
 from hwsim.network import Network, Weights
 
 MOST_BEATS = 20_000_000  # per image on all wires together: some seconds, and two gigabytes
@@ -49,7 +49,17 @@ def count(network: Network, design: Design, batch: int, weights: Weights | None 
         return f"it stands still: {', '.join(images.flow.circle)} wait for each other; deepen their FIFOs"
     taken = int(images.flow.in_cycles[0, -1] - images.flow.in_cycles[0, 0]) + 1
     fastest = images.interval if images.settled else min(images.interval, float(found.interval))
-    return Counted(images.cycles(batch), images.interval, fastest, taken)
+    return Counted(_total(stages, batch, images.interval), images.interval, fastest, taken)
+
+
+def _total(stages: Pipeline, batch: int, interval: float) -> int:
+    """Cycles of images that come as fast as they are taken; beyond those that are followed, at the interval.
+
+    Images at an even pace, as :func:`steady` sends them where that is enough, may be a cycle later at first.
+    """
+    seen = max(1, min(batch, MOST_IMAGES, MOST_BEATS // max(1, sum(stages.beats.values()))))
+    flow = simulate(stages, seen)
+    return int(flow.out_cycles[-1, -1] - flow.in_cycles[0, 0]) + round((batch - seen) * interval)
 
 
 def _with_formats(network: Network) -> Network:

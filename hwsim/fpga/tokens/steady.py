@@ -40,7 +40,10 @@ class Steady:
         return self.shift / self.period
 
     def cycles(self, images: int) -> int:
-        """Cycles from the first beat in to the last beat out of so many images."""
+        """Cycles from the first beat in to the last beat out of so many images that come at this pace.
+
+        Images that come as soon as they are taken may be through a cycle earlier (:func:`simulate` follows them).
+        """
         ends = self.flow.out_cycles[:, -1]
         beyond = max(0, -(-(images - len(ends)) // self.period))
         return int(ends[images - 1 - beyond * self.period] + beyond * self.shift - self.flow.in_cycles[0, 0])
