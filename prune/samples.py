@@ -2,7 +2,6 @@
 """What layers see and feel on calibration data: inputs, activation statistics, gradients."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch.nn import functional
 from hwsim.errors import DatasetError
 from prune.criteria import ChannelStatistics, Context
 from prune.groups import ChannelGroup
+from quant.train import evaluating
 
 BATCH = 128
 
@@ -60,7 +60,7 @@ def watch(model: nn.Module, paths: Iterable[str], samples: Samples, visit: Calla
         for path in dict.fromkeys(paths)
     ]
     try:
-        with _evaluating(model), torch.no_grad():
+        with evaluating(model), torch.no_grad():
             for x, _ in samples.batches(device):
                 model(x)
     finally:
@@ -102,7 +102,7 @@ def gradient_statistics(
     taylor: dict[str, Any] = dict.fromkeys(names, 0.0)
     fisher: dict[str, Any] = dict.fromkeys(names, 0.0)
     device, batches = next(model.parameters()).device, 0
-    with _evaluating(model), torch.enable_grad():
+    with evaluating(model), torch.enable_grad():
         for x, y in samples.batches(device):
             loss = functional.cross_entropy(model(x), y)
             found = torch.autograd.grad(loss, [parameters[name] for name in names])
@@ -115,14 +115,3 @@ def gradient_statistics(
         {name: (value / batches).cpu().numpy() for name, value in taylor.items()},
         {name: (value / batches).cpu().numpy() for name, value in fisher.items()},
     )
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode

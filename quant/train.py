@@ -192,7 +192,7 @@ def predict(model: nn.Module, x: Array, batch_size: int = 256) -> npt.NDArray[np
     """The outputs of ``model`` in evaluation mode for inputs (N, …), in batches; all modes stay as they were."""
     inputs = _as_tensor(x)
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    with _evaluating(model), torch.no_grad():
+    with evaluating(model), torch.no_grad():
         outputs = [model(batch.to(device)).cpu() for batch in inputs.split(batch_size)]
     return torch.cat(outputs).numpy().astype(np.float32, copy=False)
 
@@ -326,7 +326,8 @@ def _training_layout(model: nn.Module, inputs: torch.Tensor, device: str) -> Ite
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """The model in evaluation mode; every module gets its own mode back."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

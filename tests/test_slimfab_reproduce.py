@@ -32,7 +32,7 @@ def tiny(name: str) -> Experiment:
         little = {
             "evaluations": 12,
             "val_images": 50,
-            "generator": short,
+            "generator": {"epochs": 1, "batch_size": 50},
             "deeper": deeper,
             "drawn": 3,
             "budgets": [0.6, 0.5],

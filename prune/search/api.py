@@ -41,13 +41,13 @@ Array = npt.NDArray[Any]
 Search = Callable[[Environment, Layers, int], object]
 METHODS: Registry[Search] = Registry("search method")
 
-METHODS.register("uniform")(lambda env, layers, seed: classic.uniform(env, seed))
-METHODS.register("deep_heavy")(lambda env, layers, seed: classic.deep_heavy(env, seed))
-METHODS.register("shallow_heavy")(lambda env, layers, seed: classic.shallow_heavy(env, seed))
+METHODS.register("uniform")(lambda env, layers, seed: classic.uniform(env))
+METHODS.register("deep_heavy")(lambda env, layers, seed: classic.deep_heavy(env))
+METHODS.register("shallow_heavy")(lambda env, layers, seed: classic.shallow_heavy(env))
 METHODS.register("random")(lambda env, layers, seed: classic.random_search(env, seed))
-METHODS.register("netadapt")(lambda env, layers, seed: classic.netadapt(env, seed))
+METHODS.register("netadapt")(lambda env, layers, seed: classic.netadapt(env))
 METHODS.register("evolution")(lambda env, layers, seed: evolve.evolution(env, seed))
-METHODS.register("knapsack")(lambda env, layers, seed: exact.knapsack(env, seed))
+METHODS.register("knapsack")(lambda env, layers, seed: exact.knapsack(env))
 METHODS.register("tpe")(lambda env, layers, seed: rivals.tpe(env, seed))
 METHODS.register("nsga2")(lambda env, layers, seed: rivals.nsga2(env, seed))
 METHODS.register("amc")(lambda env, layers, seed: amc.amc(env, layers, seed))

@@ -16,17 +16,17 @@ SCALES = 64  # steps in which a rule is scaled to the budget
 TRIES = 50  # proposals per evaluation after which random search takes the space to be exhausted
 
 
-def uniform(env: Environment, seed: int = 0) -> None:
+def uniform(env: Environment) -> None:
     """The same share everywhere, as large as the budget allows."""
     env.rate([_scaled(env, np.ones(len(env.space.variables)))])
 
 
-def deep_heavy(env: Environment, seed: int = 0) -> None:
+def deep_heavy(env: Environment) -> None:
     """Later layers lose more: removed shares rise linearly with depth."""
     env.rate([_scaled(env, np.linspace(0.25, 1.75, len(env.space.variables)))])
 
 
-def shallow_heavy(env: Environment, seed: int = 0) -> None:
+def shallow_heavy(env: Environment) -> None:
     """Earlier layers lose more: removed shares fall linearly with depth."""
     env.rate([_scaled(env, np.linspace(1.75, 0.25, len(env.space.variables)))])
 
@@ -48,7 +48,7 @@ def random_points(env: Environment, rng: np.random.Generator) -> Iterator[Point]
             yield point
 
 
-def netadapt(env: Environment, seed: int = 0) -> None:
+def netadapt(env: Environment) -> None:
     """Step by step, the variable whose reduction costs least score (NetAdapt, Yang et al., ECCV 2018, §3).
 
     Every step goes an equal part of the way to the budget. Each variable proposes its smallest reduction that does; the
@@ -84,21 +84,5 @@ def _scaled(env: Environment, removed: Shares) -> Point:
         wanted = 1 - (1 - LEAST_SHARE) * np.minimum(scale * removed, 1.0)
         point = env.space.point(wanted)
         if env.fits(point[None])[0]:
-            return _topped_up(env, point, wanted)
+            return env.topped_up(point, wanted)
     return env.keep(env.space.point(1 - (1 - LEAST_SHARE) * np.minimum(removed, 1.0)))
-
-
-def _topped_up(env: Environment, point: Point, wanted: Shares) -> Point:
-    """Raise what is furthest below its wanted share, option by option, until nothing more fits the budget."""
-    point = point.copy()
-    waiting = set(np.flatnonzero(point < env.space.widest).tolist())
-    while waiting:
-        lag = env.space.shares(point) - wanted
-        variable = min(waiting, key=lambda v: (lag[v], v))
-        point[variable] += 1
-        if not env.fits(point[None])[0]:
-            point[variable] -= 1
-            waiting.discard(variable)
-        elif point[variable] == env.space.widest[variable]:
-            waiting.discard(variable)
-    return point

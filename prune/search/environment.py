@@ -11,7 +11,6 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -135,6 +134,25 @@ class Environment:
                     break
         return point
 
+    def topped_up(self, point: Point, wanted: Array) -> Point:
+        """The point with every variable raised as far as the budget allows, the one furthest below its wish first.
+
+        Args:
+            wanted: shares (variables,) that say who is how far below.
+        """
+        point = point.copy()
+        waiting = set(np.flatnonzero(point < self.space.widest).tolist())
+        while waiting:
+            lag = self.space.shares(point) - wanted
+            variable = min(waiting, key=lambda v: (lag[v], v))
+            point[variable] += 1
+            if not self.fits(point[None])[0]:
+                point[variable] -= 1
+                waiting.discard(variable)
+            elif point[variable] == self.space.widest[variable]:
+                waiting.discard(variable)
+        return point
+
     # Scores
 
     @property
@@ -211,8 +229,3 @@ def learning_curve(history: Sequence[Scored]) -> Array:
     """The best score after every evaluation, (evaluations,); points that failed or break the budget change nothing."""
     scores = np.array([one.score if one.within else np.nan for one in history], dtype=np.float64)
     return np.fmax.accumulate(np.where(np.isfinite(scores), scores, -np.inf))
-
-
-def as_rows(history: Sequence[Scored]) -> list[dict[str, Any]]:
-    """Plain rows of a history, for tables and plots."""
-    return [{"evaluation": n + 1, "score": one.score, **one.costs} for n, one in enumerate(history)]

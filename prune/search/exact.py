@@ -41,7 +41,7 @@ class Profile:
         return self.top - float(sum(found))
 
 
-def knapsack(env: Environment, seed: int = 0) -> Profile:
+def knapsack(env: Environment) -> Profile:
     """Measure drops, solve, and score the solution and the next best ones.
 
     Raises:
@@ -54,7 +54,7 @@ def knapsack(env: Environment, seed: int = 0) -> Profile:
         if point is None:
             break
         tried.append(point)
-        env.rate([_filled(env, point)])
+        env.rate([env.topped_up(point, env.space.shares(point))])
     return profile
 
 
@@ -84,21 +84,6 @@ def measure(env: Environment, evaluations: int) -> Profile:
         options.append(found[finite])
         drops.append(np.maximum.accumulate(np.maximum(lost[finite], 0.0)[::-1])[::-1])
     return Profile(top, tuple(options), tuple(drops))
-
-
-def _filled(env: Environment, point: Point) -> Point:
-    """The point with every variable raised as far as the budget allows, in turn; no drop gets worse by that."""
-    point = point.copy()
-    raised = True
-    while raised:
-        raised = False
-        for variable in np.flatnonzero(point < env.space.widest):
-            point[variable] += 1
-            if env.fits(point[None])[0]:
-                raised = True
-            else:
-                point[variable] -= 1
-    return point
 
 
 def solve(env: Environment, profile: Profile, excluded: Sequence[Point] = ()) -> Point | None:

@@ -14,6 +14,14 @@ from slimfab.recipe import DatasetSection, FinetuneSection, ModelSection, Sectio
 FOLDERS = (Path("experiments"), Path(__file__).resolve().parents[2] / "experiments")
 
 
+class GeneratorSection(Section):
+    """How MetaPruning's generator of weights is trained (:func:`prune.search.generate.train_generator`)."""
+
+    epochs: int = Field(default=5, ge=1)
+    batch_size: int = Field(default=128, ge=1)
+    lr: float = Field(default=0.1, gt=0)
+
+
 class SearchSection(Section):
     """A search of widths. ``budgets`` are shares of ``field``; the first is looked at most closely."""
 
@@ -25,7 +33,7 @@ class SearchSection(Section):
     cap: float = Field(default=0.8, ge=0, le=1)  # largest share that a layer may lose
     bits: int | None = Field(default=None, ge=2)  # width of tensors when the network is costed
     deeper: ModelSection | None = None  # to which a trained encoder is moved
-    generator: TrainSection | None = None  # of MetaPruning's weights
+    generator: GeneratorSection | None = None  # of MetaPruning's weights
     drawn: int = Field(default=10, ge=3)  # random configurations trained from scratch
 
 

@@ -14,13 +14,13 @@ from prune.ladder import restart
 from prune.recalibrate import recalibrate
 from prune.samples import Samples
 from quant.hooks import Hook
-from quant.train import evaluate, fit
+from quant.train import evaluate
 from slimfab.datasets import Dataset
 from slimfab.models import build_module
 from slimfab.recipe import TrainSection
 from slimfab.reproduce.card import Row
 from slimfab.reproduce.experiment import Scale
-from slimfab.stages.train import augmentation
+from slimfab.stages.train import train_by
 
 Say = Callable[[str], None]
 
@@ -62,21 +62,7 @@ class Lab:
         """Train in place."""
         self.say(f"{what}: {section.epochs} epochs")
         if section.epochs:
-            fit(
-                model,
-                self.train_data,
-                epochs=section.epochs,
-                batch_size=section.batch_size,
-                lr=section.lr,
-                schedule=section.schedule,
-                optimiser=section.optimiser,
-                momentum=section.momentum,
-                weight_decay=section.weight_decay,
-                augment=augmentation(section.augment),
-                hooks=hooks,
-                seed=self.seed,
-                device=self.scale.device,
-            )
+            train_by(section, model, self.train_data, self.seed, hooks=hooks, device=self.scale.device)
         return model
 
     def accuracy(self, model: nn.Module) -> float:

@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """MetaPruning: do generated weights rank widths as training from scratch does, and does their winner beat uniform?"""
 
-import copy
 from dataclasses import replace
 
 import numpy as np
-import torch
-from torch import nn
 
 from hwsim.errors import RecipeError
+from prune.ladder import restart
 from prune.search import Problem
 from prune.search.generate import train_generator
 from slimfab.reproduce.card import Bar, Row
 from slimfab.reproduce.lab import Lab
-from slimfab.reproduce.searches import problem, settings
+from slimfab.reproduce.searches import CONTROLS, problem, settings
 
 
 def run(lab: Lab) -> tuple[tuple[Row, ...], tuple[Bar, ...]]:
@@ -35,14 +33,13 @@ def run(lab: Lab) -> tuple[tuple[Row, ...], tuple[Bar, ...]]:
     bars = [Bar("rank correlation of generated and trained accuracy", correlation, ">=", lab.scale.bars["rank"])]
     for share in search.budgets:
         limited = _at(lab, posed, share)
-        found = {m: limited.run(m, limited.environment(search.evaluations), lab.seed) for m in ("evolution", "random")}
         final = {}
-        for name in ("evolution", "random"):
-            rows.append(_trained(lab, f"{name}, {share:.0%}", limited, found[name].best.values, name == "random"))
-            final[name] = rows[-1].final or 0.0
-        uniform = limited.run("uniform", limited.environment(1), lab.seed)
-        rows.append(_trained(lab, f"from scratch, uniform, {share:.0%}", limited, uniform.best.values, True))
-        gap = final["evolution"] - (rows[-1].final or 0.0)
+        for method in search.methods:
+            found = limited.run(method, limited.environment(search.evaluations), lab.seed)
+            name = f"from scratch, {method}, {share:.0%}"
+            rows.append(_trained(lab, name, limited, found.best.values, method in CONTROLS))
+            final[method] = rows[-1].final or 0.0
+        gap = final["evolution"] - final["uniform"]
         bars.append(Bar(f"winner over uniform at {share:.0%}", gap, ">=", lab.scale.bars["over_uniform"]))
     return tuple(rows), tuple(bars)
 
@@ -71,19 +68,9 @@ def _ranked(lab: Lab, posed: Problem) -> tuple[list[Row], float]:
 def _trained(
     lab: Lab, name: str, posed: Problem, values: dict[str, int], control: bool, score: float | None = None
 ) -> Row:
-    """The shape with new weights, trained by the fine-tuning recipe's number of epochs."""
-    module = _fresh(posed.evaluator.cut(values)[0], lab.seed)
-    section = lab.scale.train.model_copy(update={"epochs": lab.scale.finetune.epochs})
+    """The shape with new weights, trained as the section ``finetune`` says."""
+    module = restart(posed.evaluator.cut(values)[0], lab.seed)
+    section = lab.scale.finetune
     lab.train(module, section, name)
     figures = {"generated, on validation": score if score is not None else posed.evaluator(values)}
     return replace(lab.row(name, module, control), epochs=section.epochs, final=lab.accuracy(module), figures=figures)
-
-
-def _fresh(module: nn.Module, seed: int) -> nn.Module:
-    module = copy.deepcopy(module)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for part in module.modules():
-            if hasattr(part, "reset_parameters"):
-                part.reset_parameters()
-    return module

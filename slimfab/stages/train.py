@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from quant.hooks import Hook
+    from quant.train import Array, History
     from slimfab.datasets import Dataset
 
 WEIGHTS = "weights.safetensors"
@@ -98,15 +99,36 @@ def fit_section(
     """Train with a section's settings, from the checkpoint in ``folder`` where there is one."""
     if section.epochs == 0:
         return {"epochs": 0}
+    data, seed, checkpoint = dataset(run).as_float("train"), run.recipe.seed, folder / "checkpoint.safetensors"
+    history = train_by(
+        section, module, data, seed, teacher=teacher, hooks=hooks, progress=_steps(run), checkpoint=checkpoint
+    )
+    last = history.epochs[-1]
+    return {"epochs": last.epoch, "loss": round(last.loss, 4)}
+
+
+def train_by(
+    section: TrainSection,
+    module: "nn.Module",
+    data: "tuple[Array, Array]",
+    seed: int,
+    *,
+    teacher: "nn.Module | None" = None,
+    hooks: "Sequence[Hook]" = (),
+    progress: Any = None,
+    checkpoint: Path | None = None,
+    device: str = "cpu",
+) -> "History":
+    """Train in place, inputs (N, …) and labels (N,), as a section says; ``teacher`` where it distils."""
     from quant.losses import CrossEntropy, Distillation
     from quant.train import fit
 
     loss: Any = CrossEntropy(section.label_smoothing)
     if isinstance(section, FinetuneSection) and section.distil > 0 and teacher is not None:
         loss = Distillation(teacher, weight=section.distil, hard=loss)
-    history = fit(
+    return fit(
         module,
-        dataset(run).as_float("train"),
+        data,
         epochs=section.epochs,
         batch_size=section.batch_size,
         lr=section.lr,
@@ -117,12 +139,11 @@ def fit_section(
         loss=loss,
         augment=augmentation(section.augment),
         hooks=hooks,
-        seed=run.recipe.seed,
-        progress=_steps(run),
-        checkpoint=folder / "checkpoint.safetensors",
+        seed=seed,
+        progress=progress,
+        checkpoint=checkpoint,
+        device=device,
     )
-    last = history.epochs[-1]
-    return {"epochs": last.epoch, "loss": round(last.loss, 4)}
 
 
 def _steps(run: Run) -> Any:
