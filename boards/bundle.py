@@ -14,9 +14,6 @@ integers of the right shape and range. Nothing is written or loaded before all o
 
 import io
 import json
-import os
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -72,20 +69,9 @@ class Bundle:
         with Archive(self.path) as archive:
             files = {name: archive.read(name, content) for name, content in self.manifest.files.items()}
             files[MANIFEST] = archive.read(MANIFEST)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-        except OSError as error:
-            raise OutputError(f"{target}: cannot write ({error.strerror}); choose a writable folder") from error
-        try:
+        with serial.replacing(target) as temporary:
             for name, data in files.items():
                 serial.atomic_write(temporary / name, data)
-            temporary.chmod(0o755)
-            os.replace(temporary, target)
-        except OSError as error:
-            raise OutputError(f"{target}: cannot write ({error.strerror}); choose a writable folder") from error
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
         return target
 
 

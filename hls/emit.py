@@ -11,9 +11,6 @@ manifest.json   the streams at both ends, the registers, the cycles of every uni
 """
 
 import hashlib
-import os
-import shutil
-import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,23 +104,10 @@ def write(dataflow: Dataflow, folder: Path | str, taps: Collection[str] = ()) ->
     files = _files(dataflow, taps)
     hashes = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(files.items())}
     manifest = _manifest(dataflow, hashes)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        build_folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    except OSError as error:
-        raise OutputError(f"{target}: cannot write ({error.strerror}); choose a writable folder") from error
-    try:
+    with serial.replacing(target) as folder_beside:
         for name, text in files.items():
-            serial.atomic_write(build_folder / name, text)
-        serial.write_json(build_folder / "manifest.json", manifest)
-        build_folder.chmod(0o755)
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(build_folder, target)
-    except OSError as error:
-        raise OutputError(f"{target}: cannot write ({error.strerror}); choose a writable folder") from error
-    finally:
-        shutil.rmtree(build_folder, ignore_errors=True)
+            serial.atomic_write(folder_beside / name, text)
+        serial.write_json(folder_beside / "manifest.json", manifest)
     return manifest
 
 

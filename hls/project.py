@@ -5,9 +5,6 @@ import contextlib
 import hashlib
 import io
 import logging
-import os
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +14,7 @@ from typing import Any
 from hls.graph import Lowered, Node
 from hls.legality import Matrix, check_unrolling
 from hwsim import device as devices
+from hwsim import serial
 from hwsim.design import Folding
 from hwsim.errors import DeviceError, OutputError, SlimfabError, ToolMissing, UnsupportedError
 from hwsim.registry import suggest
@@ -58,7 +56,7 @@ def write_project(lowered: Lowered, folder: Path | str, *, trace: bool = False, 
                 folding = Folding(reuse_factor=node.reuse_factor, strategy=node.strategy)
                 check_unrolling(node.layer, matrix, folding)
     target = Path(folder)
-    with _replacing(target) as temporary:
+    with serial.replacing(target) as temporary:
         graph = build_graph(lowered, temporary, trace=trace)
         with _quiet(lowered.name):
             graph.write()
@@ -215,30 +213,6 @@ def _quiet(name: str) -> Iterator[None]:
     finally:
         for line in chatter.getvalue().splitlines():
             log.debug("hls4ml: %s", line)
-
-
-@contextlib.contextmanager
-def _replacing(target: Path) -> Iterator[Path]:
-    """A temporary folder beside the target that takes its place if the block succeeds."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    except OSError as error:
-        raise OutputError(f"{target}: cannot write ({error.strerror}); choose a writable folder") from error
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        if target.exists():
-            retired = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-            os.replace(target, retired / "old")
-            os.replace(temporary, target)
-            shutil.rmtree(retired)
-        else:
-            os.replace(temporary, target)
-    except OSError as error:
-        raise OutputError(f"{target}: cannot write ({error.strerror}); choose a writable folder") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _forget_folder(temporary: Path, target: Path) -> None:

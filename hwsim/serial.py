@@ -9,12 +9,14 @@ import dataclasses
 import io
 import json
 import os
+import shutil
 import tempfile
 import types
 import typing
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -235,3 +237,31 @@ def load_arrays(path: Path | str) -> dict[str, np.ndarray]:
         raise ModelFileError(
             f"{path}: not a readable npz of plain arrays ({reason}); write it with numpy.savez without object arrays"
         ) from error
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """A temporary folder beside ``target`` that takes its place if the block succeeds.
+
+    Raises:
+        OutputError: it cannot be written; what was there stays.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    except OSError as error:
+        raise OutputError(f"{target}: cannot write ({error.strerror}); choose a writable folder") from error
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        if target.exists():
+            retired = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+            os.replace(target, retired / "old")
+            os.replace(temporary, target)
+            shutil.rmtree(retired)
+        else:
+            os.replace(temporary, target)
+    except OSError as error:
+        raise OutputError(f"{target}: cannot write ({error.strerror}); choose a writable folder") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

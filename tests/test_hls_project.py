@@ -110,7 +110,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
     def forbidden(*_args, **_kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("hls.project.tempfile.mkdtemp", forbidden)
+    monkeypatch.setattr("hwsim.serial.tempfile.mkdtemp", forbidden)
     with pytest.raises(OutputError, match=r"cannot write \(Permission denied\); choose a writable folder"):
         write_project(lowered(), tmp_path / "project")
 

@@ -363,3 +363,18 @@ def test_no_flipped_byte_raises_anything_else(tmp_path_factory: pytest.TempPathF
     path.write_bytes(flipped(position))
     with contextlib.suppress(ModelFileError):
         serial.load_arrays(path)
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "deep" / "folder"
+    with serial.replacing(target) as beside:
+        (beside / "one").write_text("1")
+    assert [path.name for path in target.iterdir()] == ["one"]
+    with pytest.raises(RuntimeError), serial.replacing(target) as beside:
+        (beside / "two").write_text("2")
+        raise RuntimeError
+    assert [path.name for path in target.iterdir()] == ["one"]
+    with serial.replacing(target) as beside:
+        (beside / "three").write_text("3")
+    assert [path.name for path in target.iterdir()] == ["three"]
+    assert [path.name for path in target.parent.iterdir()] == ["folder"]

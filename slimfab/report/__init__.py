@@ -2,11 +2,10 @@
 """The report of a run: one HTML file that holds its plots and needs no network to be read."""
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from hwsim.errors import ToolMissing
 from slimfab.console import bar_text, count_text, energy_text, facts_text, time_text
+from slimfab.report.page import template
 
 if TYPE_CHECKING:
     from hwsim.estimate import Estimate
@@ -26,31 +25,18 @@ def render(result: Mapping[str, Any], estimates: Mapping[str, "Sequence[Estimate
     Raises:
         ToolMissing: jinja2 or plotly is not installed.
     """
-    try:
-        import jinja2
-        from plotly.offline import get_plotlyjs
-    except ImportError as error:
-        raise ToolMissing(f"{error.name} is not installed; pip install 'slimfab[report]'") from error
+    filters = {"time": time_text, "energy": energy_text, "count": count_text, "bar": bar_text, "facts": facts_text}
+    page = template("template.html", filters)
     from slimfab.report.plots import PLOTS
 
-    template = (files("slimfab.report") / "template.html").read_text()
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters |= {
-        "time": time_text,
-        "energy": energy_text,
-        "count": count_text,
-        "bar": bar_text,
-        "facts": facts_text,
-    }
     figures = [plot(result, estimates, network) for plot in PLOTS]
-    return environment.from_string(template).render(
+    return page.render(
         result=result,
         estimates=estimates,
         plots=[one for one in figures if one is not None],
         layers=_layers(network),
         summary=_summary(result, estimates),
         cards=_cards(result, estimates["quantised"], network),
-        plotly=get_plotlyjs(),
     )
 
 

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page of a comparison: one HTML file that holds its plots and needs no network to be read."""
 
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from hwsim.errors import ToolMissing
 from slimfab.comparison_tables import card_rows
+from slimfab.report.page import template
 
 if TYPE_CHECKING:
     from slimfab.compare import Comparison
@@ -23,28 +22,21 @@ def render_comparison(found: "Comparison") -> str:
     Raises:
         ToolMissing: jinja2 or plotly is not installed.
     """
-    try:
-        import jinja2
-        from plotly.offline import get_plotlyjs
-    except ImportError as error:
-        raise ToolMissing(f"{error.name} is not installed; pip install 'slimfab[report]'") from error
+    page = template("comparison.html")
     from slimfab.report.rooflines import rooflines
     from slimfab.report.target_plots import bars, energy_parts, heat_map
 
-    template = (files("slimfab.report") / "comparison.html").read_text()
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     plots = [
         *(bars(found.estimates, *one) for one in BARS),
         energy_parts(found.estimates, found.network),
         heat_map(found.estimates),
         rooflines(found.estimates, found.network),
     ]
-    return environment.from_string(template).render(
+    return page.render(
         network=found.network,
         verdicts=[verdict.text() for verdict in found.verdicts],
         cards=[card_rows(one) for one in found.cards],
         targets=[one.target for one in found.cards],
         notes=[(one.target, note) for one in found.estimates for note in one.notes],
         plots=[one for one in plots if one is not None],
-        plotly=get_plotlyjs(),
     )

@@ -2,12 +2,11 @@
 """The page of a search: learning curves, all points beside the budget, and the widths that were found."""
 
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hwsim.errors import ToolMissing
+from slimfab.report.page import template
 
 if TYPE_CHECKING:
     from prune.search import Found
@@ -23,13 +22,7 @@ def render_search(searched: "Searched") -> str:
     Raises:
         ToolMissing: jinja2 or plotly is not installed.
     """
-    try:
-        import jinja2
-        from plotly.offline import get_plotlyjs
-    except ImportError as error:
-        raise ToolMissing(f"{error.name} is not installed; pip install 'slimfab[report]'") from error
-    template = (files("slimfab.report") / "search.html").read_text()
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    page = template("search.html")
     first = searched.found[0]
     limits = [(field, value, first.whole[field]) for field, value in first.limits.items()]
     rows = [
@@ -48,9 +41,7 @@ def render_search(searched: "Searched") -> str:
         *(points(searched.found, field) for field, *_ in limits),
         widths(searched.found),
     ]
-    return environment.from_string(template).render(
-        name=searched.network, base=searched.base, limits=limits, rows=rows, plots=plots, plotly=get_plotlyjs()
-    )
+    return page.render(name=searched.network, base=searched.base, limits=limits, rows=rows, plots=plots)
 
 
 def learning_curves(found: Sequence["Found"]) -> "Plot":
