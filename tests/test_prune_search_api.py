@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -6,6 +8,7 @@ from hwsim import serial, targets
 from hwsim.errors import BudgetError, InputError, UnknownNameError
 from hwsim.importers.torch import import_torch
 from prune.budget import Bounds
+from prune.methods import METHODS
 from prune.search import pose
 from prune.search.api import Found
 from quant.train import evaluate
@@ -66,6 +69,12 @@ def test_updates_of_pruning_methods_repair_candidates_too():
     plain, scaled = (posed({"macs": 0.5}, method=name).evaluator for name in ("magnitude", "thinet"))
     values = {"features.conv1": 2, "features.conv2": 3}
     assert not np.array_equal(plain.cut(values)[0].head.weight.detach(), scaled.cut(values)[0].head.weight.detach())
+
+
+def test_criteria_of_activations_see_the_calibration_images():
+    seen = posed({"macs": 0.5}, method=replace(METHODS["magnitude"], criterion="activation")).evaluator
+    assert all(np.isfinite(scores).all() for scores in seen.scores.values())
+    assert not np.array_equal(seen.scores["features.conv1"], posed({"macs": 0.5}).evaluator.scores["features.conv1"])
 
 
 def test_mistakes_are_named():

@@ -27,7 +27,7 @@ from prune.criteria import score
 from prune.hardware import hardware_cost
 from prune.methods import METHODS as PRUNING_METHODS
 from prune.methods import Method
-from prune.samples import Samples
+from prune.samples import Samples, observe
 from prune.search import agmc, amc, classic, evolve, exact, rivals
 from prune.search.costs import Asked, PointCost, breakdown, tabulate
 from prune.search.environment import Environment, PointLimit, Scored
@@ -190,7 +190,10 @@ def pose(
         return table or Asked(lambda values: ask(resize(channel_counts(view.groups, values)), field), space)
 
     samples = None if calibration is None else Samples(torch.as_tensor(calibration))
-    scores = score(view.groups, plan.criterion, replace(view.context, seed=seed))
+    context = replace(view.context, seed=seed)
+    if samples is not None and not plan.selector:
+        context = observe(context, view.model, view.groups, samples)
+    scores = score(view.groups, plan.criterion, context)
     repair = None if calibration is None else batch_norm_repair(calibration)
     evaluator = Evaluator(view, plan, scores, val, samples, repair, seed)
     return Problem(
