@@ -370,9 +370,14 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
     with serial.replacing(target) as beside:
         (beside / "one").write_text("1")
     assert [path.name for path in target.iterdir()] == ["one"]
-    with pytest.raises(RuntimeError), serial.replacing(target) as beside:
-        (beside / "two").write_text("2")
-        raise RuntimeError
+
+    def stopped_halfway():
+        with serial.replacing(target) as beside:
+            (beside / "two").write_text("2")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        stopped_halfway()
     assert [path.name for path in target.iterdir()] == ["one"]
     with serial.replacing(target) as beside:
         (beside / "three").write_text("3")
