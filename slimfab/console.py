@@ -3,6 +3,7 @@
 
 import sys
 from collections.abc import Sequence
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,11 @@ def say(text: str, style: str | None = None) -> None:
 
 
 class ProgressBars:
-    """A listener that draws one bar per stage; use it as a context manager."""
+    """A listener that draws one bar per stage; use it as a context manager.
+
+    A pipe or a file gets plain lines instead: the seconds so far, the stage, and what is being done, for every tenth of
+    the stage and for every new text of stages that do not say how far they are.
+    """
 
     def __init__(self, console: Console = out) -> None:
         self._bars = Progress(
@@ -40,9 +45,11 @@ class ProgressBars:
             TimeElapsedColumn(),
             console=console,
             transient=True,
+            disable=not console.is_terminal,
         )
         self._console = console
         self._task: TaskID | None = None
+        self._title, self._start, self._tenth, self._text = "", 0.0, 0, ""
 
     def __enter__(self) -> "ProgressBars":
         self._bars.start()
@@ -54,11 +61,23 @@ class ProgressBars:
     def started(self, index: int, total: int, title: str) -> None:
         """Open the bar of a stage."""
         self._task = self._bars.add_task(f"{index + 1}/{total} {title}", total=1.0, text="")
+        self._title, self._start, self._tenth, self._text = title, monotonic(), 0, ""
 
     def advanced(self, fraction: float, text: str) -> None:
         """Move the bar."""
-        if self._task is not None:
-            self._bars.update(self._task, completed=min(fraction, 1.0), text=text)
+        if self._task is None:
+            return
+        self._bars.update(self._task, completed=min(fraction, 1.0), text=text)
+        if not self._console.is_terminal:
+            self._plain(fraction, text)
+
+    def _plain(self, fraction: float, text: str) -> None:
+        tenth = int(10 * min(fraction, 1.0))
+        if tenth > self._tenth or (fraction <= 0 and text != self._text):
+            seconds = f"{monotonic() - self._start:.1f} s"
+            line = f"  {self._title:<32} {seconds:>9}  {text}".rstrip()
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._tenth, self._text = tenth, text
 
     def finished(self, title: str, summary: Summary, seconds: float, cached: bool) -> None:
         """Replace the bar by one line."""

@@ -208,7 +208,7 @@ def test_run_shows_a_line_per_stage_and_where_the_results_are() -> None:
     text = succeeds("run", root.parent / FILE, "--output", root)
     lines = text.splitlines()
     assert [re.match(r"✓ (.*?) +cached ", line)[1] for line in lines[: len(STAGES)]] == [one.title for one in STAGES]  # type: ignore[index]
-    assert lines[len(STAGES) :] == ["", f"report  {root / 'report.html'}", f"result  {root / 'result.json'}"]
+    assert lines[len(STAGES) :] == [f"report  {root / 'report.html'}", f"result  {root / 'result.json'}"]
 
 
 @needs_run
