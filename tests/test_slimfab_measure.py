@@ -13,6 +13,7 @@ from hwsim.kernel_terms import PRICES
 from slimfab.cli import app
 from slimfab.measure import cuda, host, micro, runtimes
 from slimfab.measure.command import calibrate_to
+from slimfab.measure.onnx_graph import layer_of, onnx_model
 from slimfab.measure.timing import time_call
 
 QUIET = (lambda share, text: None,)
@@ -42,6 +43,24 @@ def test_every_form_runs_under_every_runtime(form, runtime, dtype):
 def test_both_runtimes_compute_what_the_network_says():
     network = resnet8(None, None)
     assert runtimes.prepare(network, "onnxruntime", "fp32", 1)()[0].shape == (1, 10)
+
+
+@pytest.mark.needs("onnxruntime", "onnx")
+@pytest.mark.parametrize("form", range(5))
+def test_quantised_networks_are_computed_in_eight_bits_throughout(form, tmp_path):
+    import onnx
+    import onnxruntime
+
+    network = micro.networks(5, seed=3)[form]
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    onnxruntime.InferenceSession(onnx_model(network, quantised=True), options, providers=["CPUExecutionProvider"])
+    nodes = onnx.load(tmp_path / "optimised.onnx").graph.node
+    assert not {node.op_type for node in nodes} & {"Conv", "FusedConv", "Gemm", "FusedGemm", "Add", "Relu", "Clip"}
+    named = [layer_of(network, node.name) for node in nodes]
+    computed = {layer.name for layer in named if layer is not None}
+    assert {layer.name for layer in network.layers if layer.op in ("conv2d", "dense", "add")} <= computed
 
 
 def test_unknown_runtimes_types_and_layers_are_refused():

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Network as an ONNX model with random weights, to be timed: in float, or between 8-bit quantisers.
 
-Quantisers have arbitrary scales, since no runtime's speed depends on them. Batch norms are left out of quantised
-models, as a quantiser folds them into the convolution before them.
+Quantised models are as ONNX Runtime's static quantisation makes them: ReLU and ReLU6 are left to the quantiser behind
+them, which clips, and batch norms are folded into the convolution before them. With either in the way, runtimes would
+compute the convolution in float. Scales are arbitrary, since no runtime's speed depends on them. Nodes and values are
+named after layers (:func:`layer_of`), so that a profile can be read.
 """
 
+import re
 from typing import Any
 
 import numpy as np
@@ -13,7 +16,12 @@ from hwsim.errors import UnsupportedError
 from hwsim.network import Layer, Network
 
 OPSET, IR = 17, 9  # read by ONNX Runtime 1.22 and later
-SCALE = 0.05
+SCALE, WEIGHT_SCALE = 0.05, 0.01
+# Scale and zero point by the range of what is quantised, as static quantisation chooses them.
+QUANTISERS = {"signed": (SCALE, 128), "positive": (SCALE, 0), "clipped": (6 / 255, 0)}
+RANGES = {"relu": "positive", "clip": "clipped"}
+IMPLIED = ("relu", "clip", "batch_norm")  # what a quantiser clips away, or what is folded into weights
+RANGE_KEEPING = ("max_pool2d", "flatten", "global_max_pool", "requantise")
 SIMPLE = {
     "relu": "Relu",
     "add": "Add",
@@ -39,6 +47,12 @@ def onnx_model(network: Network, quantised: bool, batch: int = 1, seed: int = 0)
     return _Graph(network, quantised, batch, np.random.default_rng(seed)).serialised()
 
 
+def layer_of(network: Network, node: str) -> Layer | None:
+    """The layer that a runtime's node computes, by what the runtime left of its name; None of a node of its own."""
+    found = re.search(r"layer<(\d+)>", node)
+    return network.layers[int(found[1])] if found else None
+
+
 class _Graph:
     """Nodes and initialisers of one model while they are collected."""
 
@@ -56,8 +70,9 @@ class _Graph:
 
         helper, network = self.helper, self.network
         if self.quantised:
-            self.constant("activation_scale", np.float32(SCALE))
-            self.constant("activation_zero", np.uint8(128))
+            for name, (scale, zero) in QUANTISERS.items():
+                self.constant(f"{name}_scale", np.float32(scale))
+                self.constant(f"{name}_zero", np.uint8(zero))
         for layer in network.layers:
             self._add(layer)
         ends = [(network.inputs, [f"in_{name}" for name in network.inputs]),
@@ -78,7 +93,7 @@ class _Graph:
         return name
 
     def node(self, op: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        self.nodes.append(self.helper.make_node(op, inputs, [output], **attributes))
+        self.nodes.append(self.helper.make_node(op, inputs, [output], name=output, **attributes))
         return output
 
     def _add(self, layer: Layer) -> None:
@@ -87,11 +102,15 @@ class _Graph:
             self.names[layer.output] = self._requantised(f"in_{layer.output}", layer.output)
             return
         inputs = [self.names[name] for name in layer.inputs]
-        if layer.op in ("output", "requantise") or (layer.op == "batch_norm" and self.quantised):
+        if layer.op in ("output", "requantise"):
             for name in layer.outputs:
                 self.names[name] = inputs[0]
             return
-        out = f"v_{layer.output}"
+        if self.quantised and layer.op in IMPLIED:
+            merged = self._is_followed_by(layer, IMPLIED)
+            self.names[layer.output] = inputs[0] if merged else self._requantised(inputs[0], layer.output)
+            return
+        out = f"layer<{self.network.layers.index(layer)}>"
         if layer.op in ("conv2d", "dense"):
             self._weighted(layer, inputs[0], out)
         elif layer.op == "batch_norm":
@@ -116,13 +135,17 @@ class _Graph:
                 f"{layer.name}: {layer.op} is not measured; expected {', '.join(SIMPLE)}, conv2d, dense, pools; "
                 "leave it out"
             )
-        follows = self.network.consumers(layer.output)
-        fused = len(follows) == 1 and follows[0].op in ("relu", "clip", "batch_norm") and layer.op != "input"
+        fused = self._is_followed_by(layer, IMPLIED)
         self.names[layer.output] = out if fused else self._requantised(out, layer.output)
+
+    def _is_followed_by(self, layer: Layer, ops: tuple[str, ...]) -> bool:
+        """Whether one of `ops` is all that reads the layer, so that runtimes may merge it."""
+        follows = self.network.consumers(layer.output)
+        return len(follows) == 1 and follows[0].op in ops
 
     def _weighted(self, layer: Layer, source: str, out: str) -> None:
         shape = self.network.tensors[layer.params["weight"]].shape
-        weight, bias = self._weights(layer.name, shape, "bias" in layer.params)
+        weight, bias = self._weights(layer, shape)
         inputs = [source, weight, *([bias] if bias else [])]
         if layer.op == "dense":
             self.node("Gemm", inputs, out, transB=1)
@@ -131,26 +154,35 @@ class _Graph:
         self.node("Conv", inputs, out, kernel_shape=attrs["kernel"], strides=attrs["stride"], pads=attrs["padding"],
                   dilations=attrs["dilation"], group=attrs["groups"])  # fmt: skip
 
-    def _weights(self, name: str, shape: tuple[int, ...], biased: bool) -> tuple[str, str]:
+    def _weights(self, layer: Layer, shape: tuple[int, ...]) -> tuple[str, str]:
         """Names of weight and bias, "" without one."""
+        name, biased = layer.name, "bias" in layer.params
         if not self.quantised:
             weight = self.generator.normal(0, 0.05, shape).astype(np.float32)
             bias = self.constant(f"{name}_b", np.zeros(shape[0], np.float32)) if biased else ""
             return self.constant(f"{name}_w", weight), bias
-        scale = self.constant(f"{name}_ws", np.float32(0.01))
+        scale = self.constant(f"{name}_ws", np.float32(WEIGHT_SCALE))
         zero = self.constant(f"{name}_wz", np.int8(0))
         integers = self.constant(f"{name}_wq", self.generator.integers(-127, 128, shape).astype(np.int8))
         weight = self.node("DequantizeLinear", [integers, scale, zero], f"{name}_w")
         if not biased:
             return weight, ""
-        sums = self.constant(f"{name}_bs", np.float32(0.01 * SCALE))
+        # Runtimes compute in 8 bits only where the bias has the scale of the sums.
+        sums = np.float32(WEIGHT_SCALE) * np.float32(QUANTISERS[self._range(layer.inputs[0])][0])
         empty = self.constant(f"{name}_bz", np.int32(0))
         bias = self.constant(f"{name}_bq", np.zeros(shape[0], np.int32))
-        return weight, self.node("DequantizeLinear", [bias, sums, empty], f"{name}_b")
+        return weight, self.node("DequantizeLinear", [bias, self.constant(f"{name}_bs", sums), empty], f"{name}_b")
 
     def _requantised(self, value: str, name: str) -> str:
         if not self.quantised:
             return value
-        quantiser = ["activation_scale", "activation_zero"]
+        quantiser = [f"{self._range(name)}_scale", f"{self._range(name)}_zero"]
         integers = self.node("QuantizeLinear", [value, *quantiser], f"q_{name}")
         return self.node("DequantizeLinear", [integers, *quantiser], f"d_{name}")
+
+    def _range(self, tensor: str) -> str:
+        """Which of QUANTISERS a tensor needs: what wrote it, through layers that keep the range."""
+        producer = self.network.producer(tensor)
+        while producer is not None and producer.op in RANGE_KEEPING:
+            producer = self.network.producer(producer.inputs[0])
+        return RANGES.get(producer.op, "signed") if producer is not None else "signed"
