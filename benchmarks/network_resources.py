@@ -21,6 +21,7 @@ import numpy as np
 from folding_rtl import quantised
 from unit_counts import counted, tool
 
+from hls.dataflow import Dataflow
 from hls.layers import build
 from hls.synthesis.counts import Counts
 from hls.templates.unit import Unit
@@ -29,7 +30,7 @@ from hwsim import device
 from hwsim.fpga.dataflow import Timing
 from hwsim.fpga.folded import COUNTED
 from hwsim.fpga.folding import Goal, choose, cost_of
-from hwsim.fpga.stage_joints import joints
+from hwsim.fpga.folding.joints import joints_of_design
 from hwsim.fpga.stages import pipeline
 
 BESIDE = "(between and around)"
@@ -60,15 +61,10 @@ def compared(name: str, bits: int, interval_us: float, board: str) -> float:
     guess = {
         stage.name: [float(getattr(cost, kind)[index]) for kind in COUNTED] for index, stage in enumerate(stages.stages)
     }
-    beside = joints(stages, foldings)
-    guess[BESIDE] = [beside[kind] for kind in COUNTED]
+    guess[BESIDE] = joints_of_design(network, stages, foldings).cells(np.arange(len(foldings))).tolist()
     dataflow = build(network, weights, design, skip_zeros=False)
-    control = Unit("control", "control", "", {
-        "NETWORK": f"64'h{network.hash}", "BEATS_IN": dataflow.input.beats, "OUT_BYTES": data_bytes(dataflow.output),
-        "STAMPS": frames_on_the_way(dataflow),
-    }, Timing(1, 1, 1, 1), (), ())  # fmt: skip
     real: dict[str, Counts] = defaultdict(Counts)
-    for unit in (*dataflow.units, control):
+    for unit in (*dataflow.units, *around(dataflow)):
         layer = unit.layer if unit.layer in guess and unit.module not in CONVERTERS else BESIDE
         real[layer] += counted(unit)
     print(f"\n{name}, {bits} bits, {len(dataflow.units)} units   predicted and counted LUT, FF, DSP, BRAM18")
@@ -80,6 +76,18 @@ def compared(name: str, bits: int, interval_us: float, board: str) -> float:
     pairs = [pair for pair in zip(COUNTED, sums, total, strict=True) if pair[2]]
     print("error: " + ", ".join(f"{kind} {one / other - 1:+.1%}" for kind, one, other in pairs))
     return abs(float(sums[0]) / total[0] - 1)
+
+
+def around(dataflow: Dataflow) -> tuple[Unit, Unit]:
+    """The units that hls/verilog.py puts around those of a dataflow."""
+    result = dataflow.output
+    control = {
+        "NETWORK": f"64'h{dataflow.network_hash}", "BEATS_IN": dataflow.input.beats, "OUT_BYTES": data_bytes(result),
+        "STAMPS": frames_on_the_way(dataflow),
+    }  # fmt: skip
+    last = {"WIDTH": 8 * data_bytes(result), "BEATS": result.beats}
+    timing = Timing(1, 1, 1, 1)
+    return Unit("control", "control", "", control, timing, (), ()), Unit("last", "frame_last", "", last, timing, (), ())
 
 
 def line(name: str, guess: list[float], real: list[float]) -> None:

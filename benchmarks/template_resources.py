@@ -34,7 +34,10 @@ from hwsim.fpga.units import constants as package
 from hwsim.registry import suggest
 
 # So many times as many units of modules with many parameters.
-TIMES = {"cast": 2, "fifo": 2, "matrix_vector": 3, "sliding_window": 2, "sparse_matrix_vector": 2}
+TIMES = {
+    "argmax": 3, "cast": 4, "fifo": 2, "matrix_vector": 3, "scale": 4, "sliding_window": 2, "sparse_matrix_vector": 2,
+    "threshold": 2,
+}  # fmt: skip
 CONSTANTS = Path(package.__file__)
 LEAST_EXACT, MOST_ERROR = 0.95, 0.10
 FEWEST_CELLS = 8  # below, errors are relative to so many cells, so that one cell of few is no disaster

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from hwsim import device
 from hwsim.fpga import hls4ml
 from hwsim.fpga.folding import RESOURCES, all_options, choose, choose_design, cost_of, safe_fifo_depths
+from hwsim.fpga.folding.joints import joints, joints_of_design
+from hwsim.fpga.folding.lanes import converters
 from hwsim.fpga.resources import SHELL
 from hwsim.fpga.stages import pipeline
 
@@ -30,7 +32,26 @@ def interval_of(network, design, mapping):
     foldings = tuple(design.folding.get(stage.name, fallback)
                      for stage, fallback in zip(stages.stages, default, strict=True))  # fmt: skip
     cost = cost_of(stages, np.arange(len(foldings)), foldings, mapping, design.io_type, design.fifo_depths)
-    return cost.busy.max(), {name: getattr(cost, name).sum() + SHELL[name] for name in RESOURCES}
+    beside = beside_cells(network, stages, foldings) if mapping == "folded" else dict.fromkeys(RESOURCES, 0.0)
+    return cost.busy.max(), {name: getattr(cost, name).sum() + beside[name] + SHELL[name] for name in RESOURCES}
+
+
+def beside_cells(network, stages, foldings):
+    cells = joints_of_design(network, stages, foldings).cells(np.arange(len(foldings)))
+    return dict(zip(RESOURCES, cells.tolist(), strict=True))
+
+
+def every_use(network, options, mapping, per_stage):
+    """Rows of the options and the resources of all combinations."""
+    stages = pipeline(network)
+    every = np.array(list(itertools.product(*per_stage)))
+    cells = np.zeros((len(RESOURCES), len(every)))
+    if mapping == "folded":
+        told = stages, options.stage, options.foldings
+        cells = joints(*told, converters(network, *told)).cells(every.T)
+    for rows, beside in zip(every, cells.T, strict=True):
+        yield rows, {name: getattr(options.cost, name)[rows].sum() + extra + SHELL[name]
+                     for name, extra in zip(RESOURCES, beside, strict=True)}  # fmt: skip
 
 
 def brute_force(network, mapping, limits):
@@ -39,8 +60,7 @@ def brute_force(network, mapping, limits):
     options = all_options(stages, mapping, "io_stream")
     per_stage = [np.flatnonzero(options.stage == index) for index in range(len(stages.stages))]
     best = np.inf
-    for rows in itertools.product(*per_stage):
-        used = {name: getattr(options.cost, name)[list(rows)].sum() + SHELL[name] for name in RESOURCES}
+    for rows, used in every_use(network, options, mapping, per_stage):
         if all(used[name] <= limits[name] for name in RESOURCES):
             best = min(best, options.cost.busy[list(rows)].max())
     return best
@@ -98,11 +118,7 @@ def test_where_nothing_fits_the_design_comes_as_near_as_any(mapping):
     assert used == pytest.approx(found.used)
     options = all_options(pipeline(network), mapping, "io_stream")
     per_stage = [np.flatnonzero(options.stage == index) for index in range(len(pipeline(network).stages))]
-    best = min(
-        largest_excess({name: getattr(options.cost, name)[list(rows)].sum() + SHELL[name] for name in RESOURCES},
-                       limits, place)
-        for rows in itertools.product(*per_stage)
-    )  # fmt: skip
+    best = min(largest_excess(each, limits, place) for _, each in every_use(network, options, mapping, per_stage))
     assert best > 0
     assert largest_excess(used, limits, place) == pytest.approx(best, rel=2e-3)  # the steps of the search
     assert found.misses == {name: pytest.approx(used[name] - limits[name]) for name in RESOURCES

@@ -25,7 +25,7 @@ def narrow_and_wide() -> Network:
 def test_lanes_without_a_small_common_multiple_meet_in_one() -> None:
     network = narrow_and_wide()
     space = DesignSpace(network, device.load("u250"), "folded")
-    between = converters(network, space.stages, space.options)
+    between = converters(network, space.stages, space.options.stage, space.options.foldings)
     for rows in space.random(40, 0):
         foldings = [space.options.foldings[row] for row in rows]
         lanes = min(conversion_steps(foldings[0].pe, foldings[1].simd))

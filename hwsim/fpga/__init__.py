@@ -11,7 +11,6 @@
     tokens/       in which cycle every beat passes every FIFO between them
     units/        LUTs, flip-flops, DSP blocks and block RAM of single units, by their parameters
     stage_units.py   the units of PE x SIMD stages with their parameters, as arrays; stage_formats.py, casts.py
-    stage_joints.py  what stands between and around them
     pipeline.py   latency and interval of the stages together, to first order
     design_points.py   very many foldings at once
     hls4ml_dense.py, hls4ml_mlp.py, hls4ml_streamed.py   what HLS reports of hls4ml; hls_report.py quotes it
@@ -20,7 +19,7 @@
     finn_mvu.py   FINN's matrix-vector units alone
     pixels.py     when every pixel leaves every stage
     system.py, power.py   what is around a pipeline on a board: copies, start, clock; switching energy
-    folding/      how parallel each stage should be within a device
+    folding/      how parallel each stage should be within a device, and what stands between and around stages
     assemble.py   from stages to an Estimate
 
 All formulas take arrays, so that thousands of design points are one call.

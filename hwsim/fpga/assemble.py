@@ -11,13 +11,13 @@ from hwsim.errors import InputError
 from hwsim.estimate import RESOURCE_NAMES, Estimate, Figure, LayerEstimate, Resources
 from hwsim.fpga import pipeline as first_order
 from hwsim.fpga.counted import Counted, count
-from hwsim.fpga.folded import extrapolated, legal_pe, legal_simd
+from hwsim.fpga.folded import COUNTED, extrapolated, legal_pe, legal_simd
 from hwsim.fpga.folding import Choice, choose, cost_of, points_of
+from hwsim.fpga.folding.joints import Joints, joints_of_design
 from hwsim.fpga.hls4ml import Cost, legal_reuse_factors
 from hwsim.fpga.hls_report import note
 from hwsim.fpga.power import dynamic_uj
 from hwsim.fpga.resources import SHELL
-from hwsim.fpga.stage_joints import joints
 from hwsim.fpga.stages import Pipeline, Stage, pipeline
 from hwsim.fpga.system import BATCH_ERROR, DMA_START_CYCLES, DMA_STOP_CYCLES, LATENCY_ERROR
 from hwsim.fpga.units.constants import SOURCE
@@ -84,7 +84,7 @@ def _estimate(
         error = ERROR["latency"] if mapping is HLS4ML else FIRST_ORDER_ERROR
         times = _first_order_times(stages, cost, chosen.io_type, bus, batch, error)
     latency_us = _with_driver(times.whole.scaled(1 / clock), device)
-    beside = joints(stages, foldings) if mapping is FOLDED else {}
+    beside = joints_of_design(network, stages, foldings) if mapping is FOLDED else Joints()
     resources = _resources(cost, beside)
     energy, power, power_note = _energy(network, device, latency_us, batch)
     capacity = {name: device[name] for name in RESOURCE_NAMES}
@@ -102,7 +102,7 @@ def _estimate(
             *(
                 _reported(stages, foldings, chosen)
                 if mapping is HLS4ML
-                else _calibrated(stages, foldings, chosen, beside)
+                else _calibrated(stages, foldings, chosen)
             ),
             power_note,
         ),
@@ -234,19 +234,20 @@ def _beyond(stages: Pipeline, mapping: Mapping, design: Design) -> list[str]:
     return [f"outside of the designs on which bars of LUT and FF were measured: {'; '.join(found)}"] if found else []
 
 
-def _resources(cost: Cost, beside: dict[str, float]) -> Resources:
-    """All stages together, with the DMA and interconnect around them.
+def _resources(cost: Cost, beside: Joints) -> Resources:
+    """All stages together, with what is between and around them, DMA and interconnect included.
 
-    Of our units the bars are those of their formulas; what stands ``beside`` the stages widens them upwards, and the
-    shell, which was taken from one report, by half of itself.
+    Of our units the bars are those of their formulas; the shell, which was taken from one report, widens them by half
+    of itself.
     """
     sums = {name: float(getattr(cost, name).sum()) + SHELL[name] for name in SHELL}
     if cost.errors is not None:
-        widths = {name: float(cost.errors[name].sum()) + SHELL[name] / 2 for name in SHELL}
-        figures = {
-            name: Figure(value, max(value - widths[name], 0.0), value + widths[name] + beside[name]).rounded()
-            for name, value in sums.items()
-        }
+        every = np.arange(len(cost.busy))
+        cells, errors = (dict(zip(COUNTED, one(every).tolist(), strict=True)) for one in (beside.cells, beside.errors))
+        figures = {}
+        for name, stages in sums.items():
+            value, width = stages + cells[name], float(cost.errors[name].sum()) + errors[name] + SHELL[name] / 2
+            figures[name] = Figure(value, max(value - width, 0.0), value + width).rounded()
         return Resources(**figures, uram=Figure.exact(0.0))
     dsp_high = max(float(cost.dsp_high.sum()), sums["dsp"])
     return Resources(
@@ -311,17 +312,14 @@ def _reported(stages: Pipeline, foldings: tuple[Folding, ...], design: Design) -
     return [] if found is None else [found]
 
 
-def _calibrated(
-    stages: Pipeline, foldings: tuple[Folding, ...], design: Design, beside: dict[str, float]
-) -> list[str]:  # fmt: skip
-    """Whose counts the resources are modelled on, what they leave out, and which layers lie beyond them."""
+def _calibrated(stages: Pipeline, foldings: tuple[Folding, ...], design: Design) -> list[str]:
+    """Whose counts the resources are modelled on, and which layers lie beyond them."""
     if not foldings:
         return []
     points = points_of(stages, np.arange(len(foldings)), foldings, design.fifo_depths)
     beyond = [stage.name for stage, out in zip(stages.stages, extrapolated(points).tolist(), strict=True) if out]
-    found = [f"resources of stages: fitted to {SOURCE}; LUTs before packing, where small ones come to share one; "
-             f"width converters and registers around the stages, about {beside['lut']:.0f} LUT and {beside['ff']:.0f} "
-             "FF more, are in the error bars alone"]  # fmt: skip
+    found = [f"resources of stages, of converters between and registers around them: fitted to {SOURCE}; LUTs before "
+             "packing, where small ones come to share one"]  # fmt: skip
     if beyond:
         found.append(f"resources are extrapolated for units larger or smaller than those: {', '.join(beyond)}")
     return found

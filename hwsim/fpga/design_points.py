@@ -16,8 +16,10 @@ from hwsim.design import MEMORIES, MULTIPLIERS, STRATEGIES, Design, Folding
 from hwsim.device import Device
 from hwsim.errors import InputError
 from hwsim.fpga import pipeline as first_order
+from hwsim.fpga.folded import COUNTED
 from hwsim.fpga.folding import Goal, Options, all_options, chain_fifo_depths, safe_fifo_depths
 from hwsim.fpga.folding.board import allowed_by
+from hwsim.fpga.folding.joints import Joints, joints
 from hwsim.fpga.folding.lanes import converters
 from hwsim.fpga.resources import SHELL, Array
 from hwsim.fpga.stages import Pipeline, pipeline
@@ -63,7 +65,9 @@ class DesignSpace:
         self.clock_mhz = device["clock_mhz"] if clock_mhz is None else clock_mhz
         self._network, self._device, self._mapping = network, device, mapping
         self._board = allowed_by(network, device, self.clock_mhz, Goal())
-        self._converters = converters(network, self.stages, self.options) if mapping == "folded" else []
+        told = self.stages, self.options.stage, self.options.foldings
+        self._converters = converters(network, *told) if mapping == "folded" else []
+        self._joints = joints(*told, self._converters) if mapping == "folded" else Joints()
         self._ends = np.append(self.options.starts[1:], len(self.options.stage))
 
     def random(self, count: int, seed: int) -> Rows:
@@ -111,7 +115,8 @@ class DesignSpace:
         inside = first_order.latency(self.stages, timing, board.input_cycles)
         latency = inside + board.outside
         energy = board.watts * latency / self.clock_mhz + board.dynamic_uj
-        sums = {name: getattr(cost, name)[by_stage].sum(axis=0) + SHELL[name] for name in SHELL}
+        beside = dict(zip(COUNTED, self._joints.cells(by_stage), strict=True))
+        sums = {name: getattr(cost, name)[by_stage].sum(axis=0) + beside[name] + SHELL[name] for name in SHELL}
         return Points(
             cycles=np.maximum(inside, spacing), ii=spacing if is_hls4ml else interval,
             latency_us=latency / self.clock_mhz, interval_us=spacing / self.clock_mhz,

@@ -7,6 +7,7 @@ options.py     every legal folding of every stage with its cost
 choose.py      from network, board and goal to a design with its bound
 search.py      smallest intervals, latencies and resources by questions with yes or no for an answer
 lanes.py       converters between the lanes of stages
+joints.py      what they and the registers around all stages occupy
 knapsack.py    one option of every stage within limits: found, or proven impossible
 relaxation.py  the bound that proves it
 paths.py       latencies as sums over stages

@@ -14,6 +14,7 @@ from hwsim.errors import BudgetError
 from hwsim.fpga.folding import search
 from hwsim.fpga.folding.board import Board, allowed_by, exceeded
 from hwsim.fpga.folding.goal import RESOURCES, Goal
+from hwsim.fpga.folding.joints import Joints, joints
 from hwsim.fpga.folding.lanes import Converter, converters, matched, slowest
 from hwsim.fpga.folding.options import Options, all_options, chain_fifo_depths, safe_fifo_depths
 from hwsim.fpga.folding.paths import Path, longest_path, parallel_path
@@ -33,8 +34,8 @@ class Choice:
 
     ``value`` is the objective's figure of the design and ``bound`` what no other folding goes below, both by the cost
     model and without what lies outside of the pipeline: start and stop of the DMA, and the driver. ``used`` are the
-    resources with the board's shell. ``misses`` says by how much budgets are exceeded, and by name; where it is not
-    empty, nothing fits, and the design is the nearest to it.
+    resources with the board's shell and with what is between and around the stages. ``misses`` says by how much budgets
+    are exceeded, and by name; where it is not empty, nothing fits, and the design is the nearest to it.
     """
 
     design: Design
@@ -126,16 +127,19 @@ def _choose(network: Network, device: Device, mapping: str, clock: float, io: st
     if not stages.stages:
         return Choice(draft, goal.objective, 0.0, 0.0, dict(SHELL), {})
     options = all_options(stages, mapping, io)
-    asked = _problem(stages, options, board, io, goal.objective)
-    between = converters(network, stages, options) if mapping == "folded" else []
-    picks, value, bound = _best(asked, board, goal.objective, between)
+    is_folded = mapping == "folded"
+    between = converters(network, stages, options.stage, options.foldings) if is_folded else []
+    beside = joints(stages, options.stage, options.foldings, between) if is_folded else Joints()
+    asked = _problem(stages, options, board, io, goal.objective, beside)
+    picks, value, bound = _best(asked, board, goal.objective, between, beside)
     rows = asked.rows[np.arange(len(picks)), picks]
     folding = {
         stage.name: options.foldings[row]
         for stage, row in zip(stages.stages, rows.tolist(), strict=True)
-        if stage.kind in ("matrix", "depthwise") or mapping == "folded"
+        if stage.kind in ("matrix", "depthwise") or is_folded
     }
-    used = {name: float(getattr(options.cost, name)[rows].sum()) + SHELL[name] for name in RESOURCES}
+    extra = dict(zip(RESOURCES, beside.cells(rows).tolist(), strict=True))
+    used = {name: float(getattr(options.cost, name)[rows].sum()) + extra[name] + SHELL[name] for name in RESOURCES}
     interval, latency = max(asked.interval(picks), slowest(between, rows)), asked.longest(picks)[0] + board.outside
     if goal.objective == "interval_us":
         value = max(value, interval / clock)
@@ -143,16 +147,20 @@ def _choose(network: Network, device: Device, mapping: str, clock: float, io: st
     return Choice(replace(draft, folding=folding), goal.objective, value, bound, used, misses)
 
 
-def _problem(stages: Pipeline, options: Options, board: Board, io_type: str, objective: str) -> Problem:
-    """Resources in shares of what the device has."""
+def _problem(
+    stages: Pipeline, options: Options, board: Board, io_type: str, objective: str, beside: Joints
+) -> Problem:  # fmt: skip
+    """Resources in shares of what the device has; limits leave room for what every design has beside its stages."""
     scale = np.array([board.scale[name] for name in RESOURCES])
     used = np.stack([getattr(options.cost, name) for name in RESOURCES], axis=1) / scale
-    limits = np.array([board.limits[name] - SHELL[name] for name in RESOURCES]) / scale
+    limits = (np.array([board.limits[name] - SHELL[name] for name in RESOURCES]) - beside.least) / scale
     path = _parallel(stages, board) if io_type == "io_parallel" else _streaming(stages, board)
     timed = objective in ("latency_us", "energy_uj") or board.latency < math.inf
     found = search.problem(used, options.cost.busy, options.cost.depth, options.starts, limits, path, timed)
     kept = TIMED_KEPT if timed else found.kept
-    return replace(found, slowest=board.interval, latency=board.latency - board.outside, kept=kept)
+    further = (lambda rows: (beside.cells(rows).T - beside.least) / scale) if beside.parts else None
+    latency = board.latency - board.outside
+    return replace(found, slowest=board.interval, latency=latency, kept=kept, further=further)
 
 
 def _streaming(stages: Pipeline, board: Board) -> Callable[[Array, Array], Path]:
@@ -173,7 +181,7 @@ class Served:
     figure: Callable[[float], float]
 
 
-def _serve(asked: Problem, board: Board, objective: str) -> Served:
+def _serve(asked: Problem, board: Board, objective: str, beside: Joints) -> Served:
     if objective == "interval_us":
         answer = search.shortest_interval(asked, board.shortest)
         return Served(answer, replace(asked, slowest=answer.value), lambda cycles: cycles / board.clock_mhz)
@@ -185,14 +193,15 @@ def _serve(asked: Problem, board: Board, objective: str) -> Served:
     resource, scale = RESOURCES.index(objective), board.scale[objective]
     answer = search.least_resource(asked, resource, 1 / scale if objective in WHOLE else 0.0)
     limits = np.where(np.arange(len(RESOURCES)) == resource, answer.value, asked.limits)
-    return Served(answer, replace(asked, limits=limits), lambda share: share * scale + SHELL[objective])
+    always = SHELL[objective] + float(beside.least[resource])
+    return Served(answer, replace(asked, limits=limits), lambda share: share * scale + always)
 
 
 def _best(
-    asked: Problem, board: Board, objective: str, between: Sequence[Converter]
+    asked: Problem, board: Board, objective: str, between: Sequence[Converter], beside: Joints
 ) -> tuple[Index, float, float]:  # fmt: skip
     """Picks, the objective's figure of them, and its bound."""
-    served = _serve(asked, board, objective)
+    served = _serve(asked, board, objective, beside)
     if served.answer.picks is not None:
         others = np.array([name != objective for name in RESOURCES])
         picks = search.balanced(served.held, served.answer.picks, others)

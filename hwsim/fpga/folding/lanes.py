@@ -8,7 +8,6 @@ import numpy as np
 
 from hwsim.design import Folding
 from hwsim.fpga.dataflow import conversion_steps
-from hwsim.fpga.folding.options import Options
 from hwsim.fpga.folding.relaxation import Index
 from hwsim.fpga.folding.search import Problem
 from hwsim.fpga.resources import Array
@@ -20,13 +19,17 @@ from hwsim.network import Network
 class Converter:
     """What stands between the lanes of two stages: ``cycles`` per image by kinds of lanes given and taken.
 
-    ``given`` and ``taken`` say of every option which kind it has.
+    ``given`` and ``taken`` say of every option which kind it has, ``gives`` and ``takes`` how many lanes a kind is, and
+    ``value_bits`` how wide one value is.
     """
 
     giver: int
     taker: int
     given: Index
     taken: Index
+    gives: Index
+    takes: Index
+    value_bits: int
     cycles: Array
 
     def between(self, giver: Index | np.intp, taker: Index | np.intp) -> Array:
@@ -71,15 +74,21 @@ def _cycles(asked: Problem, picks: Index, one: Converter) -> float:
     return float(one.between(rows[0], rows[1]))
 
 
-def converters(network: Network, stages: Pipeline, options: Options) -> list[Converter]:
-    """The converters between stages; the input comes in the lanes that its first reader takes, if they divide it."""
-    of_option = [stages.stages[index] for index in options.stage.tolist()]
-    pairs = list(zip(of_option, options.foldings, strict=True))
-    gives, given = np.unique([_lanes_out(stage, folding) for stage, folding in pairs], return_inverse=True)
-    takes, taken = np.unique([_lanes_in(stage, folding) for stage, folding in pairs], return_inverse=True)
-    narrowest = _narrowest(gives, takes)
+def converters(
+    network: Network, stages: Pipeline, stage: Index, foldings: Sequence[Folding]
+) -> list[Converter]:  # fmt: skip
+    """The converters between stages; the input comes in the lanes that its first reader takes, if they divide it.
+
+    Args:
+        stage: (options,) which stage an option is of.
+        foldings: (options,) the options.
+    """
+    pairs = [(stages.stages[index], folding) for index, folding in zip(stage.tolist(), foldings, strict=True)]
+    gives, given = np.unique([lanes_out(one, folding) for one, folding in pairs], return_inverse=True)
+    takes, taken = np.unique([lanes_in(one, folding) for one, folding in pairs], return_inverse=True)
     channels = network.tensors[network.inputs[0]].shape[0]
-    of_input = _narrowest(np.where(channels % takes == 0, takes, 1), takes)
+    arrives = np.where(channels % takes == 0, takes, 1)
+    narrowest, of_input = _narrowest(gives, takes), _narrowest(arrives, takes)
     position: dict[str, int] = {}
     first, found = -1, []
     for layer in network.layers:
@@ -90,10 +99,12 @@ def converters(network: Network, stages: Pipeline, options: Options) -> list[Con
         for tensor in layer.inputs:
             giver, values = position[tensor], network.tensors[tensor].size
             if giver >= 0:
-                found.append(Converter(giver, index, given, taken, values / narrowest))
+                width = stages.stages[giver].formats.cast_out
+                found.append(Converter(giver, index, given, taken, gives, takes, width, values / narrowest))
                 continue
             first = index if first < 0 else first
-            found.append(Converter(first, index, taken, taken, values / of_input))
+            width = stages.stages[index].input_bits
+            found.append(Converter(first, index, taken, taken, arrives, takes, width, values / of_input))
     return found
 
 
@@ -103,12 +114,13 @@ def _narrowest(gives: Index, takes: Index) -> Array:
     return np.array(fewest, dtype=np.float64)
 
 
-def _lanes_in(stage: Stage, folding: Folding) -> int:
-    """A depthwise layer takes as many channels as it computes side by side."""
+def lanes_in(stage: Stage, folding: Folding) -> int:
+    """Values per beat in front of a stage; a depthwise layer takes as many channels as it computes side by side."""
     if stage.kind not in ("matrix", "depthwise"):
         return folding.pe
     return folding.simd * (max(1, folding.pe // stage.mh) if stage.kind == "depthwise" else 1)
 
 
-def _lanes_out(stage: Stage, folding: Folding) -> int:
+def lanes_out(stage: Stage, folding: Folding) -> int:
+    """Values per beat behind a stage."""
     return 1 if stage.op == "argmax" else folding.pe

@@ -30,7 +30,8 @@ class Problem:
 
     ``used`` is (stages, options, resources) in units of ``scale``, as are ``limits``; ``rows`` are the options' places
     where they came from. ``path`` gives the longest path through stages of given busy times and depths.
-    ``kept`` partial choices are followed at a time; ``cuts`` collects the paths that were longest so far.
+    ``further`` gives what a choice uses besides, (points, resources) for rows of (stages, points), as that depends on
+    several stages at a time. ``kept`` partial choices are followed; ``cuts`` collects the paths that were longest.
     """
 
     used: Array
@@ -44,6 +45,7 @@ class Problem:
     latency: float = np.inf
     kept: int = KEPT
     cuts: list[Path] = field(default_factory=list)
+    further: Callable[[Index], Array] | None = None
 
     def at(self, table: Array, picks: Index) -> Array:
         """One value of every stage: that of its picked option."""
@@ -61,9 +63,10 @@ class Problem:
         return path.length(busy, depth), path
 
     def sums(self, picks: Index) -> Array:
-        """(resources,) in units of the scale."""
-        found: Array = self.at(self.used, picks).sum(axis=0)
-        return found
+        """(resources,) in units of the scale; (points, resources) for picks of (stages, points)."""
+        stages = np.arange(len(picks)).reshape(-1, *(1,) * (picks.ndim - 1))
+        found: Array = self.used[stages, picks].sum(axis=0)
+        return found if self.further is None else found + self.further(self.rows[stages, picks])
 
     def fits(self, picks: Index) -> bool:
         """Whether a choice is within all limits."""
@@ -106,7 +109,8 @@ def ask(asked: Problem) -> Verdict:
     """A choice within all limits, a proof that there is none, or neither."""
     present = asked.present & (asked.busy <= asked.slowest)
     if asked.latency == np.inf:
-        return solve(Knapsack(asked.used, present, asked.limits), asked.kept)
+        found = solve(Knapsack(asked.used, present, asked.limits), asked.kept)
+        return found if found.picks is None else _with_further(asked, found.picks)
     for _ in range(_CUTS):
         used, limits = asked.used, asked.limits
         for path in asked.cuts:
@@ -118,9 +122,36 @@ def ask(asked: Problem) -> Verdict:
             return found
         cycles, path = asked.longest(found.picks)
         if cycles <= asked.latency * _EXACT:
-            return found
+            return _with_further(asked, found.picks)
         asked.cuts.append(path)
     return Verdict(None)
+
+
+def _with_further(asked: Problem, picks: Index) -> Verdict:
+    """Picks of which the sums over stages fit, or others near by that fit with what they use besides."""
+    if asked.further is None or asked.fits(picks):
+        return Verdict(picks)
+    picks = _mended(asked, picks)
+    return Verdict(picks if asked.fits(picks) else None)
+
+
+def _mended(asked: Problem, picks: Index) -> Index:
+    """Picks changed stage by stage, as long as that brings the fullest resource nearer to its limit."""
+    allowed = asked.present & (asked.busy <= asked.slowest)
+    excess = float((asked.sums(picks) - asked.limits).max())
+    while excess > 0:
+        best = picks
+        for stage in range(len(picks)):
+            options = np.flatnonzero(allowed[stage])
+            changed = np.repeat(picks[:, None], len(options), axis=1)
+            changed[stage] = options
+            worst = (asked.sums(changed) - asked.limits).max(axis=1)
+            if worst.min() < excess:
+                excess, best = float(worst.min()), changed[:, int(worst.argmin())]
+        if best is picks:
+            return picks
+        picks = best
+    return picks
 
 
 def descend(
