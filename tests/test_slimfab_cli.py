@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from hwsim import serial
 from hwsim.estimate import Estimate, Figure
 from hwsim.targets import names
 from slimfab import console, pipeline
-from slimfab.cli import parse_shape
+from slimfab.commands.options import parse_shape
 from slimfab.pipeline import STAGES
 from slimfab.recipe import load_recipe
 from slimfab.zoo import ZOO
@@ -50,6 +51,10 @@ def test_every_command_says_what_it_does_and_what_its_options_mean(command: str)
     named = re.findall(r"^│ +(?:\* +)?((?:--)?[\w-]+) .*<\w+>", text, re.MULTILINE)
     assert [name for name, _ in described] == [name.removeprefix("--") for name in named]
     assert "--help" in named
+
+
+def test_it_says_its_version() -> None:
+    assert succeeds("--version") == f"slimfab {version('slimfab')}\n"
 
 
 def test_an_unknown_command_and_option_are_usage_errors() -> None:
