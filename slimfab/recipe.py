@@ -19,103 +19,155 @@ Width = Annotated[int, Field(ge=2, le=16)]
 
 
 class Section(BaseModel):
-    """A part of a recipe; unknown keys are refused."""
+    """A part of a recipe; unknown keys are refused. What stands below a key is its meaning in the reference."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class ModelSection(Section):
-    """Which network: a zoo name, ``package.module:function`` or ``file.py:function`` that returns an nn.Module."""
+    """Which network."""
 
     source: str
+    """A zoo network, or `package.module:function` or `file.py:function` that returns an `nn.Module`."""
     options: dict[str, Any] = {}
-    weights: Path | None = None  # trained weights as safetensors; training is then skipped
+    """Keyword arguments of the function."""
+    weights: Path | None = None
+    """Trained weights as safetensors; training is then skipped."""
 
 
 class DatasetSection(Section):
-    """Which data: a name from ``slimfab.datasets`` or a file ``….npz``."""
+    """Which data."""
 
     name: str
+    """A data set, or a file with arrays of your own."""
     folder: Path | None = None
-    train_images: int | None = Field(default=None, ge=1)  # a random part of the training split
+    """Where the files are; otherwise `$SLIMFAB_DATA`, the system's packages or the user's cache."""
+    train_images: int | None = Field(default=None, ge=1)
+    """A random part of the training split; all of it by default."""
     download: bool = False
+    """Fetch what is missing."""
 
 
 class TrainSection(Section):
-    """Training from scratch or fine-tuning; the fields are those of :func:`quant.train.fit`."""
+    """Training from scratch."""
 
     epochs: int = Field(default=5, ge=0)
+    """Passes over the training split."""
     batch_size: int = Field(default=128, ge=1)
+    """Images per step."""
     lr: float = Field(default=0.2, gt=0)
+    """The highest learning rate of the schedule."""
     schedule: str = "onecycle"
+    """Of the learning rate, step by step."""
     optimiser: Literal["sgd", "adamw"] = "sgd"
+    """`sgd` has Nesterov's momentum."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Of `sgd`; the first beta of `adamw`."""
     weight_decay: float = Field(default=5e-4, ge=0)
+    """Of the weights, not of biases, norms and quantisers."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the target spread over all classes."""
     augment: Literal["none", "flip", "shift", "flip+shift"] = "none"
+    """Random changes of the training images."""
 
 
 class FinetuneSection(TrainSection):
-    """Training after a cut or a quantisation, with the trained float network as an optional teacher."""
+    """Training after a cut or a quantisation."""
 
     epochs: int = Field(default=1, ge=0)
+    """Passes over the training split."""
     lr: float = Field(default=0.02, gt=0)
+    """The highest learning rate of the schedule."""
     schedule: str = "cosine"
-    distil: float = Field(default=0.0, ge=0, le=1)  # weight of the teacher's logits in the loss
+    """Of the learning rate, step by step."""
+    distil: float = Field(default=0.0, ge=0, le=1)
+    """Weight of the trained float network's logits in the loss."""
 
 
 class PruneSection(Section):
-    """Remove channels until every budget holds, then fine-tune. Fields as in :func:`prune.prune`."""
+    """Remove channels until every budget holds, then fine-tune; left out, every channel stays."""
 
     method: str = "magnitude"
-    # In place of the method's own; see prune.methods.
+    """A published method, or plain magnitudes."""
     criterion: str | None = None
+    """In place of the method's, as are allocator, schedule, steps and strength."""
     allocator: str | None = None
+    """How a budget is spread over the layers."""
     schedule: str | None = None
+    """How the cut grows over the steps."""
     steps: int | None = Field(default=None, ge=1)
+    """Cuts on the way to the budget."""
     strength: float | None = Field(default=None, ge=0)
-    floor: int | None = Field(default=None, ge=2)  # channels that every layer keeps at least
-    cap: float | None = Field(default=None, ge=0, le=1)  # the largest share of a layer's channels to remove
+    """Of the method's regulariser."""
+    floor: int | None = Field(default=None, ge=2)
+    """Channels that every layer keeps at least."""
+    cap: float | None = Field(default=None, ge=0, le=1)
+    """The largest share of a layer's channels to remove."""
     budget: dict[str, float | str] = {"macs": 0.5}
-    ratios: dict[str, float] = {}  # share to keep by layer, for allocator per_layer
+    """Costs such as `macs`, `params` or `fpga:pynq-z2.dsp`, and how much may stay: a share (0.5, 60%) or an amount."""
+    ratios: dict[str, float] = {}
+    """Share to keep by layer, for allocator `per_layer`."""
     align: int = Field(default=1, ge=1)
+    """Widths are multiples of it."""
     skip: list[str] = []
-    calibration_images: int = Field(default=1000, ge=1)  # what methods of activations and gradients look at
-    training: FinetuneSection = FinetuneSection(epochs=4)  # of methods with a regulariser or a soft training
+    """Layers that keep every channel."""
+    calibration_images: int = Field(default=1000, ge=1)
+    """What methods of activations and gradients look at."""
+    training: FinetuneSection = FinetuneSection(epochs=4)
+    """Of methods with a regulariser or a soft training."""
     finetune: FinetuneSection = FinetuneSection()
+    """After the cut."""
 
 
 class LayerWidths(Section):
-    """Widths of one layer (or of all layers a pattern matches) that differ from the rest."""
+    """Widths of one layer, or of all layers that a pattern matches, where they differ from the rest."""
 
     weight_width: Width | None = None
+    """Bits."""
     activation_width: Width | None = None
+    """Bits."""
 
 
 class QuantiseSection(Section):
-    """Fixed point by calibration and then quantisation-aware training. Fields as in :class:`quant.spec.QuantSpec`."""
+    """Fixed point by calibration and then quantisation-aware training."""
 
     weight_width: Width = 8
+    """Bits."""
     activation_width: Width = 8
+    """Bits."""
     operand_width: Width = 8
+    """Bits of what goes into additions of branches."""
     bias_width: Width = 16
+    """Bits."""
     first_width: Width | None = None
+    """Bits of the first layer's weights, where they differ."""
     last_width: Width | None = None
-    rounding: Literal["RND_CONV", "TRN"] = "RND_CONV"  # ties to even, or truncation, which costs no hardware
+    """Bits of the last layer's weights, where they differ."""
+    rounding: Literal["RND_CONV", "TRN"] = "RND_CONV"
+    """Ties to even, or truncation, which costs no hardware."""
     overrides: dict[str, LayerWidths] = {}
+    """Widths of single layers, by name or by pattern such as `stage1.*`."""
     calibration_images: int = Field(default=1000, ge=1)
+    """What the ranges are read from."""
     finetune: FinetuneSection = FinetuneSection()
+    """Quantisation-aware training."""
 
 
 class HardwareSection(Section):
     """The board, and how hls4ml maps the network onto it."""
 
     board: str = "pynq-z2"
+    """One of `slimfab targets`, or a device file of your own."""
     backend: Literal["Vitis", "Vivado"] = "Vitis"
+    """hls4ml's."""
     io_type: Literal["io_stream", "io_parallel"] = "io_stream"
-    clock_mhz: float | None = Field(default=None, gt=0)  # the board's usual clock by default
-    objective: str = "interval_us"  # what the folding makes smallest; fields as in hwsim.fpga.folding.Goal
-    budget: dict[str, float] = {}  # such as {dsp: 100, latency_us: 500}; the board's usual share by default
+    """hls4ml's."""
+    clock_mhz: float | None = Field(default=None, gt=0)
+    """The board's usual clock by default."""
+    objective: str = "interval_us"
+    """What the folding makes smallest: `interval_us`, `latency_us`, `energy_uj`, `lut`, `ff`, `dsp` or `bram18`."""
+    budget: dict[str, float] = {}
+    """Limits of the folding such as `{dsp: 100, latency_us: 500}`; the board's usual share by default."""
 
     @model_validator(mode="after")
     def _goal_exists(self) -> "HardwareSection":
@@ -129,33 +181,37 @@ class HardwareSection(Section):
 
 
 class VerifySection(Section):
-    """How many test images every executor must agree on, integer by integer."""
+    """Every executor must agree on test images, integer by integer."""
 
     images: int = Field(default=1000, ge=1)
+    """How many."""
 
 
 class RtlSection(Section):
-    """The network as SystemVerilog, beside the hls4ml project: how many test images go through its simulation.
+    """The network as SystemVerilog, beside the hls4ml project, folded for the board; left out, it is not written."""
 
-    The folding is chosen for the board and the clock of the hardware section.
-    """
-
-    images: int = Field(default=50, ge=2)  # about a million cycles per second are simulated
+    images: int = Field(default=50, ge=2)
+    """Test images that go through its simulation, about a million cycles per second."""
 
 
 class CompareSection(Section):
-    """The targets of the comparison; see ``slimfab targets``."""
+    """Estimates side by side."""
 
     targets: list[str] = ["cpu:cortex-a9", "cpu:cortex-a53", "cpu:cortex-a72", "gpu:jetson-orin", "fpga:pynq-z2"]
+    """See `slimfab targets`; a device file of your own is one too."""
     batch: int = Field(default=1, ge=1)
+    """Inputs per inference."""
 
 
 class Recipe(Section):
     """One run from network and data to a verified accelerator."""
 
     name: str
+    """Names the folder of results."""
     seed: int = Field(default=0, ge=0)
-    threads: int | None = Field(default=None, ge=1)  # all cores by default
+    """The same seed gives the same result."""
+    threads: int | None = Field(default=None, ge=1)
+    """Of torch; all cores by default."""
     model: ModelSection
     dataset: DatasetSection
     train: TrainSection = TrainSection()
@@ -222,23 +278,18 @@ def _explain(error: ValidationError, data: Any) -> str:
 
 def _known_keys(path: tuple[int | str, ...]) -> list[str]:
     """The keys a section knows, found by walking the models along ``path``."""
-    model: Any = Recipe
+    section: type[Section] = Recipe
     for part in path:
-        field = getattr(model, "model_fields", {}).get(part)
-        if field is not None:
-            model = _section_of(field.annotation)
-        elif part not in getattr(model, "model_fields", {}):
-            model = LayerWidths  # a layer's name under quantise.overrides
-    return list(model.model_fields)
+        field = section.model_fields.get(str(part))
+        if field is not None:  # else it is the name of a layer under quantise.overrides
+            section = section_of(field.annotation) or section
+    return list(section.model_fields)
 
 
-def _section_of(annotation: Any) -> Any:
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return annotation
-    for option in getattr(annotation, "__args__", ()):
-        if isinstance(option, type) and issubclass(option, Section):
-            return option
-    return annotation
+def section_of(annotation: Any) -> type[Section] | None:
+    """The section that a key of this type holds: alone, as an option, or as a value of a mapping; else None."""
+    held = (annotation, *getattr(annotation, "__args__", ()))
+    return next((one for one in held if isinstance(one, type) and issubclass(one, Section)), None)
 
 
 def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
