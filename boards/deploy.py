@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from boards import processors
 from boards.measurement import Measurement, Power, Window
 from boards.session import Session
 from hls.dataflow import Array
@@ -63,7 +64,7 @@ def measure(
     """
     manifest = serial.read_json(Path(folder) / "manifest.json")
     answer, arrays = session.ask("measure", {"settings": asdict(effort or Effort())}, np.asarray(images))
-    outputs, stages, sizes, seconds = arrays
+    outputs, stages, sizes, seconds, from_cpu = arrays
     notes = [] if answer["clock_was_steady"] else ["the clock changed while it was measured"]
     if answer["power"].get("failed"):
         notes.append(f"a power sensor failed: {answer['power']['failed']}")
@@ -82,6 +83,7 @@ def measure(
         cycles=int(answer["cycles"]),
         counters=answer["counters"],
         power=_power(answer["power"]),
+        processors=tuple(processors.read(row, from_cpu, expected) for row in answer["processors"]),
         versions=_versions(session, answer),
         notes=tuple(notes),
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from boards.processors import Processor
 from hwsim.errors import InputError
 from hwsim.estimate import Estimate, Figure
 
@@ -89,6 +90,7 @@ class Measurement:
     cycles: int
     counters: Mapping[str, int]
     power: tuple[Power, ...] = ()
+    processors: tuple[Processor, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -106,6 +108,20 @@ class Measurement:
         """(runs,) µs from an image in memory to its result in memory."""
         total: Floats = np.asarray(self.latency_s, np.float64).sum(axis=1)
         return total * 1e6
+
+    @property
+    def on_board(self) -> bool:
+        """Whether seconds and processors are the board's own, so that they may be compared."""
+        return self.transport in ("local", "ssh")
+
+    def speed_up(self, processor: Processor) -> tuple[float, float] | None:
+        """How many times sooner a single image is done than on a processor, and how many times more images are.
+
+        None where that would compare two machines.
+        """
+        if processor.missing or not self.on_board:
+            return None
+        return processor.latency_us / self.percentile_us(50), processor.interval_us / self.fit_us[1]
 
     def percentile_us(self, percent: float) -> float:
         """Of the latencies."""

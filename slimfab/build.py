@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from boards import board as boards
 from boards.board import Board
 from boards.bundle import Bundle
+from boards.cpu.emit import bundle_files as cpu_files
 from boards.deploy import driver_files, notebook_files
 from boards.vivado import accelerator, plan, results, run
 from boards.vivado.accelerator import HLS4ML, RTL, Accelerator
@@ -97,7 +98,7 @@ def build(
         inputs = sample_inputs(network, GOLDEN_IMAGES)
         outputs = _golden(network, weights, inputs)
         cycles = [None if figure is None else round(figure.value) for figure in (estimate.cycles, estimate.ii)]
-        files = driver_files() | notebook_files()
+        files = driver_files() | notebook_files() | cpu_files(network, weights)
         bundle = results.bundle(found, files, inputs, outputs, folder / f"{name}.zip", *cycles)
     return Built(found, estimate, bundle, choice.text())
 

@@ -10,6 +10,7 @@ import pytest
 from boards import joulescope
 from boards.driver.power import Sampler, find_rails
 from boards.measurement import NOT_MEASURABLE, Measurement, Power, Window, compare
+from boards.processors import Processor
 from hwsim import serial
 from hwsim.errors import InputError, ModelFileError
 from hwsim.estimate import Estimate, Figure
@@ -50,6 +51,14 @@ def test_figures_follow_from_the_samples() -> None:
     assert MEASURED.stages_us == pytest.approx({"pack": 1, "start": 2, "wait": 60, "unpack": 3})
     assert MEASURED.fit_us == pytest.approx((5, 2))
     assert replace(MEASURED, transfers=((4, 8e-6),)).fit_us == pytest.approx((0, 2))
+
+
+def test_the_boards_own_processor_is_compared_with() -> None:
+    compiled = Processor("C++", "2 x Cortex-A9", "g++", 2, (660e-6, 640e-6, 990e-6), (20e-6,), 80, 0)
+    here = replace(MEASURED, transport="ssh", processors=(compiled,))
+    assert here.speed_up(compiled) == pytest.approx((10, 10))
+    assert here.speed_up(replace(compiled, missing="no C++ compiler here")) is None
+    assert MEASURED.speed_up(compiled) is None  # emulated: the processor is another machine's
 
 
 def test_energy_is_the_area_under_the_samples() -> None:

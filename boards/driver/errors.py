@@ -14,6 +14,7 @@
     ├── StreamError        the design saw TLAST where none belongs, or missed one
     ├── ChecksumError      bytes in memory are not those that left the design
     ├── SelfTestError      golden vectors came out wrong
+    ├── CpuError           the network does not compile for the board's processor
     ├── ConnectionLost     the board no longer answers
     └── BoardStuck         not even loading the bitstream again helped
 
@@ -78,6 +79,10 @@ class ChecksumError(BoardError):
 
 class SelfTestError(BoardError):
     """Golden vectors came out wrong."""
+
+
+class CpuError(BoardError):
+    """The network does not compile for the board's processor."""
 
 
 class ConnectionLost(BoardError):

@@ -2,7 +2,8 @@
 """Measurements on the board: raw samples, nothing averaged.
 
 One inference at a time for latency, with its four stages; transfers of several sizes for throughput; windows of rest
-and of work for power (as MLPerf Tiny does: Banbury et al., "MLPerf Tiny Benchmark", 2021, section 4).
+and of work for power (as MLPerf Tiny does: Banbury et al., "MLPerf Tiny Benchmark", 2021, section 4); and the same
+network on the board's own processor.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from . import cpu
 from .accelerator import Accelerator
 from .packing import Array
 from .power import Sampler, find_rails
@@ -38,8 +40,8 @@ def measure(accelerator: Accelerator, images: Array, settings: Settings) -> tupl
     """Measure an accelerator with (N, *input shape) images.
 
     Returns:
-        what was found, and four arrays: outputs (N, *output shape); seconds of every stage (runs, 4); images (rows,)
-        and seconds (rows,) of every transfer size.
+        what was found, and five arrays: outputs (N, *output shape); seconds of every stage (runs, 4); images (rows,)
+        and seconds (rows,) of every transfer size; outputs of the board's own processor (N, *output shape), or none.
 
     Raises:
         BoardError: a transfer fails, or the clock is not what it was.
@@ -54,17 +56,21 @@ def measure(accelerator: Accelerator, images: Array, settings: Settings) -> tupl
     sizes, seconds = throughput(accelerator, images, settings.repeats)
     power = power_windows(accelerator, images, settings.window_s)
     after = accelerator.check_clock()
+    effort = cpu.Effort(settings.warm_up, settings.runs)
+    integers = accelerator.integers(images)
+    compiled, from_cpu = cpu.measure_cpu(accelerator.folder, accelerator.manifest, integers, effort)
     about = {
         "clock_mhz": after,
         "clock_was_steady": before == after,
         "cycles": cycles,
         "counters": counters,
         "power": power,
+        "processors": [compiled],
         "output_hash": hashlib.sha256(np.ascontiguousarray(outputs, np.int64).tobytes()).hexdigest(),
         "machine": _text(_BOARD).strip("\0") or platform.machine(),
         "kernel": platform.release(),
     }
-    return about, [outputs, stages, sizes, seconds]
+    return about, [outputs, stages, sizes, seconds, from_cpu]
 
 
 def latency(accelerator: Accelerator, image: Array, runs: int) -> Array:

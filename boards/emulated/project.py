@@ -13,6 +13,7 @@ import numpy as np
 
 from boards import bitfile
 from boards.board import Board, load
+from boards.cpu.emit import bundle_files as cpu_files
 from boards.deploy import driver_files
 from boards.emulated.board import DESCRIPTION, Emulation
 from boards.emulated.hwh import handoff
@@ -88,7 +89,7 @@ def write_emulated(
     (target / "golden").mkdir(parents=True, exist_ok=True)
     np.save(target / "golden" / "inputs.npy", images)
     np.save(target / "golden" / "outputs.npy", reference.execute(network, weights, images))
-    for file, data in driver_files().items():
+    for file, data in (driver_files() | cpu_files(network, weights)).items():
         serial.atomic_write(target / file, data)
     machine = Emulation(
         f"{board} (emulated)", arch, str(library.resolve()), str(Path(emitted).resolve()),

@@ -89,6 +89,7 @@ def _show(measurement: Measurement, comparison: tuple[Comparison, ...]) -> None:
         )
     if not measurement.power:
         console.say(f"power: {NOT_MEASURABLE}")
+    _show_processors(measurement)
     if comparison:
         table = Table("metric", "estimated", "from", "to", "measured", "measured/estimated", box=box.SIMPLE_HEAD)
         for row in comparison:
@@ -100,6 +101,29 @@ def _show(measurement: Measurement, comparison: tuple[Comparison, ...]) -> None:
         console.say(remark, style="dim")
     for note in measurement.notes:
         console.say(note, style="dim")
+
+
+def _show_processors(measurement: Measurement) -> None:
+    """The accelerator beside the same network on the board's own processor."""
+    columns = ("runs on", "one image, µs", "per image of many, µs", "accelerator is faster")
+    table = Table(*columns, box=box.SIMPLE_HEAD)
+    own = (measurement.percentile_us(50), measurement.fit_us[1])
+    table.add_row(f"{measurement.board}, {measurement.clock_mhz:g} MHz", *(f"{one:.1f}" for one in own), "")
+    for one in measurement.processors:
+        if one.missing:
+            console.say(f"{one.runtime} on {one.name}: not measured: {one.missing}")
+            continue
+        ratios = measurement.speed_up(one)
+        faster = "–" if ratios is None else f"{ratios[0]:.2f} times, {ratios[1]:.2f} times"
+        name = f"{one.runtime} on {one.name}, 1 and {one.threads} threads"
+        table.add_row(name, f"{one.latency_us:.1f}", f"{one.interval_us:.1f}", faster)
+        if one.mismatches is not None:
+            console.say(
+                f"{one.runtime}: {one.mismatches} of {one.integers} integers differ; {one.version}", style="dim"
+            )
+    console.out.print(table)
+    if not measurement.on_board and measurement.processors:
+        console.say("the processor is this machine's, not the board's: no speed-up is stated", style="dim")
 
 
 def _bar(row: Comparison) -> tuple[float, float, float]:
