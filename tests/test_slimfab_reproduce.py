@@ -27,6 +27,8 @@ def tiny(name: str) -> Experiment:
         "soft": short,
         "finetune": short,
     }
+    if small["hardware"]:
+        changes["hardware"] = {**small["hardware"], "share": 1.0, "align": 1, "random_widths": 3}
     if small["search"]:
         deeper = {"source": "vgg_tiny", "options": {"widths": [4, 4, 4, "M", 6]}}
         little = {

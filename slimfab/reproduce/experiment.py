@@ -37,6 +37,19 @@ class SearchSection(Section):
     drawn: int = Field(default=10, ge=3)  # random configurations trained from scratch
 
 
+class HardwareBudget(Section):
+    """A budget of a cost on hardware: at most ``share`` of the unpruned network's ``field``, all tensors ``bits`` wide.
+
+    Layers that lose channels keep a multiple of ``align``, so that a folding can use them.
+    """
+
+    field: str
+    share: float = Field(gt=0, le=1)
+    align: int = Field(default=1, ge=1)
+    bits: int = Field(default=8, ge=2)
+    random_widths: int = Field(default=10, ge=1)  # evaluations of random search at the budget of MACs
+
+
 class Scale(Section):
     """Everything a run needs to know. ``keep`` is the share of channels, or of MACs, that stays."""
 
@@ -50,6 +63,7 @@ class Scale(Section):
     finetune: FinetuneSection
     pressure: float = Field(default=0.0, ge=0)  # of L1 on γ, in units of its first value (prune.regularise)
     search: SearchSection | None = None
+    hardware: HardwareBudget | None = None
     device: str = "cpu"
     bars: dict[str, float] = Field(default_factory=dict)  # bounds of the claims, by name
 

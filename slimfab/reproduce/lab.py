@@ -58,11 +58,18 @@ class Lab:
         source, options = self.scale.model.source, self.scale.model.options
         return build_module(source, self.data.shape, options, self.data.classes, self.seed)[0]
 
-    def train(self, model: nn.Module, section: TrainSection, what: str, hooks: Sequence[Hook] = ()) -> nn.Module:
-        """Train in place."""
+    def train(
+        self,
+        model: nn.Module,
+        section: TrainSection,
+        what: str,
+        hooks: Sequence[Hook] = (),
+        teacher: nn.Module | None = None,
+    ) -> nn.Module:
+        """Train in place; from ``teacher``'s logits too, where the section distils."""
         self.say(f"{what}: {section.epochs} epochs")
         if section.epochs:
-            train_by(section, model, self.train_data, self.seed, hooks=hooks, device=self.scale.device)
+            train_by(section, model, self.train_data, self.seed, teacher=teacher, hooks=hooks, device=self.scale.device)
         return model
 
     def accuracy(self, model: nn.Module) -> float:
