@@ -5,8 +5,9 @@
 //   II       1 cycle
 //
 // Deep memories are banks of BANK words, a power of two, that stand side by side in a line of the file: word i is part
-// i / BANK of line i % BANK, the first part in the low bits. A choice between block RAMs then never stands right behind
-// their slow outputs. A third register stands where it helps most: behind the choice, or else in front of the memory.
+// i / BANK of line i % BANK, the first part in the low bits. The second register of every bank but the one that is asked
+// for becomes zero, so that the choice between them is an OR: no multiplexer stands behind the slow outputs of block
+// RAM, and few LUTs behind their registers. A third register stands behind the choice, or else in front of the memory.
 //
 // STYLE "auto" leaves the place to synthesis, "block" is block RAM, "luts" are LUTs. LUT RAM that starts with content
 // is the same hardware. yosys knows both attributes and looks at ram_style first; Vivado takes rom_style.
@@ -60,14 +61,20 @@ module rom #(
       end
       always_ff @(posedge aclk) if (enable) first <= lines[line];
     end
-    always_ff @(posedge aclk) if (enable) second <= first;
     if (BANKS > 1) begin : g_choice
-      reg [AW-LW-1:0] bank1, bank2;
-      always_ff @(posedge aclk) if (enable) begin
-        bank1 <= address[AW-1:LW];
-        bank2 <= bank1;
+      reg  [AW-LW-1:0]       bank;
+      wire [BANKS*WIDTH-1:0] any;   // of the first one, two, ... banks
+      always_ff @(posedge aclk) if (enable) bank <= address[AW-1:LW];
+      assign any[0 +: WIDTH] = second[0 +: WIDTH];
+      for (genvar b = 0; b < BANKS; b = b + 1) begin : g_bank
+        wire here = (bank == (AW-LW)'(b));
+        always_ff @(posedge aclk) if (enable)
+          second[b*WIDTH +: WIDTH] <= here ? first[b*WIDTH +: WIDTH] : '0;
+        if (b > 0) begin : g_or
+          assign any[b*WIDTH +: WIDTH] = any[(b-1)*WIDTH +: WIDTH] | second[b*WIDTH +: WIDTH];
+        end
       end
-      wire [WIDTH-1:0] chosen = second[bank2*WIDTH +: WIDTH];
+      wire [WIDTH-1:0] chosen = any[(BANKS-1)*WIDTH +: WIDTH];
       if (CYCLES == 3) begin : g_behind
         reg [WIDTH-1:0] third;
         always_ff @(posedge aclk) if (enable) third <= chosen;
@@ -76,6 +83,7 @@ module rom #(
         assign data = chosen;
       end
     end else begin : g_one
+      always_ff @(posedge aclk) if (enable) second <= first;
       assign data = second;
     end
   endgenerate

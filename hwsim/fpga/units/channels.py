@@ -14,7 +14,8 @@ def lookup(parameters: Parameters) -> Parts:
     """A table per lane, or one for two lanes where block RAM has two ports."""
     lanes, width, address, bank = (number(parameters, name) for name in ("LANES", "OUT_WIDTH", "IN_WIDTH", "BANK"))
     one = np.ones_like(lanes)
-    table = memory.rom(width, 2.0**address, bank, style(parameters))
+    where = style(parameters)
+    table = memory.rom(width, 2.0**address, bank, where, two_ports=(lanes > 1) & (where != "luts"))
     return Parts(
         lut={"control": one, "tables": lanes * table.lut},
         ff={"control": 3 * one, "inputs": lanes * address, "tables": lanes * table.ff},

@@ -28,12 +28,20 @@ class Memory:
     ff: Array
 
 
-def rom(width: Array, depth: Array, bank: Array, style: npt.NDArray[np.str_], third: bool = False) -> Memory:
-    """The module ``rom`` with its registers; banks stand side by side, a multiplexer behind them.
+def rom(
+    width: Array,
+    depth: Array,
+    bank: Array,
+    style: npt.NDArray[np.str_],
+    third: bool = False,
+    two_ports: npt.NDArray[np.bool_] | bool = False,
+) -> Memory:
+    """The module ``rom`` with its registers; banks stand side by side, an OR of their words behind them.
 
     Args:
         style: "auto", "block" or "luts" of every memory.
         third: a third register, behind the choice between banks or else of the address.
+        two_ports: one of the two ports of a table in the module ``lookup``, with a multiplexer for the OR.
     """
     banks = np.ceil(depth / bank)
     lines = np.where(banks > 1, bank, depth)
@@ -46,8 +54,9 @@ def rom(width: Array, depth: Array, bank: Array, style: npt.NDArray[np.str_], th
     several = banks > 1
     held = different(total, lines)
     last = np.where(several, width, counter(lines)) if third else 0.0
+    choice = np.where(two_ports, width * multiplexer(banks), width * any_of(banks) + banks)
     return Memory(
-        lut=np.where(in_luts, constants(total, lines), 0.0) + np.where(several, width * multiplexer(banks), 0.0),
+        lut=np.where(in_luts, constants(total, lines), 0.0) + np.where(several, choice, 0.0),
         lutram=np.zeros_like(total),
         bram18=np.where(in_luts, 0.0, in_block),
         ff=np.where(in_luts, 2 * held, total) + np.where(several, 2 * bits(banks), 0.0) + last,
@@ -134,6 +143,11 @@ def one_port(width: Array, depth: Array) -> Memory:
 def multiplexer(ways: Array) -> Array:
     """LUTs per bit of a choice by a variable index; yosys takes one for every two further ways."""
     return np.where(ways <= 2, ways - 1, (np.maximum(ways, 1.0) - 1) / 2)
+
+
+def any_of(ways: Array) -> Array:
+    """LUTs per bit of an OR: each of six inputs leaves five inputs less."""
+    return np.ceil((ways - 1) / 5)
 
 
 def line_words(width: Array, depth: Array) -> Array:
