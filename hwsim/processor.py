@@ -65,18 +65,21 @@ class Traffic:
     dram: Column
 
 
-def traffic(device: Device, work: Workload, run: Execution, batch: int) -> Traffic:
+def traffic(device: Device, work: Workload, run: Execution, batch: int, resident: bool | None = None) -> Traffic:
     """Every operand crosses the cache once; what does not fit in it crosses main memory too.
 
     Weights come from main memory in every inference when all of them together exceed the last-level cache, a
     kernel's activations when its inputs and outputs together do.
+
+    Args:
+        resident: take the weights to be in the cache, or not, whatever their size.
     """
     capacity = device["cache_kib"] * 1024
     weights = work.column("weights") * run.bytes_per_element
     activations = (work.column("inputs") + work.column("outputs")) * run.bytes_per_element * batch
     spilled = np.where(activations > capacity, activations, 0.0)
-    resident = work.totals(weights) <= capacity
-    return Traffic(activations + weights, spilled + np.where(resident, 0.0, weights))
+    inside = work.totals(weights) <= capacity if resident is None else resident
+    return Traffic(activations + weights, spilled + np.where(inside, 0.0, weights))
 
 
 def assemble(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hwsim import ops, targets
 from hwsim.errors import InputError, NetworkError
 from hwsim.npu.problem import problem
-from hwsim.sweep import sweep
+from hwsim.sweep import by_kernel, sweep
 from hwsim.variants import variants
 from hwsim.workload import Kernel, workload
 
@@ -76,6 +76,20 @@ def test_figures_are_those_of_single_estimates(network, batch):
         assert found.energy_uj[index] == pytest.approx([one.energy_uj.value for one in single], rel=1e-9)
 
 
+@pytest.mark.parametrize("figure", ["latency_us", "energy_uj"])
+@pytest.mark.parametrize("target", TARGETS)
+def test_kernels_add_up_to_the_figure(target, figure):
+    network = mobilenet_v1(alpha=0.25, size=96)
+    many = variants(network, drawn(network, 40, 7))
+    found = by_kernel(many, target, figure)
+    stays = found.weight_bytes.sum(axis=1) <= found.cache_bytes
+    total = found.fixed + np.where(stays[:, None], found.cached, found.streamed).sum(axis=1)
+    assert total == pytest.approx(getattr(sweep(many, [target]), figure)[:, 0], rel=1e-12)
+    assert (found.streamed >= found.cached).all()
+    if target == "cpu:cortex-a9":  # half a MiB of cache: some variants fit
+        assert 0 < stays.sum() < 40
+
+
 def test_concatenated_and_grouped_branches_follow_their_inputs():
     draft = Draft(8, 16, 16)
     source = draft.conv(8)
@@ -126,5 +140,7 @@ def test_fpgas_and_empty_batches_are_refused():
     many = variants(resnet8(), drawn(resnet8(), 2, 0))
     with pytest.raises(InputError, match="sweep: got fpga:pynq-z2; expected no fpga or eager target; estimate"):
         sweep(many, ["cpu:cortex-a9", "fpga:pynq-z2"])
+    with pytest.raises(InputError, match="by_kernel: got cpu:cortex-a9.ii; expected latency_us or energy_uj of a cpu"):
+        by_kernel(many, "cpu:cortex-a9", "ii")
     with pytest.raises(InputError, match="batch: got 0; expected a whole number >= 1"):
         sweep(many, TARGETS, 0)

@@ -29,11 +29,12 @@ from prune.methods import METHODS as PRUNING_METHODS
 from prune.methods import Method
 from prune.samples import Samples, observe
 from prune.search import agmc, amc, classic, evolve, exact, rivals
-from prune.search.costs import Asked, PointCost, breakdown, tabulate
+from prune.search.costs import Asked, PointCost
 from prune.search.environment import Environment, PointLimit, Scored
 from prune.search.evaluator import Evaluator, Repair, batch_norm_repair
 from prune.search.features import Layers, describe
 from prune.search.journal import Journal
+from prune.search.layer_costs import tabulated_cost
 from prune.search.space import Space, channel_counts, channel_space
 from prune.view import View, look
 
@@ -185,9 +186,9 @@ def pose(
         return deployed.with_widths(widths(view.groups, counts))
 
     def point_cost(field: str) -> PointCost:
-        made = breakdown(field) if cost is None else None
-        table = tabulate(space, view.groups, resize, *made, lambda one: ask(one, field)) if made else None
-        return table or Asked(lambda values: ask(resize(channel_counts(view.groups, values)), field), space)
+        asked = Asked(lambda values: ask(resize(channel_counts(view.groups, values)), field), space)
+        table = tabulated_cost(field, space, view.groups, deployed, asked) if cost is None else None
+        return table or asked
 
     samples = None if calibration is None else Samples(torch.as_tensor(calibration))
     context = replace(view.context, seed=seed)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim.errors import BudgetError, InputError
-from prune.search.costs import Tabulated
+from prune.search.costs import Switched, Tabulated
 from prune.search.environment import Environment, PointLimit
 from prune.search.programme import Programme
 from prune.search.space import Point
@@ -122,6 +122,8 @@ def solve(env: Environment, profile: Profile, excluded: Sequence[Point] = ()) ->
 
 
 def _table(limit: PointLimit) -> Tabulated:
+    if isinstance(limit.cost, Switched):
+        return limit.cost.outside  # nowhere less, so that the budget holds
     if not isinstance(limit.cost, Tabulated):
         raise InputError(
             f"knapsack: '{limit.field}' is no sum or largest of layers; expected a cost such as macs, params or a "
