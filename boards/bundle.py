@@ -5,6 +5,7 @@
     NAME.bit, NAME.hwh       the bitstream and Vivado's hardware handoff, which pynq looks for under the same name
     golden/inputs.npy        (N, *shape) integers of the input's format
     golden/outputs.npy       (N, *shape) integers that the golden executor computes from them
+    estimate.json            what the design was expected to take when it was built
     driver/, *.ipynb, …      whatever else the board shall have
 
 :func:`pack` writes one, :func:`open_verified` reads one that nobody has to trust. Both check the same: the hash of
@@ -18,7 +19,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,14 +29,16 @@ from boards.archive import Archive, Content, check_name
 from boards.manifest import Manifest
 from hwsim import serial
 from hwsim.errors import BundleError, InputError, OutputError
+from hwsim.estimate import Estimate
 from hwsim.fixed import FixedPoint
 
 MANIFEST = "manifest.json"
-INPUTS, OUTPUTS = "golden/inputs.npy", "golden/outputs.npy"
+INPUTS, OUTPUTS, ESTIMATE = "golden/inputs.npy", "golden/outputs.npy", "estimate.json"
 MAX_MANIFEST_BYTES = 4 << 20
 _STAMP = (1980, 1, 1, 0, 0, 0)  # so that the same content is the same file
 
 IntArray = npt.NDArray[np.int64]
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +58,12 @@ class Bundle:
     def golden(self) -> tuple[IntArray, IntArray]:
         """Golden inputs and outputs: two arrays of (N, *shape) integers."""
         return _array(self.read(INPUTS), INPUTS), _array(self.read(OUTPUTS), OUTPUTS)
+
+    def estimate(self) -> Estimate | None:
+        """The estimate that the bundle was built from; None in one without."""
+        if ESTIMATE not in self.manifest.files:
+            return None
+        return _estimate(self.manifest, self.read(ESTIMATE), str(self.path))
 
     def unpack(self, folder: Path | str) -> Path:
         """Write all files into a folder that does not exist yet, completely or not at all.
@@ -130,14 +139,27 @@ def open_verified(path: Path | str, *, board: str | None = None, part: str | Non
 
 def read_manifest(data: bytes, where: str) -> Manifest:
     """A manifest from its JSON text.  Raises BundleError where it is damaged."""
+    return _record(Manifest, data, where)
+
+
+def _record(kind: type[R], data: bytes, where: str) -> R:
     try:
-        return serial.from_json(Manifest, json.loads(data), where)
+        return serial.from_json(kind, json.loads(data), where)
     except BundleError:
         raise
     except InputError as error:
         raise BundleError(str(error)) from error
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{where}: is no JSON ({error}); the bundle is damaged; build it again") from error
+
+
+def _estimate(manifest: Manifest, data: bytes, where: str) -> Estimate:
+    found = _record(Estimate, data, f"{where}: {ESTIMATE}")
+    if found.network_hash != manifest.model_hash:
+        raise BundleError(
+            f"{where}: {ESTIMATE}: is of network {found.network_hash}; expected {manifest.model_hash}; build it again"
+        )
+    return found
 
 
 def check(manifest: Manifest, files: Mapping[str, bytes], where: str) -> None:
@@ -160,6 +182,8 @@ def check(manifest: Manifest, files: Mapping[str, bytes], where: str) -> None:
             "it comes from another build, run the implementation again"
         )
     _check_handoff(manifest, handoff.read(files[manifest.hwh], f"{where}: {manifest.hwh}"), where)
+    if ESTIMATE in files:
+        _estimate(manifest, files[ESTIMATE], where)
     counts = set()
     for name, port in ((INPUTS, manifest.input), (OUTPUTS, manifest.output)):
         array, fmt = _array(files[name], f"{where}: {name}"), FixedPoint.parse(port.format)

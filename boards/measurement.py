@@ -17,6 +17,7 @@ from hwsim.estimate import Estimate, Figure
 STAGES = ("pack", "start", "wait", "unpack")
 PERCENTILES = (50.0, 95.0, 99.0)
 NOT_MEASURABLE = "not measurable on this board: it has no power sensors; import a Joulescope's file"
+HOST_TIME = "latency_us: measured from integers to integers, packing, starting and unpacking by the driver included"
 Floats = npt.NDArray[np.float64]
 
 
@@ -205,7 +206,8 @@ def compare(measurement: Measurement, estimate: Estimate) -> tuple[Comparison, .
         )
     found, rows = measurement.figures(), []
     for metric in ("latency_us", "interval_us", "cycles", "ii", "power_w", "energy_uj"):
-        remark = NOT_MEASURABLE if metric in ("power_w", "energy_uj") and metric not in found else ""
+        remark = HOST_TIME if metric == "latency_us" else ""
+        remark = NOT_MEASURABLE if metric in ("power_w", "energy_uj") and metric not in found else remark
         if measurement.emulated and metric in ("latency_us", "interval_us"):
             remark = "emulated: cycles of logic and DMA engine at its clock; the host's own work takes no time"
         rows.append(Comparison(metric, getattr(estimate, metric), found.get(metric), remark))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from boards import board as boards
 from boards.board import Board
-from boards.bundle import Bundle
+from boards.bundle import ESTIMATE, Bundle
 from boards.cpu.emit import bundle_files as cpu_files
 from boards.deploy import driver_files, notebook_files
 from boards.vivado import accelerator, plan, results, run
@@ -92,13 +92,14 @@ def build(
     found = results.collect(folder / "build", written)
     mapping = "/folded" if request.flow == RTL else ""
     estimate = results.estimate(_expected(network, board, mapping, choice), found)
-    serial.write_json(folder / "estimate.json", estimate)
+    serial.write_json(folder / ESTIMATE, estimate)
     bundle = None
     if found.files:
         inputs = sample_inputs(network, GOLDEN_IMAGES)
         outputs = _golden(network, weights, inputs)
         cycles = [None if figure is None else round(figure.value) for figure in (estimate.cycles, estimate.ii)]
         files = driver_files() | notebook_files() | cpu_files(network, weights)
+        files[ESTIMATE] = (folder / ESTIMATE).read_bytes()
         bundle = results.bundle(found, files, inputs, outputs, folder / f"{name}.zip", *cycles)
     return Built(found, estimate, bundle, choice.text())
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from boards.bundle import open_verified
+from boards.bundle import ESTIMATE, open_verified
 from boards.deploy import Effort, measure
 from boards.measurement import Comparison, Measurement, compare
 from boards.session import Session
@@ -107,7 +107,9 @@ def emulate(
                 )
         found = None if effort is None else measure(session, bundle, images, expected, "emulated", effort)
         about = session.about
-    rows = () if found is None else compare(found, estimate(network, f"fpga:{board}/folded", 1, design))
+    expected_cost = estimate(network, f"fpga:{board}/folded", 1, design)
+    serial.write_json(folder / ESTIMATE, expected_cost)
+    rows = () if found is None else compare(found, expected_cost)
     if found is not None:
         serial.write_json(folder / RESULT, found)
     size = int(expected.size)
@@ -154,17 +156,19 @@ def deploy_bundle(path: Path, folder: Path, where: Place, effort: Effort | None 
         ToolMissing, OutputError: there is no ssh or no pynq; the folder cannot be written.
     """
     bundle = open_verified(path)
-    inputs, expected = bundle.golden()
+    (inputs, expected), expected_cost = bundle.golden(), bundle.estimate()
     unpacked = bundle.unpack(folder / "bundle")
     with where.connect(unpacked) as session:
         _judge(session, inputs, expected)
         counters = session.counters()
         found = None if effort is None else measure(session, unpacked, inputs, expected, where.transport, effort)
         about = session.about
+    rows: tuple[Comparison, ...] = ()
     if found is not None:
         serial.write_json(folder / RESULT, found)
+        rows = () if expected_cost is None else compare(found, expected_cost)
     size, clock = int(expected.size), float(about["clock_mhz"])
-    return Deployed(bundle.manifest.board, str(about["pynq"]), clock, len(inputs), size, counters, found)
+    return Deployed(bundle.manifest.board, str(about["pynq"]), clock, len(inputs), size, counters, found, rows)
 
 
 def _judge(session: Session, images: "IntArray", expected: "IntArray") -> None:

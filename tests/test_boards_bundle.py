@@ -5,6 +5,7 @@ import json
 import stat
 import struct
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import board_bundles as bundles
@@ -17,6 +18,7 @@ from boards.bundle import INPUTS, MANIFEST, OUTPUTS, Bundle, open_verified, pack
 from boards.manifest import Port
 from hwsim import serial
 from hwsim.errors import BundleError, OutputError
+from hwsim.estimate import Estimate, Figure
 
 
 @pytest.fixture
@@ -315,3 +317,24 @@ def test_a_bundle_that_is_exchanged_after_it_was_verified(good, tmp_path):
     with pytest.raises(BundleError, match="holds no file x"):
         good.read("x")
     assert INPUTS in good.manifest.files
+
+
+def test_an_estimate_that_is_not_the_networks(good, tmp_path):
+    assert good.estimate() is None
+    figure = Figure.exact(1.0)
+    mine = Estimate(
+        "fpga:pynq-z2", good.manifest.model_hash, 1, 100.0, figure, figure, figure, figure, figure, figure, figure
+    )
+
+    def packed(data: bytes) -> Bundle:
+        files = {**bundles.files(), "estimate.json": data}
+        return pack(bundles.manifest(), files, *bundles.golden(), tmp_path / "estimated.zip")
+
+    assert packed(json.dumps(serial.to_json(mine)).encode()).estimate() == mine
+    other = json.dumps(serial.to_json(replace(mine, network_hash="f" * 16))).encode()
+    with pytest.raises(BundleError, match="estimate.json: is of network ffffffffffffffff; expected 0123456789abcdef; "):
+        packed(other)
+    with pytest.raises(BundleError, match="estimate.json: is no JSON"):
+        packed(b"{")
+    with pytest.raises(BundleError, match="estimate.json: "):
+        packed(b"[]")

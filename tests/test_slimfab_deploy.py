@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``slimfab deploy``: the emulated board says what the simulation says; what cannot be deployed is refused."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from boards.measurement import Measurement
 from hwsim import serial
 from hwsim.errors import InputError
 from hwsim.network import save
+from hwsim.targets import estimate
 from slimfab.deploy import Place, deploy_bundle, place
 
 
@@ -56,10 +58,12 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
 @pytest.mark.needs("g++", "verilator")
 def test_a_bundle_runs_where_it_is_sent(tmp_path: Path, rtl_cache: Path) -> None:
     require_pynq()
-    made = small_bundle(tmp_path, rtl_cache).folder
+    small = small_bundle(tmp_path, rtl_cache)
+    made, expected = small.folder, estimate(small.network, "fpga:pynq-z2/folded", 1, small.design)
     manifest = serial.from_json(Manifest, serial.read_json(made / "manifest.json"))
     files = {f"{NAME}.{end}": (made / f"{NAME}.{end}").read_bytes() for end in ("bit", "hwh")}
     golden = (np.load(made / "golden" / f"{end}.npy") for end in ("inputs", "outputs"))
+    files["estimate.json"] = json.dumps(serial.to_json(expected)).encode()
     bundle = pack(manifest, {**files, **driver_files()}, *golden, tmp_path / "small.zip")
     with RemoteBoard(made) as board:
         there = Place("pynq-remote", lambda folder: remote(folder, "127.0.0.1", board.port))
@@ -67,6 +71,10 @@ def test_a_bundle_runs_where_it_is_sent(tmp_path: Path, rtl_cache: Path) -> None
     assert (found.images, found.integers, found.pynq) == (12, 60, "4.0.0")
     assert found.measurement is not None
     assert (found.measurement.transport, found.measurement.mismatches) == ("pynq-remote", 0)
+    rows = {row.metric: row for row in found.comparison}
+    assert rows["cycles"].estimated == expected.cycles
+    assert rows["cycles"].ratio == pytest.approx(1, abs=0.02)  # the estimate knows no weights, some of which are zero
+    assert found.measurement.processors[0].missing == "the bundle holds no C++; build it again"
 
 
 def test_one_way_to_a_board_is_enough() -> None:
