@@ -55,7 +55,7 @@ class Tabulated:
 
 @dataclass(frozen=True)
 class Switched:
-    """A processor's cost: ``inside`` where ``size`` is at most ``capacity``, beyond it ``outside``, which is no less."""
+    """A processor's cost: ``inside`` where ``size`` is at most ``capacity``, beyond it ``outside``, no less."""
 
     inside: Tabulated
     outside: Tabulated
