@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks and bundles on boards, real ones and the emulated one: run, judge every integer, measure."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 
 from boards.bundle import ESTIMATE, open_verified
 from boards.deploy import Effort, measure
+from boards.fleet import Verdict, everywhere
 from boards.measurement import Comparison, Measurement, compare
 from boards.session import Session
 from boards.transports import BOARD_PYTHON, Host, local, ssh
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from hwsim.fpga.folding import Goal
 
 Listen = Callable[[float, str], None]
+THIS = "this board"
 COUNTED = ("latency", "latency_max", "interval", "checksum")
 _COUNTED_IMAGES = 4
 RESULT = "measurement.json"
@@ -124,22 +127,41 @@ class Place:
     connect: Callable[[Path], Session]
 
 
-def place(host: str = "", python: str = BOARD_PYTHON, remote: str = "") -> Place:
-    """This board, one behind ssh (``host``), or one that PYNQ.remote serves (``remote``).
+def places(hosts: Sequence[str] = (), python: str = BOARD_PYTHON, remotes: Sequence[str] = ()) -> dict[str, Place]:
+    """Boards by name: those behind ssh (``hosts``) and those that PYNQ.remote serves; without any, this board.
 
     Raises:
-        InputError: both are given, or the host's name is none.
+        InputError: a name is there twice, or is no host's.
     """
-    if host and remote:
-        raise InputError(f"deploy: got host {host} and remote {remote}; expected one of them; leave one out")
-    if remote:
-        from boards.emulated.environment import remote as served
+    found = {host: _behind_ssh(Host(host, python)) for host in hosts}
+    found |= {address: _served(address) for address in remotes}
+    if len(found) < len(hosts) + len(remotes):
+        raise InputError(
+            f"deploy: got boards {', '.join([*hosts, *remotes])}; expected every board once; leave one out"
+        )
+    return found or {THIS: Place("local", local)}
 
-        return Place("pynq-remote", lambda folder: served(folder, remote))
-    if host:
-        board = Host(host, python)
-        return Place("ssh", lambda folder: ssh(folder, board))
-    return Place("local", local)
+
+def _behind_ssh(board: Host) -> Place:
+    return Place("ssh", lambda folder: ssh(folder, board))
+
+
+def _served(address: str) -> Place:
+    from boards.emulated.environment import remote
+
+    return Place("pynq-remote", lambda folder: remote(folder, address))
+
+
+def deploy_everywhere(
+    path: Path, folder: Path, where: Mapping[str, Place], effort: Effort | None = None
+) -> tuple[Verdict[Deployed], ...]:
+    """Like :func:`deploy_bundle`, on several boards at once; each has a folder of its name under ``folder``."""
+    open_verified(path)  # once for all of them, before anything else
+
+    def one(name: str, at: Place) -> Callable[[], Deployed]:
+        return lambda: deploy_bundle(path, folder / re.sub(r"[^\w.-]", "_", name), at, effort)
+
+    return everywhere({name: one(name, at) for name, at in where.items()})
 
 
 def deploy_bundle(path: Path, folder: Path, where: Place, effort: Effort | None = None) -> Deployed:
@@ -147,7 +169,7 @@ def deploy_bundle(path: Path, folder: Path, where: Place, effort: Effort | None 
 
     Args:
         folder: gets bundle/, which must not exist, and what is measured.
-        where: the board; see :func:`place`.
+        where: the board; see :func:`places`.
 
     Raises:
         BundleError: the bundle is damaged, stale, hostile or of another board.

@@ -4,6 +4,7 @@
 import json
 from pathlib import Path
 
+import board_bundles as bundles
 import numpy as np
 import pytest
 from board_runs import require_pynq, small_bundle, small_network
@@ -16,10 +17,10 @@ from boards.emulated.project import NAME
 from boards.manifest import Manifest
 from boards.measurement import Measurement
 from hwsim import serial
-from hwsim.errors import InputError
+from hwsim.errors import BoardError, InputError
 from hwsim.network import save
 from hwsim.targets import estimate
-from slimfab.deploy import Place, deploy_bundle, place
+from slimfab.deploy import Deployed, Place, deploy_everywhere, places
 
 
 @pytest.mark.needs("g++", "verilator")
@@ -66,8 +67,14 @@ def test_a_bundle_runs_where_it_is_sent(tmp_path: Path, rtl_cache: Path) -> None
     files["estimate.json"] = json.dumps(serial.to_json(expected)).encode()
     bundle = pack(manifest, {**files, **driver_files()}, *golden, tmp_path / "small.zip")
     with RemoteBoard(made) as board:
-        there = Place("pynq-remote", lambda folder: remote(folder, "127.0.0.1", board.port))
-        found = deploy_bundle(bundle.path, tmp_path / "out", there, Effort(1, 3, 1, 0))
+        here = Place("pynq-remote", lambda folder: remote(folder, "127.0.0.1", board.port))
+        gone = Place("pynq-remote", lambda folder: remote(folder, "127.0.0.1", 9))
+        there = {"a board": here, "no board": gone}
+        good, bad = deploy_everywhere(bundle.path, tmp_path / "out", there, Effort(1, 3, 1, 0))
+    assert (bad.where, bad.result, type(bad.error)) == ("no board", None, BoardError)
+    assert (tmp_path / "out" / "a_board" / "measurement.json").exists()
+    found = good.result
+    assert found is not None
     assert (found.images, found.integers, found.pynq) == (12, 60, "4.0.0")
     assert found.measurement is not None
     assert (found.measurement.transport, found.measurement.mismatches) == ("pynq-remote", 0)
@@ -77,9 +84,28 @@ def test_a_bundle_runs_where_it_is_sent(tmp_path: Path, rtl_cache: Path) -> None
     assert found.measurement.processors[0].missing == "the bundle holds no C++; build it again"
 
 
-def test_one_way_to_a_board_is_enough() -> None:
-    assert [place().transport, place("xilinx@pynq").transport, place(remote="pynq").transport] == [
-        "local", "ssh", "pynq-remote",
+def test_boards_have_names() -> None:
+    assert [(name, place.transport) for name, place in places(["xilinx@pynq"], remotes=["other"]).items()] == [
+        ("xilinx@pynq", "ssh"), ("other", "pynq-remote"),
     ]  # fmt: skip
-    with pytest.raises(InputError, match="deploy: got host a and remote b; expected one of them; leave one out"):
-        place("a", remote="b")
+    assert [place.transport for place in places().values()] == ["local"]
+    with pytest.raises(InputError, match="deploy: got boards a, a; expected every board once; leave one out"):
+        places(["a"], remotes=["a"])
+
+
+def test_one_board_that_fails_is_one_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deployed(path: Path, folder: Path, where: Place, effort: Effort | None) -> Deployed:
+        if "broken" in folder.name:
+            raise BoardError("xilinx@broken: dma: nothing more came; run again", "DmaTimeout")
+        return Deployed("pynq-z2", "3.0.1", 100.0, 3, 12, {})
+
+    monkeypatch.setattr("slimfab.deploy.deploy_bundle", deployed)
+    bundle = bundles.make(tmp_path / "doubler.zip")
+    hosts = [word for name in ("one", "broken", "two") for word in ("--host", f"xilinx@{name}")]
+    outcome = slimfab("deploy", bundle.path, *hosts, "--output", tmp_path / "out")
+    assert outcome.code == 2
+    assert "xilinx@broken: dma: nothing more came; run again" in outcome.out
+    assert [line.split()[1:4] for line in outcome.out.splitlines() if line.lstrip().startswith("xilinx@")][:3] == [
+        ["12", "all", "right"], ["–", "failed", "–"], ["12", "all", "right"],
+    ]  # fmt: skip
+    assert "deploy: 1 of 3 boards failed: xilinx@broken; see above" in outcome.err

@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
 from boards.deploy import Effort
-from boards.measurement import NOT_MEASURABLE, Comparison, Measurement
+from boards.fleet import Verdict
 from boards.transports import BOARD_PYTHON
-from hwsim.errors import InputError
+from hwsim.errors import BoardError, InputError
 from slimfab import console
-from slimfab.deploy import RESULT, Deployed, deploy_bundle, emulate, place
+from slimfab.deploy import RESULT, Deployed, deploy_bundle, deploy_everywhere, emulate, places
+from slimfab.measurement_tables import show, verdicts_table
 
 
 def deploy(
@@ -25,10 +24,13 @@ def deploy(
         bool, typer.Option("--emulate", help="without a board: the emulated one, through pynq")
     ] = False,
     host: Annotated[
-        str, typer.Option(help="the board as ssh has it, such as xilinx@192.168.2.99; default this one")
-    ] = "",
-    python: Annotated[str, typer.Option(help="Python of that board")] = BOARD_PYTHON,
-    remote: Annotated[str, typer.Option(help="the board's address, if PYNQ.remote serves it")] = "",
+        list[str] | None,
+        typer.Option(help="the board as ssh has it, such as xilinx@192.168.2.99; again for more; default this one"),
+    ] = None,
+    python: Annotated[str, typer.Option(help="Python of those boards")] = BOARD_PYTHON,
+    remote: Annotated[
+        list[str] | None, typer.Option(help="the board's address, if PYNQ.remote serves it; again for more")
+    ] = None,
     measure: Annotated[bool, typer.Option("--measure", help="latency, throughput and power, with raw samples")] = False,
     runs: Annotated[int, typer.Option(help="measured runs of one image")] = 1000,
     board: Annotated[str, typer.Option("--board", "-b", help="emulated board; see 'slimfab board list'")] = "pynq-z2",
@@ -42,15 +44,31 @@ def deploy(
     if emulated:
         found = _emulate(source, output, board, images, pynq, budget, effort)
     elif source.endswith(".zip"):
-        found = deploy_bundle(Path(source), output, place(host, python, remote), effort)
+        there = places(host or (), python, remote or ())
+        if len(there) > 1:
+            _judge_all(deploy_everywhere(Path(source), output, there, effort), output)
+            return
+        found = deploy_bundle(Path(source), output, *there.values(), effort)
     else:
         raise InputError(f"{source}: is no bundle; expected a .zip; make one with 'slimfab build', or add --emulate")
     where = f"{found.board}{' (emulated)' if emulated else ''}, pynq {found.pynq}, {found.clock_mhz:g} MHz"
     console.say(f"{where}: {found.integers} integers of {found.images} images equal the golden executor's")
     console.say(_cycles(found, emulated))
     if found.measurement is not None:
-        _show(found.measurement, found.comparison)
+        show(found.measurement, found.comparison)
         console.say(f"samples  {output / RESULT}")
+
+
+def _judge_all(verdicts: "tuple[Verdict[Deployed], ...]", output: Path) -> None:
+    """Every board's verdict.  Raises BoardError where one failed."""
+    console.out.print(verdicts_table(verdicts))
+    console.say(f"a folder for each board in  {output}")
+    failed = [verdict for verdict in verdicts if verdict.result is None]
+    for verdict in failed:
+        console.say(f"{verdict.where}: {verdict.error}")
+    if failed:
+        names = ", ".join(verdict.where for verdict in failed)
+        raise BoardError(f"deploy: {len(failed)} of {len(verdicts)} boards failed: {names}; see above", "Boards")
 
 
 def _emulate(
@@ -75,57 +93,3 @@ def _cycles(found: Deployed, emulated: bool) -> str:
     return (
         f"its counters say {counters['latency_max']} cycles at most per image, {counters['interval']} between two{same}"
     )
-
-
-def _show(measurement: Measurement, comparison: tuple[Comparison, ...]) -> None:
-    percentiles = ", ".join(f"p{percent:g} {measurement.percentile_us(percent):.1f}" for percent in (50, 95, 99))
-    a, b = measurement.fit_us
-    console.say(f"latency of {len(measurement.latency_s)} single images in µs: {percentiles}")
-    console.say(f"stages in µs: {', '.join(f'{name} {value:.1f}' for name, value in measurement.stages_us.items())}")
-    console.say(f"N images in one transfer take {a:.1f} + {b:.2f} N µs")
-    for rail in measurement.power:
-        console.say(
-            f"{rail.rail}: idle {rail.idle.mean_w:.3f} W, busy {rail.busy.mean_w:.3f} W, {rail.gross_j:.3g} J each"
-        )
-    if not measurement.power:
-        console.say(f"power: {NOT_MEASURABLE}")
-    _show_processors(measurement)
-    if comparison:
-        table = Table("metric", "estimated", "from", "to", "measured", "measured/estimated", box=box.SIMPLE_HEAD)
-        for row in comparison:
-            bar = ["–"] * 3 if row.estimated is None else [f"{x:.4g}" for x in _bar(row)]
-            measured = "–" if row.measured is None else f"{row.measured.value:.4g}"
-            table.add_row(row.metric, *bar, measured, "–" if row.ratio is None else f"{row.ratio:.3f}")
-        console.out.print(table)
-    for remark in sorted({row.remark for row in comparison if row.remark and row.measured is not None}):
-        console.say(remark, style="dim")
-    for note in measurement.notes:
-        console.say(note, style="dim")
-
-
-def _show_processors(measurement: Measurement) -> None:
-    """The accelerator beside the same network on the board's own processor."""
-    columns = ("runs on", "one image, µs", "per image of many, µs", "accelerator is faster")
-    table = Table(*columns, box=box.SIMPLE_HEAD)
-    own = (measurement.percentile_us(50), measurement.fit_us[1])
-    table.add_row(f"{measurement.board}, {measurement.clock_mhz:g} MHz", *(f"{one:.1f}" for one in own), "")
-    for one in measurement.processors:
-        if one.missing:
-            console.say(f"{one.runtime} on {one.name}: not measured: {one.missing}")
-            continue
-        ratios = measurement.speed_up(one)
-        faster = "–" if ratios is None else f"{ratios[0]:.2f} times, {ratios[1]:.2f} times"
-        name = f"{one.runtime} on {one.name}, 1 and {one.threads} threads"
-        table.add_row(name, f"{one.latency_us:.1f}", f"{one.interval_us:.1f}", faster)
-        if one.mismatches is not None:
-            console.say(
-                f"{one.runtime}: {one.mismatches} of {one.integers} integers differ; {one.version}", style="dim"
-            )
-    console.out.print(table)
-    if not measurement.on_board and measurement.processors:
-        console.say("the processor is this machine's, not the board's: no speed-up is stated", style="dim")
-
-
-def _bar(row: Comparison) -> tuple[float, float, float]:
-    assert row.estimated is not None
-    return row.estimated.value, row.estimated.low, row.estimated.high
