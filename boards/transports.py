@@ -34,6 +34,7 @@ _REFUSALS = (  # what OpenSSH says → what it means and what to do
     ("Connection refused", "nothing listens there; is the board on, and ssh enabled?"),
     ("Connection timed out", "it does not answer; is the board on and in this network?"),
     ("No route to host", "it does not answer; is the board on and in this network?"),
+    ("command not found", "its Python is not where pynq's images have it; name it: --python"),
     ("sudo: a password is required", "root needs a password; allow it: NOPASSWD in /etc/sudoers, or log in as root"),
 )
 

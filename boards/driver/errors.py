@@ -2,6 +2,7 @@
 """What can go wrong on a board, by name.
 
     BoardError
+    ├── NotReady           no board, another board, another image, or not root
     ├── ManifestError      manifest.json is missing, damaged or of another kind
     ├── OverlayError       the bitstream cannot be loaded, or lacks a cell that the manifest names
     ├── WrongDesign        what answers is not the design of the manifest
@@ -31,6 +32,10 @@ class BoardError(RuntimeError):
     """
 
     results: "np.ndarray | None" = None
+
+
+class NotReady(BoardError):
+    """No board, another board, another image, or not root."""
 
 
 class ManifestError(BoardError):

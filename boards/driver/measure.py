@@ -12,7 +12,6 @@ import hashlib
 import platform
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,9 @@ from . import cpu
 from .accelerator import Accelerator
 from .packing import Array
 from .power import Sampler, find_rails
+from .preflight import board_name
 
 STAGES = ("pack", "start", "wait", "unpack")
-_BOARD = Path("/proc/device-tree/chosen/pynq_board")
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def measure(accelerator: Accelerator, images: Array, settings: Settings) -> tupl
         "power": power,
         "processors": [compiled],
         "output_hash": hashlib.sha256(np.ascontiguousarray(outputs, np.int64).tobytes()).hexdigest(),
-        "machine": _text(_BOARD).strip("\0") or platform.machine(),
+        "machine": board_name() or platform.machine(),
         "kernel": platform.release(),
     }
     return about, [outputs, stages, sizes, seconds, from_cpu]
@@ -123,10 +122,3 @@ def power_windows(accelerator: Accelerator, images: Array, window_s: float) -> d
         "inferences": inferences,
         "failed": idle.failed or busy.failed,
     }
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""

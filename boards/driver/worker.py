@@ -16,7 +16,9 @@ import numpy as np
 
 from .accelerator import Accelerator
 from .errors import BoardError
+from .manifest import load
 from .measure import Settings, measure
+from .preflight import Machine, check
 from .wire import receive, send
 
 #: A request's fields and arrays → an answer's.
@@ -98,7 +100,12 @@ def _versions() -> dict[str, str]:
 
 def main(folder: Path) -> None:
     """Serve the bundle of a folder on the board that this runs on."""
-    serve(lambda: Accelerator(folder), *binary_ends())
+
+    def make() -> Accelerator:
+        check(load(folder), Machine.found())
+        return Accelerator(folder)
+
+    serve(make, *binary_ends())
 
 
 if __name__ == "__main__":
