@@ -9,8 +9,9 @@ from pathlib import Path
 from torch import nn
 
 from hwsim.design import Design
-from hwsim.errors import InputError
+from hwsim.errors import InputError, UnknownNameError
 from hwsim.network import Network
+from hwsim.registry import suggest
 from prune.allocate import ALLOCATORS, Ratios, Scores
 from prune.amount import Amount
 from prune.budget import Bounds, Budget, Cost, Counts, Ledger, Limit, read_budget
@@ -58,6 +59,17 @@ class Pruned:
     costs: tuple[Change, ...]
     used: float | None
     designs: Mapping[str, Design] = field(default_factory=dict)
+
+    def change(self, name: str) -> Change:
+        """One of ``costs`` by its field.
+
+        Raises:
+            UnknownNameError: the field was not measured.
+        """
+        found = {change.field: change for change in self.costs}
+        if name not in found:
+            raise UnknownNameError(f"unknown cost '{name}' of a pruned network; {suggest(name, found)}")
+        return found[name]
 
     def save(self, folder: Path | str) -> None:
         """Write ``choice.json`` and ``weights.safetensors``; :func:`prune.store.rebuild` reads them."""

@@ -46,17 +46,18 @@ def start_gammas(model: nn.Module, value: float = 0.5) -> nn.Module:
 
 
 class L1(Hook):
-    """Adds ``strength * sign(p)`` to gradients: the sub-gradient of ``strength * |p|``."""
+    """Adds ``strength * sign(p)`` to gradients, the sub-gradient of ``strength * |p|``; ``decayed`` decay as much."""
 
-    def __init__(self, names: Sequence[str], strength: float) -> None:
-        self.names, self.strength = tuple(names), strength
+    def __init__(self, names: Sequence[str], strength: float, decayed: Sequence[str] = ()) -> None:
+        self.names, self.strength, self.decayed = tuple(names), strength, tuple(decayed)
 
     def after_backward(self, state: TrainState) -> None:
         parameters = dict(state.model.named_parameters())
-        for name in self.names:
-            gradient = parameters[name].grad
-            if gradient is not None:
-                gradient.add_(parameters[name].detach().sign(), alpha=self.strength)
+        for name in self.names + self.decayed:
+            parameter = parameters[name]
+            if parameter.grad is not None:
+                own = parameter.detach()
+                parameter.grad.add_(own if name in self.decayed else own.sign(), alpha=self.strength)
 
 
 class GroupLasso(Hook):
@@ -121,20 +122,27 @@ class Quadratic(Hook):
 
 @REGULARISERS.register("l1_gamma")
 def l1_gamma(view: View, strength: float) -> Hook:
-    """L1 on the γ of every prunable channel (Network Slimming, ICCV 2017).
+    """L1 on the γ of every prunable channel, and weight decay of the same strength on its β (Network Slimming).
+
+    A channel whose γ is zero still says β, and what it says goes with it: into the next layer's mean, but also past the
+    edges of zero padding and into classifiers, where no batch norm takes it up. The authors' optimiser decays every
+    parameter, β included, by as much as λ (both 1e-4 for VGG; ICCV 2017, §4.2); :func:`quant.train.fit` leaves batch
+    norm alone.
 
     Raises:
         InputError: a group has no batch norm with a γ.
     """
-    names = []
+    names, shifts = [], []
     for group in view.groups:
         own = [m.tensor for m in group.followers if m.role == "scale" and m.tensor in view.context.gammas]
         if not own:
             raise InputError(
                 f"{group.name}: l1_gamma found no batch norm on these channels; skip it, or use group_lasso"
             )
+        norms = {tensor.rpartition(".")[0] for tensor in own}
         names += own
-    return L1(tuple(dict.fromkeys(names)), strength)
+        shifts += [m.tensor for m in group.followers if m.role == "shift" and m.tensor.rpartition(".")[0] in norms]
+    return L1(tuple(dict.fromkeys(names)), strength, tuple(dict.fromkeys(shifts)))
 
 
 @REGULARISERS.register("group_lasso")

@@ -248,3 +248,10 @@ def test_groups_of_the_small_network_are_those_of_the_large_one():
     assert all(
         len(small.choice.kept.get(g.name, range(g.width))) == a.width for g, a in zip(before, after, strict=True)
     )
+
+
+def test_a_change_is_found_by_its_field():
+    small = prune(net(), SHAPE, budget={"macs": 0.6})
+    assert 0 < small.change("macs").after <= 0.6 * small.change("macs").before
+    with pytest.raises(UnknownNameError, match="unknown cost 'mac' of a pruned network; did you mean 'macs'"):
+        small.change("mac")

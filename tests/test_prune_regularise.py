@@ -35,6 +35,20 @@ def test_l1_adds_the_sign_to_the_gradient():
     assert torch.allclose(model[0].weight.grad, torch.tensor([0.6, 0.4, 0.5]))
 
 
+def test_slimming_decays_what_silent_channels_still_say():
+    model = net()
+    hook = REGULARISERS["l1_gamma"](look(model, SHAPE), 0.1)
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    hook.after_backward(state(model))
+    norm = model.features.bn2
+    assert torch.equal(norm.weight.grad, 0.1 * norm.weight.detach().sign())
+    assert torch.equal(norm.bias.grad, 0.1 * norm.bias.detach())
+    assert norm.bias.grad.abs().max() > 0
+    touched = {name for name, parameter in model.named_parameters() if parameter.grad.any()}
+    assert touched == {f"features.bn{n}.{leaf}" for n in range(1, 7) for leaf in ("weight", "bias")}
+
+
 def test_the_papers_vgg_has_a_pressure_of_thirteen():
     # 160 epochs of 782 steps; 0.1 for a half, a tenth of it for a quarter, a hundredth for a quarter.
     mean_factor = 0.5 + 0.25 * 0.1 + 0.25 * 0.01

@@ -23,12 +23,13 @@ def tiny(name: str) -> Experiment:
         "dataset": {"name": "digits", "train_images": 200},
         "test_images": 50,
         "samples": 40,
+        "random_widths": 3,
         "train": short,
         "soft": short,
         "finetune": short,
     }
     if small["hardware"]:
-        changes["hardware"] = {**small["hardware"], "share": 1.0, "align": 1, "random_widths": 3}
+        changes["hardware"] = {**small["hardware"], "share": 1.0, "align": 1}
     if small["search"]:
         deeper = {"source": "vgg_tiny", "options": {"widths": [4, 4, 4, "M", 6]}}
         little = {

@@ -13,9 +13,8 @@ from torch import nn
 
 from hwsim.errors import RecipeError
 from hwsim.importers.torch import import_torch
-from prune import METHODS, Bounds, Method, Pruned, prune
+from prune import METHODS, Method, Pruned, prune
 from prune.hardware import hardware_cost
-from prune.search import pose
 from slimfab.reproduce.card import Bar, Row
 from slimfab.reproduce.experiment import HardwareBudget
 from slimfab.reproduce.lab import Lab
@@ -41,7 +40,7 @@ def run(lab: Lab) -> tuple[tuple[Row, ...], tuple[Bar, ...]]:
             _tuned(lab, model, name, _cut(lab, model, _uniform(method), macs).module, control=True)
             for name, method in (("uniform L1", "magnitude"), ("random channels", "random"))
         ),
-        _random_search(lab, model, macs),
+        _tuned(lab, model, *lab.random_search(model, lab.scale.keep, hardware.bits), control=True),
         lab.from_scratch(ours.module, lab.scale.train.epochs + lab.scale.finetune.epochs),
         _tuned(lab, model, "unpruned, trained on", model, control=True),
         _tuned(lab, model, HARDWARE, within.module),
@@ -85,23 +84,6 @@ def _tuned(lab: Lab, model: nn.Module, name: str, module: nn.Module, *, control:
         final=lab.accuracy(tuned),
         figures={CYCLES: _cycles(lab, module)},
     )
-
-
-def _random_search(lab: Lab, model: nn.Module, budget: Mapping[str, float]) -> Row:
-    """Widths drawn at random within the budget; the best on validation images is fine-tuned like the others."""
-    count = _hardware(lab).random_widths
-    x, y = lab.data.as_float("val")
-    problem = pose(
-        model,
-        lab.data.shape,
-        budget,
-        (x[: lab.scale.samples], y[: lab.scale.samples]),
-        lab.samples.x.numpy(),
-        bounds=Bounds(cap=0.8),
-        seed=lab.seed,
-    )
-    found = problem.run("random", problem.environment(count), lab.seed)
-    return _tuned(lab, model, f"random search, {count} evaluations", problem.module(found), control=True)
 
 
 def _cycles(lab: Lab, module: nn.Module) -> float:

@@ -47,7 +47,6 @@ class HardwareBudget(Section):
     share: float = Field(gt=0, le=1)
     align: int = Field(default=1, ge=1)
     bits: int = Field(default=8, ge=2)
-    random_widths: int = Field(default=10, ge=1)  # evaluations of random search at the budget of MACs
 
 
 class Scale(Section):
@@ -58,6 +57,7 @@ class Scale(Section):
     test_images: int = Field(default=10_000, ge=1)  # the first of the test split
     samples: int = Field(default=500, ge=1)  # training images for statistics of layers
     keep: float = Field(default=0.5, gt=0, le=1)
+    random_widths: int = Field(default=10, ge=1)  # evaluations of the control that draws widths
     train: TrainSection
     soft: TrainSection | None = None  # training in which units are silenced or merged
     finetune: FinetuneSection

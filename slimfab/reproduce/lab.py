@@ -13,6 +13,7 @@ from hwsim.importers.torch import import_torch
 from prune.ladder import restart
 from prune.recalibrate import recalibrate
 from prune.samples import Samples
+from prune.search import pose
 from quant.hooks import Hook
 from quant.train import evaluate
 from slimfab.datasets import Dataset
@@ -89,6 +90,23 @@ class Lab:
         section = self.scale.train.model_copy(update={"epochs": epochs})
         self.train(fresh, section, name)
         return replace(self.row(name, fresh, control=True), epochs=epochs, final=self.accuracy(fresh))
+
+    def random_search(self, model: nn.Module, share: float, bits: int | None = None) -> tuple[str, nn.Module]:
+        """A control: the best on validation images of ``random_widths`` networks with at most ``share`` of the MACs.
+
+        Filters go by L1, and batch norm's statistics are taken anew. The methods beside it look at no accuracy, so
+        that this gives chance more than they have.
+
+        Returns:
+            The row's name, and the network, which is not trained further.
+        """
+        count = self.scale.random_widths
+        self.say(f"random search, {count} evaluations")
+        x, y = self.data.as_float("val")
+        val, calibration = (x[: self.scale.samples], y[: self.scale.samples]), self.samples.x.numpy()
+        problem = pose(model, self.data.shape, {"macs": share}, val, calibration, bits=bits, seed=self.seed)
+        found = problem.run("random", problem.environment(count), self.seed)
+        return f"random search, {count} evaluations", problem.module(found)
 
     def row(self, name: str, model: nn.Module, control: bool = False) -> Row:
         """A row that knows its size so far."""

@@ -30,7 +30,7 @@ def run(lab: Lab) -> tuple[tuple[Row, ...], tuple[Bar, ...]]:
         plan = replace(_threshold(), update=update)
         slim = prune(sparse, lab.data.shape, method=plan, budget={"channels": lab.scale.keep}, samples=lab.samples)
         rows.append(_row(lab, name, sparse, slim.module))
-    share = slim.costs[[change.field for change in slim.costs].index("macs")]
+    share = slim.change("macs")
     # The same threshold without sparsity training; "MACs matched" rows have the MACs that slimming left.
     plain = prune(dense, lab.data.shape, method=_threshold(), budget={"channels": lab.scale.keep})
     rows.append(_row(lab, "γ threshold, no sparsity training", dense, plain.module, control=True))
@@ -38,6 +38,8 @@ def run(lab: Lab) -> tuple[tuple[Row, ...], tuple[Bar, ...]]:
         plan = replace(METHODS[method], allocator="uniform")
         small = prune(dense, lab.data.shape, method=plan, budget={"macs": share.after / share.before}, seed=lab.seed)
         rows.append(_row(lab, f"{name}, MACs matched", dense, small.module, control=True))
+    name, drawn = lab.random_search(dense, share.after / share.before)
+    rows.append(_row(lab, name, dense, drawn, control=True))
     rows.append(lab.from_scratch(slim.module, lab.scale.train.epochs + lab.scale.finetune.epochs))
     return tuple(rows), _bars(lab, {row.name: row for row in rows})
 

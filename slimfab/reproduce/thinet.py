@@ -41,6 +41,8 @@ def run(lab: Lab) -> tuple[tuple[Row, ...], tuple[Bar, ...]]:
         small = prune(model, lab.data.shape, method=plan, budget={"macs": lab.scale.keep}, samples=lab.samples)
         row = replace(lab.row(f"{name}, all layers", small.module, control), base=base)
         rows.append(lab.finished(row, small.module))
+    name, drawn = lab.random_search(model, lab.scale.keep)
+    rows.append(lab.finished(replace(lab.row(f"{name}, all layers", drawn, control=True), base=base), drawn))
     epochs = lab.scale.train.epochs + lab.scale.finetune.epochs
     rows.append(lab.from_scratch(small.module, epochs))
     return tuple(rows), _bars(lab, {row.name: row for row in rows})
