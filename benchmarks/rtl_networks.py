@@ -8,7 +8,8 @@ NETWORK is a name from the zoo, a QONNX file, or a folder with network.json and 
 and the demo's, if there is one. Zoo networks have random weights and are quantised to 6 bits after calibration on
 random images. Inputs are random integers of the input's format: --images of them for networks with convolutions,
 --vectors for others. Behind a simulated latency and interval stands how far the cost model is off, without its cycles
-of the DMA's start and end, which are not simulated. With --quick g++ optimises less: sooner compiled, slower simulated.
+of the DMA's start and end, which are not simulated. With --quick it is the sources as synthesis reads them that are
+simulated, every register of every multiplier, and not those of a fast simulation: sooner compiled, but slower.
 With --lanes every layer has at most so many rows and columns at a time; otherwise the folding is the fastest that fits
 the board. For files that do not say the format of their inputs, --input-format does, such as "ap_fixed<16,6>". Speed
 is simulated cycles per second of wall time, without compilation, on one core.

@@ -43,8 +43,8 @@ class Effort:
 QUICK = Effort((), ("-O1",))
 """Built in the least time, of the sources as synthesis reads them."""
 FAST = Effort((*_LEAN, "-DSLIMFAB_SIMULATION"), ("-O2",))
-"""Runs in the least time: FIFOs of any depth are simple, and data that nobody looks at does not move. Every handshake
-and every word handed over is that of :data:`QUICK`, cycle by cycle."""
+"""Runs in the least time: FIFOs of any depth are simple, and matrix units have their sums at once and hold them until
+their cycle. Every handshake and every word handed over is that of :data:`QUICK`, cycle by cycle."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from hls.beats import pack
 from hls.dataflow import Dataflow, Stream
 from hls.emit import write
 from hls.registers import BY_NAME
-from hls.rtl_compile import QUICK
+from hls.rtl_compile import QUICK, Effort
 from hls.rtl_sim import Run, Stalls, simulate
 from hls.templates.streams import stream_fork
 from hls.templates.unit import Unit
@@ -41,22 +41,29 @@ def behind_a_fork(unit: Unit, source: Stream, result: Stream) -> Dataflow:
     return replace(dataflow, units=(fork, unit), wires={**dataflow.wires, **dict.fromkeys(unit.inputs, width)})
 
 
-def meets_contract(dataflow: Dataflow, values: np.ndarray, expected: np.ndarray, folder: Path, cache: Path) -> Run:
+def meets_contract(
+    dataflow: Dataflow,
+    values: np.ndarray,
+    expected: np.ndarray,
+    folder: Path,
+    cache: Path,
+    effort: Effort = QUICK,
+) -> Run:
     """Bits and the token level's cycles under every stall pattern, bits and cycles after two resets.
 
-    Values and expected are (images, values).
+    Values and expected are (images, values); ``effort`` says of which sources, see :data:`hls.rtl_compile.FAST`.
     """
     write(dataflow, folder / "design")
     timing = dataflow.units[-1].timing  # what stands in front of it, if anything, takes no cycle
     resets = (timing.latency // 2 + 1, timing.latency + timing.interval // 2 + 1)  # in the first image, and later
-    run = simulate(dataflow, folder / "design", values, resets=resets, cache=cache, optimise=QUICK)
+    run = simulate(dataflow, folder / "design", values, resets=resets, cache=cache, optimise=effort)
     np.testing.assert_array_equal(run.values, expected)
     got = (run.in_cycles.shape[1], run.out_cycles.shape[1], run.latency, run.interval)
     assert got == (timing.beats_in, timing.beats_out, timing.latency, timing.interval)
     counters_agree(dataflow, run)
     same_cycles(dataflow, run, Stalls())
     for pattern in PATTERNS:
-        stalled = simulate(dataflow, folder / "design", values, pattern, cache=cache, optimise=QUICK)
+        stalled = simulate(dataflow, folder / "design", values, pattern, cache=cache, optimise=effort)
         np.testing.assert_array_equal(stalled.values, expected)
         counters_agree(dataflow, stalled)
         same_cycles(dataflow, stalled, pattern)

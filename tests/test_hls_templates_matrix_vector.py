@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from matrix_units import filled, formats, operands, results
 from rtl_units import WIRES, alone, corners, meets_contract, stream
 
+from hls.rtl_compile import FAST, QUICK, Effort
 from hls.templates.matrix_vector import accumulator, matrix_vector
 from hls.templates.operands import Operands
 from hls.templates.unit import expect_divisor
@@ -23,7 +24,7 @@ INT8, UINT8 = FixedPoint(8, 0), FixedPoint(8, 0, False)
 
 def check(
     parts: Operands, folding: Folding, vectors: int, folder: Path, cache: Path, parallel: int = 1,
-    values: np.ndarray | None = None,
+    values: np.ndarray | None = None, effort: Effort = QUICK,
 ) -> None:  # fmt: skip
     """The contract of a matrix_vector with these operands; ``vectors`` per image."""
     _, rows, columns = parts.matrices.shape
@@ -36,7 +37,7 @@ def check(
         stream("a", parts.source, folding.simd * parallel, beats[0]),
         stream("b", parts.exact, folding.pe, beats[1]),
     )
-    run = meets_contract(alone(unit, ins, outs), values, expected, folder, cache)
+    run = meets_contract(alone(unit, ins, outs), values, expected, folder, cache, effort)
     assert run.interval == vectors * (columns // folding.simd) * (rows // folding.pe)  # FINN's formula
 
 
@@ -57,11 +58,12 @@ CASES = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("effort", [QUICK, FAST], ids=["plain", "fast"])
 @pytest.mark.parametrize("name", CASES)
-def test_bits_and_cycles(name: str, tmp_path: Path, rtl_cache: Path) -> None:
+def test_bits_and_cycles(name: str, effort: Effort, tmp_path: Path, rtl_cache: Path) -> None:
     (count, rows, columns, vectors, parallel), folding, source, weight, offset = CASES[name]
     matrices = filled(weight, (count, rows, columns), np.random.default_rng(1))
-    check(operands(matrices, source, weight, offset, 2), folding, vectors, tmp_path, rtl_cache, parallel)
+    check(operands(matrices, source, weight, offset, 2), folding, vectors, tmp_path, rtl_cache, parallel, effort=effort)
 
 
 @pytest.mark.slow
@@ -81,7 +83,9 @@ def test_bits_and_cycles_of_random_units(
     folding = Folding(pe, simd, **{key: data.draw(st.sampled_from(known)) for key, known in words.items()})
     matrices = filled(weight, (count, rows, columns), np.random.default_rng(seed))
     parts = operands(matrices, source, weight, offset, seed)
-    check(parts, folding, count * number(2), tmp_path_factory.mktemp("unit"), rtl_cache, parallel)
+    vectors, folder = count * number(2), tmp_path_factory.mktemp("unit")
+    for effort in (QUICK, FAST):
+        check(parts, folding, vectors, folder, rtl_cache, parallel, effort=effort)
 
 
 @pytest.mark.parametrize(

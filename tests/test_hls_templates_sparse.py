@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from matrix_units import filled, formats, operands, results
 from rtl_units import WIRES, alone, corners, meets_contract, stream
 
+from hls.rtl_compile import FAST, QUICK, Effort
 from hls.rtl_sim import Run
 from hls.templates.operands import Operands
 from hls.templates.sparse import sparse_matrix_vector
@@ -26,7 +27,7 @@ def punched(blocks: Blocks, pe: int, simd: int, weight: FixedPoint, seed: int) -
     return np.where(kept, filled(weight, kept.shape, np.random.default_rng(seed)), 0)[np.newaxis]
 
 
-def check(parts: Operands, folding: Folding, vectors: int, folder: Path, cache: Path) -> Run:
+def check(parts: Operands, folding: Folding, vectors: int, folder: Path, cache: Path, effort: Effort = QUICK) -> Run:
     """The contract of a unit with these operands; ``vectors`` per image."""
     _, rows, columns = parts.matrices.shape
     values = corners(parts.source, (9, vectors * columns))
@@ -34,7 +35,7 @@ def check(parts: Operands, folding: Folding, vectors: int, folder: Path, cache: 
     unit = sparse_matrix_vector("b", "fc", WIRES, parts, folding, vectors)
     ins = stream("a", parts.source, folding.simd, vectors * columns // folding.simd)
     outs = stream("b", parts.exact, folding.pe, vectors * rows // folding.pe)
-    return meets_contract(alone(unit, ins, outs), values, expected, folder, cache)
+    return meets_contract(alone(unit, ins, outs), values, expected, folder, cache, effort)
 
 
 # blocks kept, as rows of digits; folding, vectors per image, and the cycles per vector
@@ -50,14 +51,19 @@ CASES = {
 
 
 @pytest.mark.parametrize(
-    "name", [*list(CASES)[:3], *(pytest.param(name, marks=pytest.mark.slow) for name in list(CASES)[3:])]
+    ("name", "effort"),
+    [
+        *((name, QUICK) for name in list(CASES)[:3]),
+        (list(CASES)[1], FAST),
+        *(pytest.param(name, effort, marks=pytest.mark.slow) for name in list(CASES)[3:] for effort in (QUICK, FAST)),
+    ],
 )
-def test_bits_and_cycles(name: str, tmp_path: Path, rtl_cache: Path) -> None:
+def test_bits_and_cycles(name: str, effort: Effort, tmp_path: Path, rtl_cache: Path) -> None:
     digits, folding, vectors, pace = CASES[name]
     blocks = np.array([[digit == "1" for digit in row] for row in digits])
     matrices = punched(blocks, folding.pe, folding.simd, FixedPoint(4, 3), 1)
     parts = operands(matrices, FixedPoint(5, 2), FixedPoint(4, 3), FixedPoint(6, 7), 2)
-    assert check(parts, folding, vectors, tmp_path, rtl_cache).interval == vectors * pace
+    assert check(parts, folding, vectors, tmp_path, rtl_cache, effort).interval == vectors * pace
 
 
 @pytest.mark.slow
@@ -75,7 +81,9 @@ def test_bits_and_cycles_of_random_units(
     words = {"multiplier": ("auto", "lut", "dsp"), "memory": ("auto", "logic", "distributed", "block")}
     folding = Folding(pe, simd, **{key: data.draw(st.sampled_from(known)) for key, known in words.items()})
     parts = operands(punched(blocks, pe, simd, weight, seed), source, weight, offset, seed)
-    check(parts, folding, number(4), tmp_path_factory.mktemp("unit"), rtl_cache)
+    vectors, folder = number(4), tmp_path_factory.mktemp("unit")
+    for effort in (QUICK, FAST):
+        check(parts, folding, vectors, folder, rtl_cache, effort)
 
 
 def test_steps_are_the_blocks_that_hold_weights_and_one_of_every_row_of_blocks_that_holds_none() -> None:
