@@ -35,6 +35,7 @@ from prune.search.evaluator import Evaluator, Repair, batch_norm_repair
 from prune.search.features import Layers, describe
 from prune.search.journal import Journal
 from prune.search.layer_costs import tabulated_cost
+from prune.search.profile import Profile
 from prune.search.space import Space, channel_counts, channel_space
 from prune.view import View, look
 
@@ -54,6 +55,7 @@ METHODS.register("nsga2")(lambda env, layers, seed: rivals.nsga2(env, seed))
 METHODS.register("amc")(lambda env, layers, seed: amc.amc(env, layers, seed))
 METHODS.register("agmc")(lambda env, layers, seed: agmc.agmc(env, layers, seed))
 METHODS.register("agmc_frozen")(lambda env, layers, seed: agmc.agmc(env, layers, seed, frozen=True))
+OF_LAYERS = ("amc", "agmc", "agmc_frozen")  # methods whose states are features of layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Found:
 
     ``best`` is the point with the highest validation score within the budget; ``limits`` are amounts by cost field and
     ``whole`` what the unpruned network has of them. ``history`` holds all scored points in order, ``dropped`` counts
-    those without a finite score.
+    those without a finite score. ``remark`` is what the method says of its result, such as what is proven of it.
     """
 
     method: str
@@ -73,6 +75,7 @@ class Found:
     history: tuple[Scored, ...]
     dropped: int
     seed: int
+    remark: str = ""
 
     def save(self, path: Path | str) -> None:
         """Write everything as JSON."""
@@ -118,10 +121,15 @@ class Problem:
 
         Raises:
             UnknownNameError: no such method.
-            InputError: the method cannot serve this budget, or no point could be scored.
+            InputError: the method cannot serve this budget or space, or no point could be scored.
         """
-        METHODS[method](env, self.layers, seed)
-        return self.result(method, env, seed)
+        if method in OF_LAYERS and len(self.space.variables) != len(self.layers.static):
+            raise InputError(
+                f"{method}: walks layers and their widths; got bits among the variables; choose knapsack, random, "
+                "evolution, tpe or nsga2"
+            )
+        said = METHODS[method](env, self.layers, seed)
+        return replace(self.result(method, env, seed), remark=said.remark if isinstance(said, Profile) else "")
 
     def result(self, method: str, env: Environment, seed: int = 0) -> Found:
         """What a search that was run on ``env`` found.
@@ -190,30 +198,37 @@ def pose(
         table = tabulated_cost(field, space, view.groups, deployed, asked) if cost is None else None
         return table or asked
 
+    scorer = evaluator(view, plan, val, calibration, seed)
+    return Problem(
+        scorer,
+        space,
+        describe(view.network, view.groups),
+        tuple(PointLimit(limit.field, limit.value, point_cost(limit.field)) for limit in limits),
+        {limit.field: limit.before for limit in limits},
+        fingerprint(scorer, space, calibration),
+    )
+
+
+def evaluator(
+    view: View, plan: Method, val: tuple[Array, Array], calibration: Array | None, seed: int
+) -> Evaluator:  # fmt: skip
+    """What scores the widths of a network; see :func:`pose`."""
     samples = None if calibration is None else Samples(torch.as_tensor(calibration))
     context = replace(view.context, seed=seed)
     if samples is not None and not plan.selector:
         context = observe(context, view.model, view.groups, samples)
     scores = score(view.groups, plan.criterion, context)
     repair = None if calibration is None else batch_norm_repair(calibration)
-    evaluator = Evaluator(view, plan, scores, val, samples, repair, seed)
-    return Problem(
-        evaluator,
-        space,
-        describe(view.network, view.groups),
-        tuple(PointLimit(limit.field, limit.value, point_cost(limit.field)) for limit in limits),
-        {limit.field: limit.before for limit in limits},
-        _fingerprint(evaluator, space, calibration),
-    )
+    return Evaluator(view, plan, scores, val, samples, repair, seed)
 
 
-def _fingerprint(evaluator: Evaluator, space: Space, calibration: Array | None) -> str:
-    """What scores depend on: the weights, the data, the widths allowed and which channels go first."""
-    digest = hashlib.sha256(repr((evaluator.view.network.hash, evaluator.method, evaluator.seed)).encode())
-    for name, value in evaluator.view.model.state_dict().items():
+def fingerprint(scorer: Evaluator, space: Space, calibration: Array | None, rest: str = "") -> str:
+    """What scores depend on: the weights, the data, the widths allowed, which channels go first, and the rest."""
+    digest = hashlib.sha256(repr((scorer.view.network.hash, scorer.method, scorer.seed)).encode() + rest.encode())
+    for name, value in scorer.view.model.state_dict().items():
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(value.detach().cpu().numpy()).tobytes())
-    for array in (*evaluator.val, *(() if calibration is None else (calibration,))):
+    for array in (*scorer.val, *(() if calibration is None else (calibration,))):
         digest.update(np.ascontiguousarray(array).tobytes())
     digest.update(repr(space.variables).encode())
     return digest.hexdigest()[:16]

@@ -8,7 +8,7 @@ is what methods are compared by.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -27,11 +27,15 @@ GOOD_USE = 0.97  # of the tightest limit, up to which clipped wishes get back wh
 
 @dataclass(frozen=True)
 class PointLimit:
-    """At most ``value`` of a cost; ``field`` names it in messages and results."""
+    """At most ``value`` of a cost; ``field`` names it in messages and results.
+
+    ``rises``: whether no variable's larger option ever costs less. The time of the fastest folding does not quite.
+    """
 
     field: str
     value: float
     cost: PointCost
+    rises: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +79,7 @@ class Environment:
     def __post_init__(self) -> None:
         if self.evaluations < 1:
             raise InputError(f"search: evaluations={self.evaluations}; expected at least 1")
-        least = self.space.narrowest
-        for limit in self.limits:
-            found = float(limit.cost(least[None])[0])
-            if not found <= limit.value:
-                raise BudgetError(
-                    f"budget {limit.field}: asked for at most {limit.value:.6g}; the smallest reachable is "
-                    f"{found:.6g}, with every choice at its cheapest; raise the budget or allow cheaper choices"
-                )
+        self._expect_reachable(limit for limit in self.limits if limit.rises)
 
     # The budget
 
@@ -117,13 +114,28 @@ class Environment:
     def keep(self, wishes: Point) -> Point:
         """The point nearest to what is wished that keeps the budget.
 
-        Wishes are clipped in order; then those that were clipped get back, last first, what is still left over.
+        Wishes are clipped in order; then those that were clipped get back, last first, what is still left over. Where
+        a cost does not rise with every variable, as the time of the fastest folding, that may miss the budget: the
+        cheapest point is taken then.
         """
         point = np.minimum(np.maximum(wishes, 0), self.space.widest)
         asked = point.copy()
         for variable in range(len(point)):
-            point[variable] = self.clip(point, variable, int(point[variable]))
+            point[variable] = max(self.clip(point, variable, int(point[variable])), 0)
+        if not self.fits(point[None])[0]:
+            self._expect_reachable(self.limits)
+            return self.space.narrowest
         return self._give_back(point, asked)
+
+    def _expect_reachable(self, limits: Iterable[PointLimit]) -> None:
+        """Refuse limits that the cheapest point breaks."""
+        for limit in limits:
+            found = float(limit.cost(self.space.narrowest[None])[0])
+            if not found <= limit.value:
+                raise BudgetError(
+                    f"budget {limit.field}: asked for at most {limit.value:.6g}; the smallest reachable is "
+                    f"{found:.6g}, with every choice at its cheapest; raise the budget or allow cheaper choices"
+                )
 
     def _give_back(self, point: Point, asked: Point) -> Point:
         for variable in reversed(range(len(point))):

@@ -4,50 +4,39 @@
 Each option of each variable is scored alone, everything else at its widest. If drops add up - which the prediction's
 error on the result tells - the best point is that of a multiple-choice knapsack: one option per variable, least sum of
 drops, every limit kept. Costs may couple two variables (a layer's input and output width), which makes it a mixed
-integer programme; HiGHS solves it and proves the bound.
+integer programme; HiGHS solves it and proves the bound. Where the budget is an FPGA's, the folding is a part of the
+programme (fold.py).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
-from hwsim.errors import BudgetError, InputError
+from hwsim.errors import InputError
+from prune.search import fold
 from prune.search.costs import Switched, Tabulated
 from prune.search.environment import Environment, PointLimit
+from prune.search.folded import FoldedField
+from prune.search.profile import Profile
 from prune.search.programme import Programme
 from prune.search.space import Point
 
-Array = npt.NDArray[np.float64]
-Options = npt.NDArray[np.int64]
 MOST_OPTIONS = 9  # measured per variable; more only refine what is noise
-INFEASIBLE = 2  # scipy's status
 SOLUTIONS = 8  # of the programme, from the best one down, that are scored
-SECONDS = 30.0  # for one programme
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """Scores of single choices: option ``options[v][k]`` of variable v loses ``drops[v][k]`` of the widest point."""
-
-    top: float
-    options: tuple[Options, ...]
-    drops: tuple[Array, ...]
-
-    def predict(self, point: Point) -> float:
-        """The score of a point if drops add up; between measured options they are interpolated."""
-        found = [np.interp(k, o, d) for k, o, d in zip(point, self.options, self.drops, strict=True)]
-        return self.top - float(sum(found))
 
 
 def knapsack(env: Environment) -> Profile:
-    """Measure drops, solve, and score the solution and the next best ones.
+    """Measure drops, solve, and score the solution and the next best ones; says what was predicted and proven.
 
     Raises:
-        InputError: a limit is not a table (:func:`prune.search.costs.tabulate`), or too few evaluations.
+        InputError: a limit is neither a table (:func:`prune.search.costs.tabulate`) nor of one folded FPGA, or too few
+            evaluations.
     """
     profile = measure(env, env.evaluations - min(SOLUTIONS, env.evaluations // 4))
+    folded = {limit.cost.folded for limit in env.limits if isinstance(limit.cost, FoldedField)}
+    if folded:
+        return replace(profile, remark=fold.solve_and_score(env, profile, *folded))
     tried: list[Point] = []
     while env.left and len(tried) < SOLUTIONS:
         point = solve(env, profile, tried)
@@ -55,7 +44,8 @@ def knapsack(env: Environment) -> Profile:
             break
         tried.append(point)
         env.rate([env.topped_up(point, env.space.shares(point))])
-    return profile
+    said = f"predicted {profile.predict(tried[0]):.4f}, the most if drops add up" if tried else ""
+    return replace(profile, remark=said)
 
 
 def measure(env: Environment, evaluations: int) -> Profile:
@@ -96,29 +86,13 @@ def solve(env: Environment, profile: Profile, excluded: Sequence[Point] = ()) ->
         InputError: a limit is not a table of layers.
         BudgetError: the solver gave up.
     """
-    from scipy.optimize import Bounds, LinearConstraint, milp
-
     programme = Programme(profile.options)
     for limit in env.limits:
         programme.limit(_table(limit), limit.value)
     for point in excluded:
         programme.exclude(point)
-    matrix, low, high = programme.matrix()
-    objective, integral = np.zeros(programme.columns), np.zeros(programme.columns)
-    objective[: programme.binaries] = np.concatenate(profile.drops)
-    integral[: programme.binaries] = 1
-    found = milp(
-        objective,
-        constraints=LinearConstraint(matrix, low, high),
-        integrality=integral,
-        bounds=Bounds(0, 1),
-        options={"time_limit": SECONDS},
-    )
-    if found.status == INFEASIBLE:
-        return None
-    if found.x is None:
-        raise BudgetError(f"knapsack: no point found in {SECONDS:g} s ({found.message}); allow fewer options per layer")
-    return programme.point(found.x)
+    found = programme.minimise(np.concatenate(profile.drops))
+    return None if found is None else found.point
 
 
 def _table(limit: PointLimit) -> Tabulated:
@@ -127,6 +101,6 @@ def _table(limit: PointLimit) -> Tabulated:
     if not isinstance(limit.cost, Tabulated):
         raise InputError(
             f"knapsack: '{limit.field}' is no sum or largest of layers; expected a cost such as macs, params or a "
-            "processor's latency_us; choose another method"
+            "processor's latency_us; choose another method, or let bits and folding be chosen too (pose_joint)"
         )
     return limit.cost

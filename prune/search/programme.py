@@ -4,19 +4,37 @@
 A variable's option is a set of binaries of which one is 1. Where a layer's cost depends on two variables, products of
 their binaries are variables of their own, tied to both by their margins: sum_l y[k, l] = a[k] and sum_k y[k, l] = b[l].
 They need not be integral: with integral margins they are.
+
+Where stages of an FPGA are folded, each has a share of every row of its menu, tied to the binaries of all variables
+that shape it in the same way. Shares may mix foldings of one variant, which makes the programme a relaxation: its bound
+holds for whole foldings, its point is to be folded again.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hwsim.errors import BudgetError
 from prune.search.costs import Tabulated, Term
+from prune.search.folded import Cells
 from prune.search.space import Point
 
 Array = npt.NDArray[np.float64]
 Options = npt.NDArray[np.int64]
+SECONDS = 30.0  # for one programme
+INFEASIBLE = 2  # scipy's status
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """The best point that was found, its value, and what no point's value goes below."""
+
+    point: Point
+    value: float
+    bound: float
 
 
 class Programme:
@@ -44,6 +62,56 @@ class Programme:
             return
         columns, values = (np.concatenate(one) for one in zip(*parts, strict=True))
         self._rows.append((columns, values, -np.inf, value - cost.constant))
+
+    def fold(self, cells: Sequence[Cells], shares: Array, pace: float, limit: float) -> None:
+        """One folding per stage, of those that :meth:`Menu.within` leaves, within (resources,) shares of a device."""
+        columns, used = [], []
+        for cell in cells:
+            menu = cell.menu.within(pace, limit)
+            numbers = cell.numbers[menu.variant]
+            measured = [np.isin(numbers[:, i], self._options[v]) for i, v in enumerate(cell.variables)]
+            rows = np.flatnonzero(np.all(measured, axis=0)) if measured else np.arange(len(menu.busy))
+            own = np.arange(self.columns, self.columns + len(rows))
+            self.columns += len(rows)
+            columns.append(own)
+            used.append(menu.used[rows])
+            self._rows.append((own, np.ones(len(own)), 1.0, 1.0))
+            for place, variable in enumerate(cell.variables):
+                for binary, number in zip(self._of(variable), self._options[variable], strict=True):
+                    line = own[numbers[rows, place] == number]
+                    self._rows.append((np.array([*line, binary]), np.array([1.0] * len(line) + [-1.0]), 0.0, 0.0))
+        everything, sums = np.concatenate(columns), np.concatenate(used)
+        for resource, share in enumerate(shares):
+            self._rows.append((everything, sums[:, resource], -np.inf, float(share)))
+
+    def minimise(self, losses: Array, gap: float = 0.0) -> Solution | None:
+        """The point with the least sum of losses, (binaries,); None if no point keeps all limits.
+
+        Args:
+            gap: relative, at which the search for a better one ends.
+
+        Raises:
+            BudgetError: no point was found in time, nor a proof that there is none.
+        """
+        from scipy.optimize import Bounds, LinearConstraint, milp
+
+        matrix, low, high = self.matrix()
+        objective, integral = np.zeros(self.columns), np.zeros(self.columns)
+        objective[: self.binaries], integral[: self.binaries] = losses, 1
+        found = milp(
+            objective,
+            constraints=LinearConstraint(matrix, low, high),
+            integrality=integral,
+            bounds=Bounds(0, 1),
+            options={"time_limit": SECONDS, "mip_rel_gap": gap},
+        )
+        if found.status == INFEASIBLE:
+            return None
+        if found.x is None:
+            raise BudgetError(
+                f"knapsack: no point found in {SECONDS:g} s ({found.message}); allow fewer options per layer"
+            )
+        return Solution(self.point(found.x), float(found.fun), float(found.mip_dual_bound))
 
     def exclude(self, point: Point) -> None:
         """Any point but this one."""

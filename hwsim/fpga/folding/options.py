@@ -32,14 +32,19 @@ class Options:
     cost: Cost
 
 
-def all_options(stages: Pipeline, mapping: str, io_type: str) -> Options:
-    """Every legal folding of every stage with its cost, in one vectorised call."""
+def all_options(
+    stages: Pipeline, mapping: str, io_type: str, depths: Mapping[str, int] | None = None
+) -> Options:  # fmt: skip
+    """Every legal folding of every stage with its cost, in one vectorised call.
+
+    ``depths`` are those of FIFOs as :func:`cost_of` takes them; by default what the mapping gives this pipeline.
+    """
     list_options = _folded_options if mapping == "folded" else _hls4ml_options
     per_stage = [list_options(stage, io_type) for stage in stages.stages]
     counts = np.array([len(options) for options in per_stage], dtype=np.intp)
     foldings = tuple(folding for options in per_stage for folding in options)
     stage = np.repeat(np.arange(len(per_stage)), counts)
-    depths = (chain_fifo_depths if mapping == "folded" else safe_fifo_depths)(stages)
+    depths = fifo_depths(stages, mapping) if depths is None else depths
     cost = cost_of(stages, stage, foldings, mapping, io_type, depths)
     return Options(stage, np.cumsum(counts) - counts, foldings, cost)
 
@@ -89,6 +94,11 @@ def _depths(stages: Pipeline, rest: Array, given: Mapping[str, int]) -> Array:
     """Depth of every stage's FIFOs in pixels; ``rest`` where it is not given."""
     pairs = zip(stages.stages, rest.tolist(), strict=True)
     return np.array([given.get(item.tensor, pixels) for item, pixels in pairs], dtype=np.float64)
+
+
+def fifo_depths(stages: Pipeline, mapping: str) -> dict[str, int]:
+    """Depths of FIFOs by tensor, as "hls4ml" or "folded" designs have them."""
+    return chain_fifo_depths(stages) if mapping == "folded" else safe_fifo_depths(stages)
 
 
 def safe_fifo_depths(stages: Pipeline) -> dict[str, int]:
