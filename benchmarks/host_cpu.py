@@ -75,11 +75,12 @@ def main() -> int:
     judged, record = networks(), {}
     for runtime, dtypes in runtimes.RUNTIMES.items():
         start = time.perf_counter()
-        content, _ = host.calibrate(runtime, given.threads, given.networks)
-        print(f"{runtimes.version(runtime)}: calibrated in {time.perf_counter() - start:.0f} s")
-        found = device.parse(content, "host")
+        content, surfaces, _ = host.calibrate(runtime, given.threads, given.networks)
+        took = time.perf_counter() - start
+        print(f"{runtimes.version(runtime)}: calibrated in {took:.0f} s")
+        found = replace(device.parse(content, "host"), surfaces=surfaces)
         for dtype in dtypes:
-            measured = host.measure(judged, runtime, given.threads)[dtype].time_us
+            measured = host.latencies(judged, runtime, dtype, given.threads)
             predicted = np.array([cpu.estimate(in_type(one, dtype), found).latency_us.value for one in judged])
             error = np.abs(predicted / measured - 1)
             rho = float(np.corrcoef(ranks(measured), ranks(predicted))[0, 1])
@@ -93,6 +94,7 @@ def main() -> int:
                 "networks": len(judged), "within_10_percent": share,
                 "median_error": median, "spearman": rho, "version": runtimes.version(runtime),
                 "threads": given.threads, "cpu": found.title,
+                "calibration_s": round(took),
             }  # fmt: skip
     if given.json is not None:
         given.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

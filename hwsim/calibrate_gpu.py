@@ -7,12 +7,13 @@ kernel, bytes through L2 and through memory – whose prices are fitted and turn
 
 import copy
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from hwsim.columns import Column
-from hwsim.device import MAC_KINDS, Device
+from hwsim.device import DTYPES, MAC_KINDS, Device
 from hwsim.errors import InputError
 from hwsim.gpu import executed_macs
 from hwsim.kernel_fit import Measurements, error_bar, left_out, prices
@@ -22,6 +23,7 @@ from hwsim.workload import KINDS, workload
 
 TERMS = ("inference", "kernel", *MAC_KINDS, "cache", "dram")
 FEWEST = 20  # measured networks
+ROUNDED = 1.001  # device files have four digits
 
 
 def counts(network: Network, device: Device, batch: int = 1) -> Column:
@@ -74,4 +76,17 @@ def calibrate(
             for level in ("cache", "dram"):
                 if found[level] > 0:
                     numbers["bandwidth_gb_s"][level] = {"value": 1e-3 / found[level], "source": text}
+    _widen(numbers)
     return content
+
+
+def _widen(numbers: dict[str, Any]) -> None:
+    """No narrow type is slower than a wider one: a runtime would compute in that one instead."""
+    widest_first = [dtype for dtype in reversed(DTYPES) if dtype in numbers["efficiency"]]
+    share, peak = numbers["efficiency"], numbers["macs_per_cycle"]
+    for kind in MAC_KINDS:
+        for wide, narrow in pairwise(widest_first):
+            least = ROUNDED * share[wide][kind]["value"] * peak[wide]["value"] / peak[narrow]["value"]
+            if share[narrow][kind]["value"] < least:
+                source = f"the rate of {wide}, which was the faster one"
+                share[narrow][kind] = {"value": min(1.0, least), "source": source}

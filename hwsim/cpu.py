@@ -7,7 +7,8 @@
 slower because output channels come in register tiles and because every output pays for ``reduction_overhead`` products
 of loading and storing its sum on top of its own.
 
-A device file that was calibrated states prices of work instead, and hwsim/priced.py adds them up.
+A device file that was calibrated states prices of work instead, and hwsim/priced.py adds them up. One of this machine
+also has efficiency surfaces of a runtime's nodes (hwsim/surfaces.py); prices then hold for what was not measured.
 """
 
 import numpy as np
@@ -19,7 +20,9 @@ from hwsim.errors import InputError
 from hwsim.estimate import Estimate
 from hwsim.network import Network
 from hwsim.processor import Execution, Traffic, assemble, execution, fixed_us, kind_rate, traffic
-from hwsim.roofline import Times, roofline
+from hwsim.roofline import SerialTimes, Times, roofline
+from hwsim.surfaces import Surfaces
+from hwsim.surfaces import kernel_times as surface_times
 from hwsim.workload import KINDS, Workload, workload
 
 GB_S = 1e3  # bytes per us
@@ -42,11 +45,15 @@ def estimate(network: Network, device: Device, batch: int = 1, design: Design | 
 
 def call_us(device: Device, work: Workload, run: Execution, batch: int) -> float:
     """What the runtime takes once per batch, in us."""
+    if device.surfaces is not None and work.kernels:
+        return device.surfaces.call_us[_measured_type(device.surfaces, run.dtypes[int(run.dtype_index[0])])]
     return (priced.fixed_us if device.is_priced else fixed_us)(device, work, run, batch)
 
 
 def kernel_times(device: Device, work: Workload, run: Execution, moved: Traffic, batch: int) -> Times:
     """Where the time of every kernel of a batch goes, in us."""
+    if device.surfaces is not None:
+        return _measured_times(device, device.surfaces, work, run, moved, batch)
     if device.is_priced:
         return priced.kernel_times(device, work, run, moved, batch)
     return _rated_times(device, work, run, moved, batch)
@@ -65,3 +72,22 @@ def _rated_times(device: Device, work: Workload, run: Execution, moved: Traffic,
         [(moved.cache, device["bandwidth_gb_s.cache"] * GB_S), (moved.dram, device["bandwidth_gb_s.dram"] * GB_S)],
         device["overhead_us.op"],
     )  # fmt: skip
+
+
+def _measured_times(
+    device: Device, surfaces: Surfaces, work: Workload, run: Execution, moved: Traffic, batch: int
+) -> Times:  # fmt: skip
+    """Times by the surfaces of each kernel's type, and by prices where a kernel needs a form that was not measured."""
+    rest = priced.kernel_times(device, work, run, moved, batch)
+    parts = [rest.compute.copy(), rest.memory.copy(), rest.overhead.copy()]
+    for index in np.unique(run.dtype_index):
+        found = surface_times(surfaces, work, _measured_type(surfaces, run.dtypes[int(index)]), batch)
+        known = (run.dtype_index == index) & np.isfinite(found.total)
+        for part, column in zip(parts, (found.compute, found.memory, found.overhead), strict=True):
+            part[known] = column[known]
+    return SerialTimes(*parts)
+
+
+def _measured_type(surfaces: Surfaces, dtype: str) -> str:
+    """The type itself, or fp32, in which runtimes compute what they have no other type for."""
+    return dtype if dtype in surfaces.forms else "fp32"

@@ -28,6 +28,8 @@ import yaml
 from hwsim.errors import DeviceError, UnknownNameError
 from hwsim.kernel_terms import PRICES
 from hwsim.registry import suggest
+from hwsim.surface_file import read_surfaces
+from hwsim.surfaces import Surfaces
 
 FOLDER = Path(__file__).parent / "devices"
 DTYPES = ("int8", "fp16", "fp32")  # what a processor executes, from narrow to wide
@@ -47,13 +49,17 @@ class Quantity:
 
 @dataclass(frozen=True, eq=False)
 class Device:
-    """One device.  ``device["clock_mhz"]`` is a value, ``device.quantity("clock_mhz")`` has range and source."""
+    """One device.  ``device["clock_mhz"]`` is a value, ``device.quantity("clock_mhz")`` has range and source.
+
+    ``surfaces`` are what a runtime was measured to do on it, node by node (hwsim/surface_file.py).
+    """
 
     name: str
     kind: str
     title: str
     text: Mapping[str, str]
     quantities: Mapping[str, Quantity]
+    surfaces: Surfaces | None = None
 
     def __getitem__(self, key: str) -> float:
         return self.quantity(key).value
@@ -185,8 +191,8 @@ def parse(data: Mapping[str, Any], where: str) -> Device:
     """Build a checked device from the content of a device file."""
     keys = ("name", "kind", "title", "text", "numbers")
     for key in data:
-        if key not in keys:
-            raise DeviceError(f"{where}: unknown key '{key}'; {suggest(str(key), keys)}")
+        if key not in (*keys, "surfaces"):
+            raise DeviceError(f"{where}: unknown key '{key}'; {suggest(str(key), (*keys, 'surfaces'))}")
     for key in keys:
         if key not in data:
             raise DeviceError(f"{where}: key '{key}' is missing; expected {', '.join(keys)}")
@@ -199,6 +205,7 @@ def parse(data: Mapping[str, Any], where: str) -> Device:
         name=str(data["name"]), kind=str(data["kind"]), title=str(data["title"]),
         text=MappingProxyType({str(key): str(value) for key, value in data["text"].items()}),
         quantities=MappingProxyType(quantities),
+        surfaces=read_surfaces(data["surfaces"], where) if "surfaces" in data else None,
     )  # fmt: skip
     _check(device, where)
     return device
@@ -260,6 +267,10 @@ def _check(device: Device, where: str) -> None:
     for key in schema.text:
         if key not in device.text:
             raise DeviceError(f"{where}: text '{key}' is missing; a {device.kind} needs {', '.join(schema.text)}")
+    if device.surfaces is not None and not (device.kind == "cpu" and device.is_priced):
+        raise DeviceError(
+            f"{where}: surfaces: got some of a {device.kind}; expected none but for a cpu with cycles_per"
+        )
     if device.kind in ("cpu", "gpu"):
         _check_processor(device, where)
     if device.kind == "npu":

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hwsim.device import parse
+from hwsim.surface_file import surface_lines
+from hwsim.surfaces import Surfaces
 
 DIGITS = 4  # significant; no calibration is better than that
 
 
-def text_of(data: Mapping[str, Any], remark: str) -> str:
-    """The content of a device file with a first line of remarks.
+def text_of(data: Mapping[str, Any], remark: str, surfaces: Surfaces | None = None) -> str:
+    """The content of a device file with a first line of remarks, and at its end `surfaces`, if there are any.
 
     A source that several numbers share is written once and referred to by an anchor.
 
@@ -26,6 +28,8 @@ def text_of(data: Mapping[str, Any], remark: str) -> str:
     texts = ", ".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in data["text"].items())
     lines = [f"# {remark}", *(f"{key}: {value}" for key, value in head.items()), f"text: {{{texts}}}"]
     lines += ["numbers:", *_lines(data["numbers"], "  ", anchors, set())]
+    if surfaces is not None:
+        lines += surface_lines(surfaces)
     return "\n".join(lines) + "\n"
 
 

@@ -153,6 +153,7 @@ def _kernel(base: Network, kernel: Kernel, channels: Mapping[str, Column]) -> di
         "columns": columns, "channels": inner, "taps": ones * kernel.taps, "groups": groups, "weights": weights,
         "weight_bits": ones * kernel.weight_bits, "input_bits": ones * kernel.input_bits,
         "output_bits": ones * kernel.output_bits,
+        "out_channels": channels[members[-1].outputs[0]], "out_width": ones * kernel.out_width,
         "inputs": sum((sizes[name] for name in layer.inputs), 0 * ones),
         "outputs": sum((sizes[name] for name in members[-1].outputs), 0 * ones),
     }  # fmt: skip

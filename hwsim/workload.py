@@ -29,7 +29,9 @@ class Kernel:
     """One launch.  Sizes are elements of one inference; bits are the widths of the numbers.
 
     As a matrix product it has ``rows`` output positions, ``columns`` output channels and a reduction over
-    ``channels * taps``, the last two per group.  ``padded_macs`` counts whole register tiles.
+    ``channels * taps``, the last two per group.  ``padded_macs`` counts whole register tiles.  What it writes is an
+    image of ``out_channels`` whose lines are ``out_width`` long.  ``epilogue`` are the
+    operators of ``fused``; ``reads`` are the rows of the kernels that made its inputs, -1 for inputs of the network.
     """
 
     name: str
@@ -49,6 +51,10 @@ class Kernel:
     input_bits: int
     outputs: int
     output_bits: int
+    out_channels: int = 1
+    out_width: int = 1
+    epilogue: tuple[str, ...] = ()
+    reads: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,12 +93,18 @@ def workload(network: Network) -> Workload:
     """The kernels of a network, remembered by the network's hash."""
     kernels: list[Kernel] = []
     taken: set[str] = set()
+    makers: dict[str, int] = {}  # tensor -> row of the kernel that made it
     for layer in network.layers:
-        if layer.op in FREE or layer.name in taken:
+        if layer.name in taken:
+            continue
+        if layer.op in FREE:  # passes on what another kernel made
+            makers |= {name: makers.get(layer.inputs[0], -1) for name in layer.outputs if layer.inputs}
             continue
         chain = _fuse(network, layer)
         taken.update(member.name for member in chain)
-        kernels.append(_kernel(network, layer, chain))
+        reads = tuple(makers.get(name, -1) for name in layer.inputs)
+        makers |= {name: len(kernels) for name in chain[-1].outputs}
+        kernels.append(_kernel(network, layer, chain, reads))
     return Workload(
         tuple(kernels),
         sum(network.tensors[tensor].size_bits for tensor in network.inputs),
@@ -110,7 +122,7 @@ def _fuse(network: Network, head: Layer) -> list[Layer]:
     return chain
 
 
-def _kernel(network: Network, layer: Layer, chain: list[Layer]) -> Kernel:
+def _kernel(network: Network, layer: Layer, chain: list[Layer], sources: tuple[int, ...]) -> Kernel:
     reads = [network.tensors[tensor] for tensor in layer.inputs]
     writes = [network.tensors[tensor] for tensor in chain[-1].outputs]
     params = [network.tensors[tensor] for member in chain for tensor in member.params.values()]
@@ -131,6 +143,8 @@ def _kernel(network: Network, layer: Layer, chain: list[Layer]) -> Kernel:
         weights=sum(tensor.size for tensor in params), weight_bits=weight_bits,
         inputs=sum(tensor.size for tensor in reads), input_bits=max((tensor.bits for tensor in reads), default=1),
         outputs=sum(tensor.size for tensor in writes), output_bits=max(tensor.bits for tensor in writes),
+        out_channels=writes[0].shape[0], out_width=writes[0].shape[-1] if len(writes[0].shape) == 3 else 1,
+        epilogue=tuple(member.op for member in chain[1:]), reads=sources,
     )  # fmt: skip
 
 

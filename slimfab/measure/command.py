@@ -34,8 +34,8 @@ def calibrate_to(
     if target == "cuda":
         return _cuda(output, runtime or "graph", count, like, seed, listen)
     threads = threads or len(os.sched_getaffinity(0))
-    content, found = host.calibrate(runtime or "onnxruntime", threads, count, seed, listen)
-    _write(output, device_file.text_of(content, f"{content['title']}, measured by slimfab calibrate"))
+    content, surfaces, found = host.calibrate(runtime or "onnxruntime", threads, count, seed, listen)
+    _write(output, device_file.text_of(content, f"{content['title']}, measured by slimfab calibrate", surfaces))
     lines = [
         f"{dtype}: {one.runs} networks; 19 of 20 that had no part in the fit are within a factor of {one.error:.2f}"
         for dtype, one in found.items()

@@ -1,38 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
 """This machine's processor under one runtime, measured and described as a device file.
 
-Random networks (micro.py) are timed and prices of work fitted to them; error bars are those of networks that had no
-part in the fit. Power is not measured here: it stays the guess of hwsim/host.py, and its source says so.
+Random networks (micro.py) are timed, as a whole and node by node; efficiency surfaces of the runtime's nodes are fitted
+to that, and prices of work for what the networks do not have. Error bars are those of networks that had no part in the
+fit. Power is not measured here: it stays the guess of hwsim/host.py, and its source says so.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from hwsim import calibrate_cpu
+from hwsim import calibrate_cpu, surface_fit
 from hwsim.calibrate_cpu import Calibrated
+from hwsim.columns import Column
 from hwsim.device import load
 from hwsim.errors import InputError
 from hwsim.kernel_fit import Measurements
 from hwsim.kernel_terms import BLOCKS, Blocks, network_terms
 from hwsim.network import Network
 from hwsim.processor import BITS
+from hwsim.surface_fit import Runs
+from hwsim.surfaces import Surfaces
 from hwsim.workload import REGISTER_TILE, workload
 from slimfab.measure import micro, runtimes
+from slimfab.measure.nodes import LOWERED_AS, node_times
 from slimfab.measure.timing import time_call
 
 FEWEST = 20  # networks that prices can be fitted to
-SECONDS = 0.1  # per network and number type, and at least 15 repetitions
+SECONDS = 0.06  # per network and number type, once for the whole and once for its nodes
 COPY_BYTES = {"cache": 256 * 1024, "dram": 64 * 1024 * 1024}  # of a copy within L2, and of one through memory
 COPIES = 20
 
 Listen = Callable[[float, str], None]
 
 
+def vector() -> int:
+    """Numbers in a vector of this machine in fp32, which are a block of channels too."""
+    return int(load("host")["macs_per_cycle.fp32"])
+
+
 def blocks(dtype: str) -> Blocks:
     """Output and input channels that this machine's kernels compute together: in fp32, those of its vectors."""
-    lanes = load("host")["macs_per_cycle.fp32"]
+    lanes = float(vector())
     return (lanes, lanes) if dtype == "fp32" and lanes > REGISTER_TILE else BLOCKS
 
 
@@ -45,29 +56,46 @@ def counts_of(networks: Sequence[Network], dtype: str) -> Any:
     return np.array(rows)
 
 
+def latencies(
+    networks: Sequence[Network], runtime: str, dtype: str, threads: int, listen: Listen = lambda share, text: None
+) -> Column:
+    """Latency of every network in one number type in us, (networks,).
+
+    Raises:
+        InputError, UnsupportedError, ToolMissing: see :func:`slimfab.measure.runtimes.prepare`.
+    """
+    found = []
+    for index, network in enumerate(networks):
+        call = runtimes.prepare(network, runtime, dtype, threads)
+        found.append(time_call(call, threads, SECONDS).best_us)
+        listen((index + 1) / len(networks), f"{network.name}: {found[-1]:.0f} us")
+    return np.array(found)
+
+
 def measure(
     networks: Sequence[Network], runtime: str, threads: int, listen: Listen = lambda share, text: None
-) -> dict[str, Measurements]:
-    """Time every network in every number type of a runtime, types from narrow to wide.
+) -> dict[str, Runs]:
+    """Time every network and every node of it in every number type of a runtime, types from narrow to wide.
 
     Raises:
         InputError, UnsupportedError, ToolMissing: see :func:`slimfab.measure.runtimes.prepare`.
     """
     dtypes = runtimes.RUNTIMES.get(runtime, ("fp32",))
-    times: dict[str, list[float]] = {dtype: [] for dtype in dtypes}
-    for index, network in enumerate(networks):
+    works = [workload(network) for network in networks]
+    totals: dict[str, list[float]] = {dtype: [] for dtype in dtypes}
+    inside: dict[str, list[Column]] = {dtype: [] for dtype in dtypes}
+    for index, (network, work) in enumerate(zip(networks, works, strict=True)):
         for dtype in dtypes:
-            call = runtimes.prepare(network, runtime, dtype, threads)
-            times[dtype].append(time_call(call, threads, SECONDS).best_us)
-        listen((index + 1) / len(networks), f"{network.name}: {times[dtypes[-1]][-1]:.0f} us")
-    names = np.array([network.name for network in networks], dtype=np.str_)
-    return {dtype: Measurements(counts_of(networks, dtype), np.array(found), names) for dtype, found in times.items()}
+            totals[dtype].append(float(latencies([network], runtime, dtype, threads)[0]))
+            inside[dtype].append(node_times(network, work, runtime, dtype, threads, vector(), SECONDS))
+        listen((index + 1) / len(networks), f"{network.name}: {totals[dtypes[-1]][-1]:.0f} us")
+    return {dtype: Runs(works, np.array(totals[dtype]), inside[dtype]) for dtype in dtypes}
 
 
 def calibrate(
     runtime: str, threads: int, count: int, seed: int = 0, listen: Listen = lambda share, text: None
-) -> tuple[dict[str, Any], Mapping[str, Calibrated]]:
-    """The content of a device file for this machine under a runtime, and the prices in it by number type.
+) -> tuple[dict[str, Any], Surfaces, Mapping[str, Calibrated]]:
+    """The content of a device file for this machine under a runtime, its surfaces, and the prices by number type.
 
     Raises:
         InputError: too few networks, or no such number of threads.
@@ -78,10 +106,14 @@ def calibrate(
         raise InputError(f"threads: got {threads}; expected at least 1; use the number of cores")
     networks = micro.networks(count, seed)
     runs = measure(networks, runtime, threads, listen)
-    found = calibrate_cpu.calibrate(runs, {})
+    names = np.array([network.name for network in networks], dtype=np.str_)
+    totals = {dtype: Measurements(counts_of(networks, dtype), one.total_us, names) for dtype, one in runs.items()}
+    source = f"{runtimes.version(runtime)}, {threads} threads, {count} random networks, slimfab calibrate"
+    surfaces, errors = surface_fit.calibrate(runs, LOWERED_AS[runtime], vector(), source)
+    found = {dtype: replace(one, error=errors[dtype]) for dtype, one in calibrate_cpu.calibrate(totals, {}).items()}
     macs = np.array([network.macs() for network in networks], dtype=np.float64)
-    fastest = {dtype: float((macs / one.time_us).max()) for dtype, one in runs.items()}
-    return describe(runtime, threads, found, fastest, copy_gb_s()), found
+    fastest = {dtype: float((macs / one.total_us).max()) for dtype, one in runs.items()}
+    return describe(runtime, threads, found, fastest, copy_gb_s()), surfaces, found
 
 
 def describe(

@@ -45,15 +45,16 @@ class Builder:
         self.last = name
         return name
 
-    def conv(self, width: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> str:
+    def conv(self, width: int, kernel: int | tuple[int, int] = 3, stride: int = 1, groups: int = 1) -> str:
         """A convolution with bias that keeps the size but for its stride."""
+        high, wide = (kernel, kernel) if isinstance(kernel, int) else kernel
         attrs = {
-            "kernel": (kernel, kernel),
+            "kernel": (high, wide),
             "stride": (stride, stride),
-            "padding": (kernel // 2,) * 4,
+            "padding": ((high - 1) // 2, (wide - 1) // 2, high // 2, wide // 2),
             "groups": groups,
         }
-        return self.layer("conv2d", attrs=attrs, weight=(width, self.shape[0] // groups, kernel, kernel), bias=(width,))
+        return self.layer("conv2d", attrs=attrs, weight=(width, self.shape[0] // groups, high, wide), bias=(width,))
 
     def dense(self, width: int) -> str:
         """A dense layer with bias."""
@@ -125,19 +126,25 @@ def _residual(grown: Builder, draw: Draw, width: int, stride: int) -> None:
 
 
 def _pyramid(draw: Draw, block: Block, name: str) -> Network:
-    size, channels = round(draw.log_uniform(16, 160)), draw.choice(1, 3, 3)
-    grown = Builder(channels, size, size)
-    width = draw.width(draw.log_uniform(8, 64))
-    grown.conv(width, draw.choice(3, 3, 3, 5, 7), draw.choice(1, 2) if size < 64 else 2)
+    size, channels = round(draw.log_uniform(10, 160)), draw.choice(1, 3, 3)
+    # Spectrograms are narrow images, and are looked at through windows that are not square.
+    narrow = draw.choice(0, 0, 0, 1)
+    grown = Builder(channels, size, max(8, size // draw.choice(2, 4, 5)) if narrow else size)
+    width = draw.width(draw.log_uniform(4, 64))
+    window = (draw.choice(5, 8, 10), draw.choice(3, 4)) if narrow else draw.choice(3, 3, 3, 5, 7)
+    grown.conv(width, window, draw.choice(1, 2) if size < 64 else 2)
     grown.layer("relu")
     for stage in range(draw.choice(1, 2, 3, 3, 4)):
-        stride = 1 if stage == 0 or grown.shape[1] < 6 else 2
+        stride = 1 if stage == 0 or min(grown.shape[1:]) < 6 else 2
         if stride == 2 and draw.choice(0, 0, 1):
             grown.layer("max_pool2d", attrs={"kernel": (2, 2), "stride": (2, 2)})
             stride = 1
         width = draw.width(width * (1 if stage == 0 else draw.choice(1, 2, 2)))
         for repeat in range(draw.choice(1, 2, 2, 3)):
             block(grown, draw, width, stride if repeat == 0 else 1)
+    if draw.choice(0, 0, 0, 1):
+        grown.conv(draw.width(draw.log_uniform(256, 2048)), 1)
+        grown.layer("relu")
     grown.layer("global_avg_pool")
     grown.layer("flatten")
     grown.dense(draw.choice(2, 10, 10, 100, 1000))
@@ -145,7 +152,7 @@ def _pyramid(draw: Draw, block: Block, name: str) -> Network:
 
 
 def _perceptron(draw: Draw, name: str) -> Network:
-    grown = Builder(draw.width(draw.log_uniform(16, 1024)))
+    grown = Builder(draw.width(draw.log_uniform(16, 2048)))
     width = draw.log_uniform(16, 1024)
     for _ in range(draw.choice(1, 2, 3, 4, 6, 8)):
         grown.dense(draw.width(width))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A network under a runtime of this machine, as a function that runs it once on random inputs."""
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,8 @@ def prepare(network: Network, runtime: str, dtype: str, threads: int, seed: int 
     if dtype not in RUNTIMES[runtime]:
         raise InputError(f"{runtime}: got type {dtype}; expected {' or '.join(RUNTIMES[runtime])}; choose another one")
     if runtime == "torch":
-        return _torch_call(network, threads, seed)
-    return _onnxruntime_call(onnx_model(network, dtype == "int8", seed=seed), threads)
+        return torch_call(network, threads, seed)
+    return onnxruntime_call(onnxruntime_session(onnx_model(network, dtype == "int8", seed=seed), threads))
 
 
 def version(runtime: str) -> str:
@@ -54,7 +55,8 @@ def _missing(runtime: str) -> ToolMissing:
     return ToolMissing(f"{runtime}: is not installed; calibrating needs it; pip install 'slimfab[measure]'")
 
 
-def _onnxruntime_call(model: bytes, threads: int) -> Call:
+def onnxruntime_session(model: bytes, threads: int, profile: str = "") -> Any:
+    """A session of ONNX Runtime on the processor, which writes a profile to a file that begins like `profile`."""
     try:
         import onnxruntime
     except ImportError:
@@ -62,23 +64,33 @@ def _onnxruntime_call(model: bytes, threads: int) -> Call:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    if profile:
+        options.enable_profiling, options.profile_file_prefix = True, profile
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def onnxruntime_call(session: Any) -> Call:
+    """A call that runs a session once on random inputs."""
     generator = np.random.default_rng(0)
     inputs = {one.name: generator.normal(size=one.shape).astype(np.float32) for one in session.get_inputs()}
     return lambda: session.run(None, inputs)
 
 
-def _torch_call(network: Network, threads: int, seed: int) -> Call:
+def torch_call(network: Network, threads: int, seed: int, laps: list[list[int]] | None = None) -> Call:
+    """A call that runs the network once in torch on the processor; see :func:`torch_steps`."""
     try:
         import torch
     except ImportError:
         raise _missing("torch") from None
     torch.set_num_threads(threads)
-    return torch_steps(network, seed)
+    return torch_steps(network, seed, laps=laps)
 
 
-def torch_steps(network: Network, seed: int, device: str = "cpu") -> Call:
-    """A call that runs the network's layers one after another in torch, on random inputs of one image."""
+def torch_steps(network: Network, seed: int, device: str = "cpu", laps: list[list[int]] | None = None) -> Call:
+    """A call that runs the network's layers one after another in torch, on random inputs of one image.
+
+    Where `laps` is given, every run appends what each layer took in ns, in the order of the network's layers.
+    """
     import torch
 
     generator = torch.Generator().manual_seed(seed)
@@ -89,15 +101,33 @@ def torch_steps(network: Network, seed: int, device: str = "cpu") -> Call:
     values = {name: drawn((1, *network.tensors[name].shape)) for name in network.inputs}
     weights = {name: 0.05 * drawn(network.tensors[name].shape) for name in network.parameter_names}
     steps = [(layer, _step(layer, weights)) for layer in network.layers if layer.op not in ("input", "output")]
+    last = {name: index for index, (layer, _) in enumerate(steps) for name in layer.inputs}
+    over = [[name for name in set(layer.inputs) if last[name] == index and name not in network.outputs]
+            for index, (layer, _) in enumerate(steps)]  # fmt: skip
 
     def run() -> object:
         held = dict(values)
         with torch.inference_mode():
-            for layer, step in steps:
+            for (layer, step), unneeded in zip(steps, over, strict=True):
                 held[layer.output] = step(*(held[name] for name in layer.inputs))
+                for name in unneeded:  # memory is used again, as in a module's forward
+                    del held[name]
         return held
 
-    return run
+    def timed() -> object:
+        held, taken = dict(values), []
+        with torch.inference_mode():
+            for (layer, step), unneeded in zip(steps, over, strict=True):
+                start = time.perf_counter_ns()
+                held[layer.output] = step(*(held[name] for name in layer.inputs))
+                for name in unneeded:
+                    del held[name]
+                taken.append(time.perf_counter_ns() - start)
+        assert laps is not None
+        laps.append(taken)
+        return held
+
+    return run if laps is None else timed
 
 
 def _step(layer: Layer, weights: "dict[str, torch.Tensor]") -> Callable[..., Any]:
