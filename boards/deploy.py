@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from boards import processors
-from boards.measurement import Measurement, Power, Window
+from boards.measurement import ON_BOARD, Measurement
+from boards.power import WINDOW_S, WINDOWS, Listen, Powered, watch
 from boards.session import Session
 from hls.dataflow import Array
 from hwsim import serial
@@ -33,15 +34,20 @@ def notebook_files() -> dict[str, bytes]:
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured: runs of one image, runs of every transfer size, seconds of each window of power."""
+    """How much is measured: runs of one image, runs of every transfer size, windows of power and seconds of each.
+
+    With a ``meter`` at the supply, windows are run on boards without sensors too.
+    """
 
     warm_up: int = 10
     runs: int = 1000
     repeats: int = 20
-    window_s: float = 10.0
+    windows: int = WINDOWS
+    window_s: float = WINDOW_S
+    meter: bool = False
 
     def __post_init__(self) -> None:
-        if min(self.runs, self.repeats) < 1 or self.warm_up < 0 or self.window_s < 0:
+        if min(self.runs, self.repeats) < 1 or min(self.warm_up, self.windows, self.window_s) < 0:
             raise InputError(
                 f"measure: got {self.runs} runs, {self.repeats} repeats, {self.warm_up} warm-up runs and windows of "
                 f"{self.window_s:g} s; expected at least 1, 1, 0 and 0"
@@ -49,25 +55,31 @@ class Effort:
 
 
 def measure(
-    session: Session, folder: Path | str, images: Array, expected: Array, transport: str, effort: Effort | None = None
-) -> Measurement:
+    session: Session, folder: Path | str, images: Array, expected: Array, transport: str, effort: Effort | None = None,
+    listen: Listen = lambda text: None,
+) -> Measurement:  # fmt: skip
     """Measure a bundle on a board.
 
     Args:
         folder: the unpacked bundle that the session runs.
         images: (N, *input shape) integers or real numbers.
         expected: (N, *output shape) integers of the golden executor.
-        transport: how the session reaches the board: "local", "ssh", "pynq-remote" or "emulated".
+        transport: how the session reaches the board: "local", "ssh", "pynq-remote" or "emulated". Power is measured
+            only where the driver runs on the board itself.
+        listen: told which window of power begins.
 
     Raises:
         BoardError: by its ``kind``.
     """
     manifest = serial.read_json(Path(folder) / "manifest.json")
-    answer, arrays = session.ask("measure", {"settings": asdict(effort or Effort())}, np.asarray(images))
+    asked = effort or Effort()
+    settings = {"warm_up": asked.warm_up, "runs": asked.runs, "repeats": asked.repeats}
+    answer, arrays = session.ask("measure", {"settings": settings}, np.asarray(images))
     outputs, stages, sizes, seconds, from_cpu = arrays
     notes = [] if answer["clock_was_steady"] else ["the clock changed while it was measured"]
-    if answer["power"].get("failed"):
-        notes.append(f"a power sensor failed: {answer['power']['failed']}")
+    powered = Powered()
+    if transport in ON_BOARD:  # elsewhere sensors are this machine's
+        powered = watch(session, np.asarray(images), asked.windows, asked.window_s, meter=asked.meter, listen=listen)
     return Measurement(
         board=str(manifest["board"]),
         transport=transport,
@@ -82,22 +94,12 @@ def measure(
         transfers=tuple((int(size), float(one)) for size, one in zip(sizes, seconds, strict=True)),
         cycles=int(answer["cycles"]),
         counters=answer["counters"],
-        power=_power(answer["power"]),
+        power=powered.rails,
+        inferences_per_s=powered.inferences_per_s,
         processors=tuple(processors.read(row, from_cpu, expected) for row in answer["processors"]),
         versions=_versions(session, answer),
-        notes=tuple(notes),
+        notes=(*notes, *powered.notes),
     )
-
-
-def _power(found: Mapping[str, Any]) -> tuple[Power, ...]:
-    if not found or not found["inferences"]:
-        return ()
-    rails = found["busy"]["watts"]
-    windows = [
-        {rail: Window(tuple(found[when]["times"]), tuple(found[when]["watts"][rail])) for rail in rails}
-        for when in ("idle", "busy")
-    ]
-    return tuple(Power(rail, windows[0][rail], windows[1][rail], found["inferences"]) for rail in rails)
 
 
 def _versions(session: Session, answer: Mapping[str, Any]) -> dict[str, str]:

@@ -11,8 +11,10 @@ import csv
 import math
 from pathlib import Path
 
-from boards.measurement import Power, Window
+from boards.power import Power, Window
 from hwsim.errors import InputError, ModelFileError
+
+RAIL = "board supply"
 
 
 def read_window(path: Path | str) -> Window:
@@ -48,15 +50,21 @@ def read_window(path: Path | str) -> Window:
     return Window(tuple(times), tuple(watts))
 
 
-def power(idle: Path | str, busy: Path | str, inferences: int, rail: str = "board supply") -> Power:
+def power(idle: Path | str, busy: Path | str, inferences_per_s: float, rail: str = RAIL) -> Power:
     """Two files, at rest and at work, as the power of one rail.
+
+    Args:
+        busy: any part of the time at work, at a steady rate of inferences.
 
     Raises:
         ModelFileError: see :func:`read_window`.
         InputError: there are fewer than two samples, or no inference.
     """
     windows = read_window(idle), read_window(busy)
-    if min(len(window.watts) for window in windows) < 2 or inferences < 1:
+    if min(len(window.watts) for window in windows) < 2 or not inferences_per_s > 0:
         counts = [len(window.watts) for window in windows]
-        raise InputError(f"{rail}: got {counts} samples and {inferences} inferences; expected 2 and 1 at least")
-    return Power(rail, *windows, inferences)
+        raise InputError(
+            f"{rail}: got {counts} samples and {inferences_per_s:g} inferences per second; expected 2 and > 0; "
+            "record longer"
+        )
+    return Power(rail, windows[:1], windows[1:], (windows[1].seconds * inferences_per_s,))

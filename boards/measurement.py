@@ -3,68 +3,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from boards.power import Power
 from boards.processors import Processor
 from hwsim.errors import InputError
 from hwsim.estimate import Estimate, Figure
 
 STAGES = ("pack", "start", "wait", "unpack")
 PERCENTILES = (50.0, 95.0, 99.0)
-NOT_MEASURABLE = "not measurable on this board: it has no power sensors; import a Joulescope's file"
+NOT_MEASURABLE = "not measurable on this board: it has no power sensors; put a meter at its supply (--meter)"
 HOST_TIME = "latency_us: measured from integers to integers, packing, starting and unpacking by the driver included"
+ON_BOARD = ("local", "ssh")  # transports whose driver runs on the board
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Window:
-    """Samples of one rail in one window: seconds and watts, in step."""
-
-    times_s: tuple[float, ...]
-    watts: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if len(self.times_s) != len(self.watts) or any(np.diff(self.times_s) <= 0):
-            counts = f"{len(self.times_s)} times and {len(self.watts)} samples"
-            raise InputError(f"power: got {counts}; expected as many of both, in order")
-
-    @property
-    def energy_j(self) -> float:
-        """Over the window, by the trapezoidal rule; 0 for fewer than two samples."""
-        return float(np.trapezoid(self.watts, self.times_s))
-
-    @property
-    def mean_w(self) -> float:
-        """Mean power, weighted by time."""
-        if len(self.watts) < 2:
-            return float(np.mean(self.watts)) if self.watts else math.nan
-        return self.energy_j / (self.times_s[-1] - self.times_s[0])
-
-
-@dataclass(frozen=True)
-class Power:
-    """One rail at rest – bitstream loaded, clocks on – and at work for ``inferences``."""
-
-    rail: str
-    idle: Window
-    busy: Window
-    inferences: int
-
-    @property
-    def gross_j(self) -> float:
-        """Energy per inference, rest included."""
-        return self.busy.energy_j / self.inferences
-
-    @property
-    def net_j(self) -> float:
-        """Energy per inference above rest; may be below 0 where noise is larger."""
-        seconds = self.busy.times_s[-1] - self.busy.times_s[0]
-        return (self.busy.mean_w - self.idle.mean_w) * seconds / self.inferences
 
 
 @dataclass(frozen=True)
@@ -74,6 +29,7 @@ class Measurement:
     ``latency_s`` has per run the seconds of every one of :data:`STAGES`; ``transfers`` has (images, seconds) of single
     transfers. ``cycles`` of one image alone, from first beat in to last beat out, and ``counters`` after one run of all
     images are the design's own. On an emulated board seconds are those of its logic: the host's own work takes none.
+    ``inferences_per_s`` is the rate at which the accelerator worked in the windows of power.
     ``mismatches`` of ``integers`` differ from the golden executor's.
     """
 
@@ -91,6 +47,7 @@ class Measurement:
     cycles: int
     counters: Mapping[str, int]
     power: tuple[Power, ...] = ()
+    inferences_per_s: float | None = None
     processors: tuple[Processor, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -113,7 +70,7 @@ class Measurement:
     @property
     def on_board(self) -> bool:
         """Whether seconds and processors are the board's own, so that they may be compared."""
-        return self.transport in ("local", "ssh")
+        return self.transport in ON_BOARD
 
     def speed_up(self, processor: Processor) -> tuple[float, float] | None:
         """How many times sooner a single image is done than on a processor, and how many times more images are.
@@ -138,17 +95,19 @@ class Measurement:
     def fit_us(self) -> tuple[float, float]:
         """a and b of t(N) = a + b·N in µs: what a transfer takes by itself, and per image.
 
-        Least squares of relative errors over the medians by N, so that large transfers do not decide alone.
+        Least squares of relative errors over the medians by N, so that large transfers do not decide alone. Where
+        noise hides b, a is taken for 0, and b from the largest transfer.
         """
         sizes = np.array([size for size, _ in self.transfers], np.float64)
         seconds = np.array([one for _, one in self.transfers])
         counts = np.unique(sizes)
         medians = np.array([np.median(seconds[sizes == count]) for count in counts]) * 1e6
+        whole = 0.0, float(medians[-1] / counts[-1])
         if len(counts) == 1:
-            return 0.0, float(medians[0] / counts[0])
+            return whole
         rows = np.stack([1 / medians, counts / medians], axis=1)
         (a, b), *_ = np.linalg.lstsq(rows, np.ones(len(counts)), rcond=None)
-        return float(a), float(b)
+        return (float(a), float(b)) if b > 0 else whole
 
     def figures(self) -> dict[str, Figure]:
         """What was measured under the names of an estimate; the bar is from the 5th to the 95th percentile."""
@@ -163,7 +122,7 @@ class Measurement:
         if self.counters.get("interval"):
             found["ii"] = Figure.exact(float(self.counters["interval"]), "measured")
         if self.power:
-            watts, joules = sum(one.busy.mean_w for one in self.power), sum(one.gross_j for one in self.power)
+            watts, joules = sum(one.busy_w for one in self.power), sum(one.gross_j for one in self.power)
             found["power_w"] = Figure.exact(watts, "measured")
             found["energy_uj"] = Figure.exact(joules * 1e6, "measured")
         return found

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hwsim.fpga.folding import Goal
 
 Listen = Callable[[float, str], None]
+Say = Callable[[str], None]
 THIS = "this board"
 COUNTED = ("latency", "latency_max", "interval", "checksum")
 _COUNTED_IMAGES = 4
@@ -153,23 +154,31 @@ def _served(address: str) -> Place:
 
 
 def deploy_everywhere(
-    path: Path, folder: Path, where: Mapping[str, Place], effort: Effort | None = None
+    path: Path,
+    folder: Path,
+    where: Mapping[str, Place],
+    effort: Effort | None = None,
+    say: Say = lambda text: None,
 ) -> tuple[Verdict[Deployed], ...]:
     """Like :func:`deploy_bundle`, on several boards at once; each has a folder of its name under ``folder``."""
     open_verified(path)  # once for all of them, before anything else
 
     def one(name: str, at: Place) -> Callable[[], Deployed]:
-        return lambda: deploy_bundle(path, folder / re.sub(r"[^\w.-]", "_", name), at, effort)
+        place = folder / re.sub(r"[^\w.-]", "_", name)
+        return lambda: deploy_bundle(path, place, at, effort, lambda text: say(f"{name}: {text}"))
 
     return everywhere({name: one(name, at) for name, at in where.items()})
 
 
-def deploy_bundle(path: Path, folder: Path, where: Place, effort: Effort | None = None) -> Deployed:
+def deploy_bundle(
+    path: Path, folder: Path, where: Place, effort: Effort | None = None, say: Say = lambda text: None
+) -> Deployed:
     """Verify a bundle, unpack it, and run its golden vectors on a board.
 
     Args:
         folder: gets bundle/, which must not exist, and what is measured.
         where: the board; see :func:`places`.
+        say: told which window of power begins.
 
     Raises:
         BundleError: the bundle is damaged, stale, hostile or of another board.
@@ -183,7 +192,7 @@ def deploy_bundle(path: Path, folder: Path, where: Place, effort: Effort | None 
     with where.connect(unpacked) as session:
         _judge(session, inputs, expected)
         counters = session.counters()
-        found = None if effort is None else measure(session, unpacked, inputs, expected, where.transport, effort)
+        found = None if effort is None else measure(session, unpacked, inputs, expected, where.transport, effort, say)
         about = session.about
     rows: tuple[Comparison, ...] = ()
     if found is not None:

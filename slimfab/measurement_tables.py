@@ -23,7 +23,7 @@ def verdicts_table(verdicts: "Sequence[Verdict[Deployed]]") -> Table:
         measured = None if found is None else found.measurement
         row = ["–"] * 3
         if measured is not None:
-            watts = f"{sum(one.busy.mean_w for one in measured.power):.3f}" if measured.power else "–"
+            watts = f"{sum(one.busy_w for one in measured.power):.3f}" if measured.power else "–"
             row = [f"{measured.percentile_us(50):.1f}", f"{measured.fit_us[1]:.2f}", watts]
         count = ("–", "failed") if found is None else (str(found.integers), "all right")
         table.add_row(verdict.where, *count, *row)
@@ -38,9 +38,8 @@ def show(measurement: Measurement, comparison: tuple[Comparison, ...]) -> None:
     console.say(f"stages in µs: {', '.join(f'{name} {value:.1f}' for name, value in measurement.stages_us.items())}")
     console.say(f"N images in one transfer take {a:.1f} + {b:.2f} N µs")
     for rail in measurement.power:
-        console.say(
-            f"{rail.rail}: idle {rail.idle.mean_w:.3f} W, busy {rail.busy.mean_w:.3f} W, {rail.gross_j:.3g} J each"
-        )
+        each = f"{1e3 * rail.gross_j:.4g} mJ each, {1e3 * rail.net_j:.4g} mJ above rest"
+        console.say(f"{rail.rail}: at rest {rail.idle_w:.3f} W, at work {rail.busy_w:.3f} W, {each}")
     if not measurement.power:
         console.say(f"power: {NOT_MEASURABLE}")
     _show_processors(measurement)

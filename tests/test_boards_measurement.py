@@ -5,11 +5,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from command_line import refused, succeeds
 
 from boards import joulescope
 from boards.driver.power import Sampler, find_rails
-from boards.measurement import NOT_MEASURABLE, Measurement, Power, Window, compare
+from boards.measurement import NOT_MEASURABLE, Measurement, compare
+from boards.power import Power, Powered, Window, watch
 from boards.processors import Processor
 from hwsim import serial
 from hwsim.errors import InputError, ModelFileError
@@ -17,7 +20,8 @@ from hwsim.estimate import Estimate, Figure
 
 RAMP = tuple((1e-6, 2e-6, (10 + k) * 1e-6, 3e-6) for k in range(101))
 SIZES = tuple((n, (5 + 2 * n) * 1e-6) for n in (1, 2, 4, 8) for _ in range(3))
-POWER = Power("ina226/12V", Window((0.0, 1.0, 2.0), (1.0, 1.0, 1.0)), Window((5.0, 6.0, 8.0), (2.0, 4.0, 4.0)), 1000)
+REST, WORK = Window((0.0, 1.0, 2.0), (1.0, 1.0, 1.0)), Window((5.0, 6.0, 8.0), (2.0, 4.0, 4.0))
+POWER = Power("ina226/12V", (REST,), (WORK,), (1000.0,))
 MEASURED = Measurement(
     "pynq-z2",
     "emulated",
@@ -51,6 +55,8 @@ def test_figures_follow_from_the_samples() -> None:
     assert MEASURED.stages_us == pytest.approx({"pack": 1, "start": 2, "wait": 60, "unpack": 3})
     assert MEASURED.fit_us == pytest.approx((5, 2))
     assert replace(MEASURED, transfers=((4, 8e-6),)).fit_us == pytest.approx((0, 2))
+    noisy = replace(MEASURED, transfers=((1, 90e-6), (2, 80e-6), (4, 60e-6)))
+    assert noisy.fit_us == pytest.approx((0, 15))  # no time below zero
 
 
 def test_the_boards_own_processor_is_compared_with() -> None:
@@ -62,9 +68,58 @@ def test_the_boards_own_processor_is_compared_with() -> None:
 
 
 def test_energy_is_the_area_under_the_samples() -> None:
-    assert POWER.busy.energy_j == pytest.approx(3 + 8)
+    assert WORK.energy_j == pytest.approx(3 + 8)
+    assert (POWER.idle_w, POWER.busy_w) == pytest.approx((1, 11 / 3))
     assert POWER.gross_j == pytest.approx(0.011)
     assert POWER.net_j == pytest.approx((11 - 3) / 1000)
+    with pytest.raises(
+        InputError, match=r"12V: got 1 windows at rest, 1 at work of \(\) inferences; expected at least"
+    ):
+        Power("12V", (REST,), (WORK,), ())
+
+
+def test_the_median_of_several_windows_counts() -> None:
+    several = Power("12V", (REST, REST), (WORK,) * 3, (1000.0, 1100.0, 10.0))
+    assert several.gross_j == pytest.approx(0.011)
+    assert several.net_j == pytest.approx(0.008)
+
+
+class Watched:
+    """A session with a board that has one rail, or none."""
+
+    def __init__(self, rails: tuple[str, ...], failed: str = "") -> None:
+        self.rails, self.failed, self.asked = rails, failed, []
+
+    def ask(self, what: str, fields: dict | None = None, *arrays: object) -> tuple[dict, list]:
+        if what == "rails":
+            return {"rails": self.rails}, []
+        self.asked.append(fields)
+        busy = fields["busy"]
+        watts = {rail: [3.0, 3.0] if busy else [1.0, 1.0] for rail in self.rails}
+        return {"times": [0.0, 2.0] if self.rails else [], "watts": watts, "failed": self.failed,
+                "inferences": 4 * busy, "seconds": 2.0}, []  # fmt: skip
+
+
+def watched(session: Watched, *, meter: bool = False) -> tuple[Powered, list[str]]:
+    said: list[str] = []
+    return watch(session, np.zeros(1), 2, 3.0, meter=meter, listen=said.append), said
+
+
+def test_rest_work_and_rest_are_watched() -> None:
+    session = Watched(("12V",))
+    found, said = watched(session)
+    assert said == ["rest for 3 s", "work for 3 s", "work for 3 s", "rest for 3 s"]
+    (rail,) = found.rails
+    assert (rail.rail, rail.idle_w, rail.busy_w, rail.gross_j, rail.net_j) == ("12V", 1.0, 3.0, 1.5, 1.0)
+    assert found.inferences_per_s == 2.0
+    assert watched(Watched(("12V",), "OSError: gone"))[0].rails == ()
+    assert watched(Watched(("12V",), "OSError: gone"))[0].notes == ("a power sensor failed: OSError: gone",)
+
+
+def test_a_meter_needs_no_sensors() -> None:
+    assert watched(Watched(())) == (Powered(), [])
+    found, said = watched(Watched(()), meter=True)
+    assert (found.rails, found.inferences_per_s, len(said)) == ((), 2.0, 4)
 
 
 def test_a_measurement_survives_json() -> None:
@@ -130,8 +185,28 @@ def test_a_joulescopes_file_is_read(tmp_path: Path) -> None:
     window = joulescope.read_window(file)
     assert window == Window((0.0, 1.0), (1.5, 2.5))
     assert joulescope.power(file, file, 4).gross_j == pytest.approx(0.5)
-    with pytest.raises(InputError, match=r"board supply: got \[2, 2\] samples and 0 inferences"):
+    with pytest.raises(InputError, match=r"board supply: got \[2, 2\] samples and 0 inferences per second; expected"):
         joulescope.power(file, file, 0)
+
+
+def test_a_recording_joins_a_measurement(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    for name, watts in (("idle", 1.5), ("busy", 2.0)):
+        (tmp_path / f"{name}.csv").write_text(f"time,power\n0,{watts}\n10,{watts}\n")
+    files = ("--idle", tmp_path / "idle.csv", "--busy", tmp_path / "busy.csv")
+    assert "measurement.json" in refused("board", "power", results, *files)
+    serial.write_json(results / "measurement.json", replace(MEASURED, power=()))
+    assert refused("board", "power", results, *files).endswith(
+        "says nothing of the work; expected how fast it was; measure again with --meter"
+    )
+    serial.write_json(results / "measurement.json", replace(MEASURED, power=(), inferences_per_s=1000.0))
+    serial.write_json(results / "bundle" / "estimate.json", estimate())
+    out = succeeds("board", "power", results, *files)
+    assert "board supply: at rest 1.500 W, at work 2.000 W, 2 mJ each, 0.5 mJ above rest" in out
+    assert "energy_uj" in out
+    assert succeeds("board", "power", results, *files) == out  # the same rail again replaces it
+    found = serial.from_json(Measurement, serial.read_json(results / "measurement.json"))
+    assert [rail.gross_j for rail in found.power] == [0.002]
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,7 @@ def test_a_bundle_runs_where_it_is_sent(tmp_path: Path, rtl_cache: Path) -> None
         good, bad = deploy_everywhere(bundle.path, tmp_path / "out", there, Effort(1, 3, 1, 0))
     assert (bad.where, bad.result, type(bad.error)) == ("no board", None, BoardError)
     assert (tmp_path / "out" / "a_board" / "measurement.json").exists()
+    assert good.error is None
     found = good.result
     assert found is not None
     assert (found.images, found.integers, found.pynq) == (12, 60, "4.0.0")
@@ -94,7 +95,7 @@ def test_boards_have_names() -> None:
 
 
 def test_one_board_that_fails_is_one_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def deployed(path: Path, folder: Path, where: Place, effort: Effort | None) -> Deployed:
+    def deployed(path: Path, folder: Path, where: Place, effort: Effort | None, say: object) -> Deployed:
         if "broken" in folder.name:
             raise BoardError("xilinx@broken: dma: nothing more came; run again", "DmaTimeout")
         return Deployed("pynq-z2", "3.0.1", 100.0, 3, 12, {})

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measurements on the board: raw samples, nothing averaged.
 
-One inference at a time for latency, with its four stages; transfers of several sizes for throughput; windows of rest
-and of work for power (as MLPerf Tiny does: Banbury et al., "MLPerf Tiny Benchmark", 2021, section 4); and the same
-network on the board's own processor.
+One inference at a time for latency, with its four stages; transfers of several sizes for throughput; the same network
+on the board's own processor; and, asked for one by one, windows of rest and of work for power.
 """
 
 from __future__ import annotations
@@ -27,12 +26,11 @@ STAGES = ("pack", "start", "wait", "unpack")
 
 @dataclass(frozen=True)
 class Settings:
-    """How much is measured: runs of one image, runs of every size, and seconds of each window of power."""
+    """How much is measured: runs of one image, and runs of every size."""
 
     warm_up: int = 10
     runs: int = 1000
     repeats: int = 20
-    window_s: float = 10.0
 
 
 def measure(accelerator: Accelerator, images: Array, settings: Settings) -> tuple[dict[str, Any], list[Array]]:
@@ -53,7 +51,6 @@ def measure(accelerator: Accelerator, images: Array, settings: Settings) -> tupl
     stages = latency(accelerator, images[:1], settings.runs)
     cycles = accelerator.counters()["latency"]
     sizes, seconds = throughput(accelerator, images, settings.repeats)
-    power = power_windows(accelerator, images, settings.window_s)
     after = accelerator.check_clock()
     effort = cpu.Effort(settings.warm_up, settings.runs)
     integers = accelerator.integers(images)
@@ -63,7 +60,6 @@ def measure(accelerator: Accelerator, images: Array, settings: Settings) -> tupl
         "clock_was_steady": before == after,
         "cycles": cycles,
         "counters": counters,
-        "power": power,
         "processors": [compiled],
         "output_hash": hashlib.sha256(np.ascontiguousarray(outputs, np.int64).tobytes()).hexdigest(),
         "machine": board_name() or platform.machine(),
@@ -102,23 +98,22 @@ def throughput(accelerator: Accelerator, images: Array, repeats: int) -> tuple[A
     return sizes.astype(np.int64), np.array(seconds)
 
 
-def power_windows(accelerator: Accelerator, images: Array, window_s: float) -> dict[str, Any]:
-    """Samples of every rail at rest and at work, and how many inferences the work were; empty without sensors.
+def window(accelerator: Accelerator, images: Array, seconds: float, *, busy: bool) -> dict[str, Any]:
+    """Samples of every rail while the accelerator rests or works, and how many inferences the work were.
 
     At rest the bitstream is loaded and clocks run.
     """
-    rails = find_rails()
-    if not rails:
-        return {}
-    with Sampler(rails) as idle:
-        time.sleep(window_s)
-    inferences, end = 0, time.perf_counter() + window_s
-    with Sampler(rails) as busy:
-        while time.perf_counter() < end:
+    inferences, begin = 0, time.perf_counter()
+    with Sampler(find_rails()) as sampler:
+        if not busy:
+            time.sleep(seconds)
+        while busy and time.perf_counter() < begin + seconds:
             inferences += len(accelerator.run(images))
+    lasted = time.perf_counter() - begin
     return {
-        "idle": {"times": idle.times, "watts": idle.watts},
-        "busy": {"times": busy.times, "watts": busy.watts},
+        "times": sampler.times,
+        "watts": sampler.watts,
+        "failed": sampler.failed,
         "inferences": inferences,
-        "failed": idle.failed or busy.failed,
+        "seconds": lasted,
     }

@@ -17,7 +17,8 @@ import numpy as np
 from .accelerator import Accelerator
 from .errors import BoardError
 from .manifest import load
-from .measure import Settings, measure
+from .measure import Settings, measure, window
+from .power import find_rails
 from .preflight import Machine, check
 from .wire import receive, send
 
@@ -46,12 +47,22 @@ def _measure(accelerator: Accelerator, request: dict[str, Any], arrays: list[np.
     return measure(accelerator, arrays[0], Settings(**request["settings"]))
 
 
+def _rails(accelerator: Accelerator, request: dict[str, Any], arrays: list[np.ndarray]) -> Answer:
+    return {"rails": [rail.name for rail in find_rails()]}, []
+
+
+def _window(accelerator: Accelerator, request: dict[str, Any], arrays: list[np.ndarray]) -> Answer:
+    return window(accelerator, arrays[0], float(request["seconds"]), busy=bool(request["busy"])), []
+
+
 HANDLERS: Mapping[str, Handler] = {
     "run": _run,
     "counters": _counters,
     "self_test": _self_test,
     "clock": _clock,
     "measure": _measure,
+    "rails": _rails,
+    "window": _window,
 }
 
 

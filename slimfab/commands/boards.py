@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from boards import board as boards
+from boards.joulescope import RAIL
 from slimfab import console
 
 app = typer.Typer(help="Boards that can be built for: list them, or check a file of your own.", no_args_is_help=True)
@@ -48,6 +49,20 @@ def check_board(
         table.add_row(f"image with pynq {image.pynq}", f"Python {image.python}", escape(image.source))
     console.out.print(table)
     console.say(f"{board.name}: {len(board.sources)} facts, each with its source")
+
+
+@app.command("power")
+def add_power(
+    results: Annotated[Path, typer.Argument(help="folder of 'slimfab deploy --measure --meter'")],
+    idle: Annotated[Path, typer.Option(help="recording at rest: CSV of a Joulescope or another meter")],
+    busy: Annotated[Path, typer.Option(help="recording at work")],
+    rail: Annotated[str, typer.Option(help="what was metered")] = RAIL,
+) -> None:
+    """Add what a meter recorded at a board's supply to a measurement, and compare with the estimate again."""
+    from slimfab import metered
+    from slimfab.measurement_tables import show
+
+    show(*metered.add_power(results, idle, busy, rail))
 
 
 def build(

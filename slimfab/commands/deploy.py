@@ -33,6 +33,10 @@ def deploy(
     ] = None,
     measure: Annotated[bool, typer.Option("--measure", help="latency, throughput and power, with raw samples")] = False,
     runs: Annotated[int, typer.Option(help="measured runs of one image")] = 1000,
+    meter: Annotated[
+        bool,
+        typer.Option("--meter", help="windows of rest and work for a meter at the supply; see 'slimfab board power'"),
+    ] = False,
     board: Annotated[str, typer.Option("--board", "-b", help="emulated board; see 'slimfab board list'")] = "pynq-z2",
     images: Annotated[int, typer.Option(help="inputs for the emulated board: the format's ends, then random")] = 100,
     pynq: Annotated[str, typer.Option(help="pynq of the emulated board: 4.0.0 or 3.1.2")] = "4.0.0",
@@ -40,15 +44,15 @@ def deploy(
 ) -> None:
     """Run a bundle on a board, or a network on the emulated board; compare every integer, and measure."""
     # Every run takes the same cycles on the emulated board: a few are as good as many.
-    effort = (Effort(2, runs, 1, 0.0) if emulated else Effort(runs=runs)) if measure else None
+    effort = (Effort(2, runs, 1) if emulated else Effort(runs=runs, meter=meter)) if measure else None
     if emulated:
         found = _emulate(source, output, board, images, pynq, budget, effort)
     elif source.endswith(".zip"):
         there = places(host or (), python, remote or ())
         if len(there) > 1:
-            _judge_all(deploy_everywhere(Path(source), output, there, effort), output)
+            _judge_all(deploy_everywhere(Path(source), output, there, effort, console.say), output)
             return
-        found = deploy_bundle(Path(source), output, *there.values(), effort)
+        found = deploy_bundle(Path(source), output, *there.values(), effort, console.say)
     else:
         raise InputError(f"{source}: is no bundle; expected a .zip; make one with 'slimfab build', or add --emulate")
     where = f"{found.board}{' (emulated)' if emulated else ''}, pynq {found.pynq}, {found.clock_mhz:g} MHz"
