@@ -11,6 +11,7 @@ menus.py       options of stages whose widths and bits are still open
 lanes.py       converters between the lanes of stages
 joints.py      what they and the registers around all stages occupy
 knapsack.py    one option of every stage within limits: found, or proven impossible
+branching.py   the same where the latency is limited too
 relaxation.py  the bound that proves it
 paths.py       latencies as sums over stages
 """

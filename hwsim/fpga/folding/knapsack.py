@@ -50,7 +50,7 @@ def complete_choices(sack: Knapsack, weights: Array, limit: int = KEPT) -> tuple
     resources = len(sack.limits)
     lenses = np.unique(np.vstack([weights, np.eye(resources)]), axis=0).T
     scores, limits = sack.weighed(lenses), sack.limits @ lenses
-    keep = _possible(scores, limits)
+    keep = possible(scores, limits)
     if not keep.any(axis=1).all():
         return np.zeros((0, len(keep)), dtype=np.intp), True
     least = np.where(keep[..., None], scores, np.inf).min(axis=1)
@@ -74,7 +74,7 @@ def complete_choices(sack: Knapsack, weights: Array, limit: int = KEPT) -> tuple
     return picks[lightest], complete
 
 
-def _possible(scores: Array, limits: Array) -> Mask:
+def possible(scores: Array, limits: Array) -> Mask:
     """(groups, options): an option stays if with it, and the least of all other groups, every weighting fits."""
     least = scores.min(axis=1)
     slack = limits - least.sum(axis=0)

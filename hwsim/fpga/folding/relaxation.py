@@ -15,6 +15,7 @@ Problems, 2004, chapter 11). The best weights are found by the simplex method, w
 priced by that minimum (Dantzig, Wolfe, Operations Research 8, 1960). With v > 0 nothing fits, and that is proven.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,12 +56,14 @@ class Relaxation:
     """What mixing says about a knapsack.
 
     ``excess`` is a lower bound of v: above 0 nothing fits. ``picks`` is a choice of whole options that fits, if one was
-    met on the way. ``weights`` is (weightings, resources): those that were tried, the best one last.
+    met on the way. ``weights`` is (weightings, resources): those that were tried, the best one last. ``shares`` is the
+    last mixture, (groups, options).
     """
 
     excess: float
     picks: Index | None
     weights: Array
+    shares: Array
 
 
 def relax(sack: Knapsack) -> Relaxation:
@@ -74,11 +77,12 @@ def relax(sack: Knapsack) -> Relaxation:
     basis, costs, right = np.eye(count + 1), np.zeros(count + 1), np.zeros(count + 1)
     basis[:count, worst], costs[worst], right[count] = -1.0, 1.0, 1.0
     basis[:, count] = np.append(column, 1.0)
+    mixed: dict[int, Index] = {count: picks}  # the choices among the columns
     tried: list[Array] = [weights]
     best, best_weights = -np.inf, weights
     for _ in range(_STEPS):
         if column.max() <= TOLERANCE:
-            return Relaxation(min(best, 0.0), picks, np.array([*tried, best_weights]))
+            return Relaxation(min(best, 0.0), picks, np.array([*tried, best_weights]), _shares(sack, {0: picks}, [1.0]))
         duals = np.linalg.solve(basis.T, costs)
         raw = -duals[:count]
         weights = np.maximum(raw, 0.0)
@@ -93,22 +97,36 @@ def relax(sack: Knapsack) -> Relaxation:
         if best > TOLERANCE or (bound >= duals[count] - TOLERANCE and raw.min() >= -TOLERANCE):
             break
         slack = int(raw.argmin())
-        entering = np.eye(count + 1)[slack] if raw[slack] < -TOLERANCE else np.append(column, 1.0)
-        if not _enter(basis, costs, right, entering, worst):
+        is_slack = raw[slack] < -TOLERANCE
+        left = _enter(basis, right, np.eye(count + 1)[slack] if is_slack else np.append(column, 1.0), worst)
+        if left is None:
             break
+        costs[left] = 0.0
+        mixed.pop(left, None)
+        if not is_slack:
+            mixed[left] = picks
     fits = column.max() <= TOLERANCE
-    return Relaxation(best, picks if fits else None, np.array([*tried, best_weights]))
+    shares = _shares(sack, mixed, np.linalg.solve(basis, right).tolist())
+    return Relaxation(best, picks if fits else None, np.array([*tried, best_weights]), shares)
 
 
-def _enter(basis: Array, costs: Array, right: Array, entering: Array, free: int) -> bool:
-    """Exchange a column of the basis for another one; the excess, at ``free``, may have any sign and stays."""
+def _enter(basis: Array, right: Array, entering: Array, free: int) -> int | None:
+    """Exchange a column of the basis, which one is returned; the excess, at ``free``, may have any sign and stays."""
     direction = np.linalg.solve(basis, entering)
     values = np.linalg.solve(basis, right)
     direction[free] = 0.0
     can_leave = direction > TOLERANCE
     if not can_leave.any():
-        return False
+        return None
     ratios = np.where(can_leave, np.maximum(values, 0.0) / np.where(can_leave, direction, 1.0), np.inf)
     leaving = int(ratios.argmin())
-    basis[:, leaving], costs[leaving] = entering, 0.0
-    return True
+    basis[:, leaving] = entering
+    return leaving
+
+
+def _shares(sack: Knapsack, mixed: Mapping[int, Index], values: Sequence[float]) -> Array:
+    """(groups, options) of a mixture of choices, by their places among the shares of all columns."""
+    shares = np.zeros(sack.present.shape)
+    for place, picks in mixed.items():
+        shares[np.arange(len(picks)), picks] += max(values[place], 0.0)
+    return np.asarray(shares / np.maximum(shares.sum(axis=1, keepdims=True), TOLERANCE), dtype=np.float64)

@@ -8,19 +8,21 @@ bound; see relaxation.py and knapsack.py.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hwsim.fpga.folding.branching import Timed, decide
 from hwsim.fpga.folding.knapsack import KEPT, Verdict, solve, undominated
 from hwsim.fpga.folding.paths import Path
 from hwsim.fpga.folding.relaxation import Index, Knapsack, Mask
 from hwsim.fpga.resources import Array
 
 LEVELS = 1000  # into which a range without natural steps is divided
+LATENCY_LEVELS = 250  # steps of a fraction of a percent
 BALANCE_LEVELS = 33
 ROUGHLY_KEPT = 50  # partial choices, where nothing is to be proven
-_CUTS = 50  # paths that are added to answer one question
+_ROOMS = 4  # sizes of the room that is left for what depends on several stages
 _EXACT = 1 + 1e-9  # sums of floats may differ in their last digits
 
 
@@ -31,7 +33,7 @@ class Problem:
     ``used`` is (stages, options, resources) in units of ``scale``, as are ``limits``; ``rows`` are the options' places
     where they came from. ``path`` gives the longest path through stages of given busy times and depths.
     ``further`` gives what a choice uses besides, (points, resources) for rows of (stages, points), as that depends on
-    several stages at a time. ``kept`` partial choices are followed; ``cuts`` collects the paths that were longest.
+    several stages at a time. ``kept`` partial choices are followed at a time.
     """
 
     used: Array
@@ -44,7 +46,6 @@ class Problem:
     slowest: float = np.inf
     latency: float = np.inf
     kept: int = KEPT
-    cuts: list[Path] = field(default_factory=list)
     further: Callable[[Index], Array] | None = None
 
     def at(self, table: Array, picks: Index) -> Array:
@@ -64,9 +65,13 @@ class Problem:
 
     def sums(self, picks: Index) -> Array:
         """(resources,) in units of the scale; (points, resources) for picks of (stages, points)."""
-        stages = np.arange(len(picks)).reshape(-1, *(1,) * (picks.ndim - 1))
-        found: Array = self.used[stages, picks].sum(axis=0)
+        found, stages = self.sums_of_stages(picks), _stages(picks)
         return found if self.further is None else found + self.further(self.rows[stages, picks])
+
+    def sums_of_stages(self, picks: Index) -> Array:
+        """The same without what depends on several stages."""
+        found: Array = self.used[_stages(picks), picks].sum(axis=0)
+        return found
 
     def fits(self, picks: Index) -> bool:
         """Whether a choice is within all limits."""
@@ -75,6 +80,11 @@ class Problem:
             and self.interval(picks) <= self.slowest
             and (self.latency == np.inf or self.longest(picks)[0] <= self.latency * _EXACT)
         )
+
+
+def _stages(picks: Index) -> Index:
+    """The numbers of the stages, in a shape that goes with picks of (stages, …)."""
+    return np.arange(len(picks)).reshape(-1, *(1,) * (picks.ndim - 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,33 +116,37 @@ def problem(
 
 
 def ask(asked: Problem) -> Verdict:
-    """A choice within all limits, a proof that there is none, or neither."""
-    present = asked.present & (asked.busy <= asked.slowest)
-    if asked.latency == np.inf:
-        found = solve(Knapsack(asked.used, present, asked.limits), asked.kept)
-        return found if found.picks is None else _with_further(asked, found.picks)
-    for _ in range(_CUTS):
-        used, limits = asked.used, asked.limits
-        for path in asked.cuts:
-            share = (path.busy[:, None] * asked.busy + path.depth[:, None] * asked.depth) / asked.latency
-            used = np.concatenate([used, share[..., None]], axis=2)
-            limits = np.append(limits, _EXACT - path.fixed / asked.latency)
-        found = solve(Knapsack(used, present, limits), asked.kept)
+    """A choice within all limits, a proof that there is none, or neither.
+
+    The proof is about sums over stages. Where a choice fits but for what it uses besides, others near by are looked at,
+    and then those that leave as much room as that one lacked.
+    """
+    found = _asked(asked)
+    if found.picks is None or asked.further is None:
+        return found
+    room = asked
+    for _ in range(_ROOMS):
+        assert found.picks is not None
+        picks = found.picks if asked.fits(found.picks) else _mended(asked, found.picks)
+        if asked.fits(picks):
+            return Verdict(picks)
+        lacking = asked.sums(found.picks) - room.sums_of_stages(found.picks)
+        room = replace(asked, limits=np.minimum(room.limits, asked.limits - lacking))
+        found = _asked(room)
         if found.picks is None:
-            return found
-        cycles, path = asked.longest(found.picks)
-        if cycles <= asked.latency * _EXACT:
-            return _with_further(asked, found.picks)
-        asked.cuts.append(path)
+            break
     return Verdict(None)
 
 
-def _with_further(asked: Problem, picks: Index) -> Verdict:
-    """Picks of which the sums over stages fit, or others near by that fit with what they use besides."""
-    if asked.further is None or asked.fits(picks):
-        return Verdict(picks)
-    picks = _mended(asked, picks)
-    return Verdict(picks if asked.fits(picks) else None)
+def _asked(asked: Problem) -> Verdict:
+    """The same, of what is used by stages alone."""
+    present = asked.present & (asked.busy <= asked.slowest)
+    if asked.latency == np.inf:
+        return solve(Knapsack(asked.used, present, asked.limits), asked.kept)
+    if asked.latency <= 0:
+        return Verdict(None, impossible=True)
+    timed = Timed(asked.used, asked.busy, asked.depth, asked.limits, asked.latency, asked.path)
+    return decide(timed, present)
 
 
 def _mended(asked: Problem, picks: Index) -> Index:
@@ -169,17 +183,17 @@ def descend(
         return Answer(None, np.inf, np.inf)
     best, high = top.picks, _level(levels, value(top.picks))
     refused, low, opened = -1, -1, high
-    while high - low > 1:
-        middle = (low + high) // 2
+    while high - low > 1 or (opened < high and opened - refused > 1):
+        # Between what was refused and what was met; then below the levels at which neither was.
+        below = high - low <= 1
+        middle = (refused + opened) // 2 if below else (low + high) // 2
         verdict = ask(at(float(levels[middle])))
         if verdict.picks is not None:
             best, high = verdict.picks, min(middle, _level(levels, value(verdict.picks)))
+            low, opened = (refused, high) if below else (low, min(opened, high))
             continue
-        low = middle
+        low = low if below else middle
         refused, opened = (middle, opened) if verdict.impossible else (refused, min(middle, opened))
-    while opened < high and opened - refused > 1:  # some level below was neither reached nor refused
-        middle = (refused + opened) // 2
-        refused, opened = (middle, opened) if ask(at(float(levels[middle]))).impossible else (refused, middle)
     lowest = float(levels[refused + exact]) if refused + exact >= 0 else float(levels[0])
     return Answer(best, value(best), min(lowest, value(best)))
 
@@ -209,7 +223,7 @@ def shortest_latency(asked: Problem) -> Answer:
     if any_choice.picks is None:
         return Answer(None, np.inf, np.inf)
     least, most = _least_latency(asked), asked.longest(any_choice.picks)[0]
-    levels = np.geomspace(least, max(most, least * _EXACT), LEVELS)
+    levels = np.geomspace(least, max(most, least * _EXACT), LATENCY_LEVELS)
     return descend(
         levels, lambda level: replace(asked, latency=level), lambda picks: asked.longest(picks)[0], exact=False
     )
