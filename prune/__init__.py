@@ -15,8 +15,8 @@ takes part in training, and surgery removes the channels (:mod:`prune.surgery`).
 """
 
 from prune.allocate import ALLOCATORS
-from prune.api import Change, Pruned, prune
-from prune.budget import Bounds
+from prune.api import Pruned, prune
+from prune.budget import Bounds, Change
 from prune.choice import Choice, load_choice, save_choice
 from prune.criteria import CRITERIA, Context
 from prune.groups import ChannelGroup, Member, all_groups, channel_groups

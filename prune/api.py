@@ -6,15 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import torch
 from torch import nn
 
+from hwsim import targets
+from hwsim.card import MetricCard, card
 from hwsim.design import Design
 from hwsim.errors import InputError, UnknownNameError
+from hwsim.importers.torch import import_torch
 from hwsim.network import Network
 from hwsim.registry import suggest
 from prune.allocate import ALLOCATORS, Ratios, Scores
 from prune.amount import Amount
-from prune.budget import Bounds, Budget, Cost, Counts, Ledger, Limit, read_budget
+from prune.budget import Bounds, Budget, Change, Cost, Counts, Ledger, Limit, read_budget
 from prune.choice import Choice, compose
 from prune.criteria import score
 from prune.hardware import carried_designs, hardware_cost
@@ -35,22 +39,13 @@ REPORTED = ("macs", "params")  # in every result, beside the fields of the budge
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One cost field before and after; ``limit`` is the budget's amount, None where the field was only measured."""
-
-    field: str
-    before: float
-    after: float
-    limit: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Pruned:
     """A smaller module and how it came about.
 
     ``network`` is the small network with batch norm kept. ``costs`` are those of the network as deployed: batch norm
     folded, at the asked number of bits. ``used`` is the share of the tightest limit that the module uses, None without
-    a budget. ``designs`` holds, by FPGA target, the design at which a budgeted area holds.
+    a budget. ``designs`` holds, by FPGA target, the design at which a budgeted area holds; ``bits`` is the number of
+    bits, None for float32.
     """
 
     module: nn.Module
@@ -59,6 +54,7 @@ class Pruned:
     costs: tuple[Change, ...]
     used: float | None
     designs: Mapping[str, Design] = field(default_factory=dict)
+    bits: int | None = None
 
     def change(self, name: str) -> Change:
         """One of ``costs`` by its field.
@@ -71,6 +67,25 @@ class Pruned:
             raise UnknownNameError(f"unknown cost '{name}' of a pruned network; {suggest(name, found)}")
         return found[name]
 
+    def card(self, target: str = "", accuracy: float | None = None, dataset: str | None = None) -> MetricCard:
+        """The metric card of the module as deployed on a target, by default the first that the budget names.
+
+        Args:
+            accuracy, dataset: as measured by the caller; neither is known here.
+
+        Raises:
+            InputError: no target is named, here or in the budget.
+        """
+        named = [name.rpartition(".")[0] for name in self.choice.budget if ":" in name]
+        if not target and not named:
+            raise InputError("card: the budget names no target; expected one such as fpga:pynq-z2; give target=…")
+        target = target or named[0]
+        network, _ = import_torch(self.module, self.choice.example_shape)
+        network = network if self.bits is None else network.with_bits(self.bits)
+        design = self.designs.get(target)
+        made = targets.estimate(network, target, design=design and replace(design, network_hash=network.hash))
+        return card(network, targets.parse(target).device, made, accuracy, dataset)
+
     def save(self, folder: Path | str) -> None:
         """Write ``choice.json`` and ``weights.safetensors``; :func:`prune.store.rebuild` reads them."""
         save(folder, self.module, self.choice)
@@ -78,7 +93,7 @@ class Pruned:
 
 def prune(
     model: nn.Module,
-    example_shape: Sequence[int],
+    example: Sequence[int] | torch.Tensor,
     *,
     method: str | Method = "magnitude",
     budget: Budget | None = None,
@@ -103,7 +118,7 @@ def prune(
 
     Args:
         model: a plain float module; it is left alone.
-        example_shape: input shape without the batch, channels first.
+        example: a batch of inputs, of which only the shape counts, or that shape without the batch, channels first.
         method: a name in :data:`prune.methods.METHODS`, or a :class:`prune.methods.Method` of your own.
         budget: per cost field the largest share (up to 1, or "50%") or amount (above 1, or "=0.8"), all of which hold
             for the result: ``{"macs": 0.5}``, ``{"fpga:pynq-z2.dsp": 120, "params": "40%"}``. Besides the fields of
@@ -135,7 +150,7 @@ def prune(
             f"prune: '{plan.soft or plan.regulariser}' happens in training; pass train=lambda model, hooks: fit(…)"
         )
     progress = (1.0,) if plan.soft else SCHEDULES[plan.schedule](plan.steps)
-    first = view = look(model, tuple(example_shape), skip, streams=plan.streams)
+    first = view = look(model, _shape(example), skip, streams=plan.streams)
     deployed = first.deployed(bits)
     cost = cost or hardware_cost(deployed)
     ledger = Ledger(deployed, first.groups, cost)
@@ -162,7 +177,11 @@ def prune(
         view, taken = job.cut(view, counts, scores, step)
         choice = replace(choice, kept=compose(choice, taken).kept)
     designs = carried_designs(deployed, ledger.network_of(counts), budget or {})
-    return Pruned(view.model, view.network, choice, _changes(ledger, counts, limits), used, designs)
+    return Pruned(view.model, view.network, choice, _changes(ledger, counts, limits), used, designs, bits)
+
+
+def _shape(example: Sequence[int] | torch.Tensor) -> tuple[int, ...]:
+    return tuple(example.shape[1:] if isinstance(example, torch.Tensor) else example)
 
 
 def _plan(method: str | Method, *words: object) -> Method:

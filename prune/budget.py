@@ -10,7 +10,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy.typing as npt
 
@@ -34,6 +34,16 @@ class Limit:
     field: str
     value: float
     before: float
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One cost field before and after; ``limit`` is the budget's amount, None where the field was only measured."""
+
+    field: str
+    before: float
+    after: float
+    limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +123,16 @@ def _amount(field: str, asked: float | str) -> tuple[float, bool]:
     raise InputError(f"budget {field}: got {asked!r}; expected a share such as 0.5 or '50%', or an amount such as 120")
 
 
+class Purse(Protocol):
+    """What units cost: the groups, and the cost of any counts of their units by field."""
+
+    groups: Sequence[ChannelGroup]
+
+    def whole(self) -> Counts: ...
+
+    def cost(self, counts: Counts, field: str) -> float: ...
+
+
 class Ledger:
     """The cost of unit counts, each asked for once.
 
@@ -148,7 +168,7 @@ class Ledger:
 
 
 def fit(
-    ledger: Ledger,
+    ledger: Purse,
     priorities: Mapping[str, npt.NDArray[Any]],
     limits: Sequence[Limit],
     levels: Mapping[str, Sequence[int]],
@@ -225,7 +245,7 @@ def exact_counts(wanted: Mapping[str, float], levels: Mapping[str, Sequence[int]
     }
 
 
-def _unreachable(ledger: Ledger, counts: Counts, limits: Sequence[Limit]) -> str:
+def _unreachable(ledger: Purse, counts: Counts, limits: Sequence[Limit]) -> str:
     limit = max(limits, key=lambda limit: ledger.cost(counts, limit.field) / limit.value)
     least = ledger.cost(counts, limit.field)
     relative = f" ({100 * least / limit.before:.3g}% of the unpruned network)" if limit.before else ""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Removal of channels, heads and hidden widths from any traced module (:mod:`prune.tracer`).
 
-Budgets here are shares of every group's units; hardware costs need a network that :mod:`hwsim` knows.
+How much goes is one share of every group's units, or a budget in any cost field: what a module computes becomes a
+network that hardware models can cost (:mod:`prune.work`).
 """
 
 import copy
@@ -16,10 +17,12 @@ from torch import nn
 
 from hwsim.errors import InputError, UnsupportedError
 from hwsim.registry import suggest
-from prune.allocate import best_units
+from prune.allocate import ALLOCATORS, Scores, best_units
+from prune.budget import Bounds, Budget, Change, Counts, fit, read_budget
 from prune.criteria import Context, score
-from prune.groups import OTHER_GROUP
+from prune.groups import OTHER_GROUP, ChannelGroup
 from prune.tracer import Traced, trace
+from prune.work import costing
 
 Kept = Mapping[str, tuple[int, ...]]
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -29,7 +32,8 @@ NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 class PrunedModule:
     """A smaller module, the units that stay per group, and the numbers of parameters before and after.
 
-    ``traced`` are the groups of the module before.
+    ``traced`` are the groups of the module before. ``costs`` has the budget's fields, and ``used`` is the share of the
+    tightest limit that the module uses; None without a budget.
     """
 
     module: nn.Module
@@ -37,6 +41,8 @@ class PrunedModule:
     traced: Traced
     parameters_before: int
     parameters_after: int
+    costs: tuple[Change, ...] = ()
+    used: float | None = None
 
 
 class SelectedBatchNorm2d(nn.BatchNorm2d):
@@ -52,26 +58,38 @@ def prune_traced(
     model: nn.Module,
     example: Sequence[torch.Tensor],
     *,
-    keep: float,
+    keep: float | None = None,
+    budget: Budget | None = None,
     criterion: str = "l2",
+    allocator: str = "uniform",
     skip: Sequence[str] = (),
     select: Sequence[str] = (),
     floor: int = 1,
+    align: int = 1,
+    bits: int | None = None,
     seed: int = 0,
 ) -> PrunedModule:
-    """Keep the same share of every group's units.
+    """Keep the same share of every group's units, or as many as a budget allows.
 
     Args:
         example: inputs with a batch of at least two.
         keep: share of units, rounded to the nearest whole number but at least ``floor``.
+        budget: in place of ``keep``, limits by cost field as :func:`prune.prune` takes them: macs, params, and
+            fields of targets such as ``cpu:cortex-a72.latency_us`` (:mod:`prune.work`).
+        criterion, allocator: which units go first, and which groups give how much under a budget.
         skip: groups, or layers in them, that stay whole.
         select: batch norms that choose channels by themselves (:func:`prune.tracer.trace`).
+        align, bits: under a budget, units stay in multiples of ``align`` where any go, and tensors are costed at
+            ``bits`` (float32 by default).
 
     Raises:
-        InputError: no such layer, or ``keep`` is not a share.
+        BudgetError: not even the smallest widths meet the budget; says what they cost.
+        InputError: no such layer, ``keep`` is not a share, or a target needs layers that the module has not.
         UnsupportedError: the module cannot be traced, or its forward counts on the old sizes.
     """
-    if not 0 < keep <= 1:
+    if (keep is None) == (not budget):
+        raise InputError("prune_traced: expected either keep, such as 0.5, or a budget, such as {'macs': 0.5}")
+    if keep is not None and not 0 < keep <= 1:
         raise InputError(f"prune_traced: got keep={keep}; expected above 0 and at most 1")
     traced = trace(model, example, select=select)
     known = {layer for group in traced.groups + traced.frozen for layer in (group.name, *group.layers)}
@@ -87,12 +105,58 @@ def prune_traced(
     by_weight = [g for g in groups if any(m.role == "weight" for m in g.producers + g.followers)]
     scores = score(by_weight, criterion, context)
     scores |= score([g for g in groups if g.name not in scores], "bn_gamma", context)
-    counts = {g.name: max(floor, round(keep * g.width)) for g in groups}
-    kept = {g.name: best_units(scores[g.name], counts[g.name]) for g in groups if counts[g.name] < g.width}
-    small = shrink_traced(model, traced, kept)
+    changes: tuple[Change, ...] = ()
+    used = None
+    if keep is not None:
+        counts = {g.name: max(floor, round(keep * g.width)) for g in groups}
+    else:
+        costs, bounds = _Costs(model, example, traced, groups, scores, bits), Bounds(max(floor, 2), align=align)
+        limits = read_budget(budget or {}, lambda name: costs.cost(costs.whole(), name))
+        levels = {g.name: bounds.levels(g) for g in groups}
+        fitted = fit(costs, ALLOCATORS[allocator](groups, scores, {}), limits, levels)
+        counts, used = fitted.counts, fitted.used
+        changes = tuple(Change(one.field, one.before, fitted.costs[one.field], one.value) for one in limits)
+    small, kept = _take(model, traced, groups, scores, counts)
     _try(model, small, example)
     before, after = (sum(p.numel() for p in m.parameters()) for m in (model, small))
-    return PrunedModule(small, kept, traced, before, after)
+    return PrunedModule(small, kept, traced, before, after, changes, used)
+
+
+def _take(
+    model: nn.Module, traced: Traced, groups: Sequence[ChannelGroup], scores: Scores, counts: Counts
+) -> tuple[nn.Module, Kept]:
+    fewer = [group for group in groups if counts[group.name] < group.width]
+    kept = {group.name: best_units(scores[group.name], counts[group.name]) for group in fewer}
+    return shrink_traced(model, traced, kept), kept
+
+
+class _Costs:
+    """What numbers of units cost: the module is cut to them and run; each once."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        example: Sequence[torch.Tensor],
+        traced: Traced,
+        groups: Sequence[ChannelGroup],
+        scores: Scores,
+        bits: int | None,
+    ) -> None:
+        self.model, self.example, self.traced = model, example, traced
+        self.groups, self.scores = groups, scores
+        self.ask = costing(model, example, bits)
+        self._known: dict[tuple[str, tuple[int, ...]], float] = {}
+
+    def whole(self) -> Counts:
+        return {group.name: group.width for group in self.groups}
+
+    def cost(self, counts: Counts, field: str) -> float:
+        key = (field, tuple(counts[group.name] for group in self.groups))
+        if key not in self._known:
+            small, _ = _take(self.model, self.traced, self.groups, self.scores, counts)
+            _try(self.model, small, self.example)
+            self._known[key] = self.ask(small, field)
+        return self._known[key]
 
 
 def shrink_traced(model: nn.Module, traced: Traced, kept: Kept) -> nn.Module:

@@ -255,3 +255,24 @@ def test_a_change_is_found_by_its_field():
     assert 0 < small.change("macs").after <= 0.6 * small.change("macs").before
     with pytest.raises(UnknownNameError, match="unknown cost 'mac' of a pruned network; did you mean 'macs'"):
         small.change("mac")
+
+
+def test_a_budget_of_cycles_gives_a_smaller_module_and_its_card():
+    field = "fpga:pynq-z2.cycles"
+    small = prune(net(), torch.zeros(2, *SHAPE), budget={field: 0.7}, bits=8)
+    assert small.choice == prune(net(), SHAPE, budget={field: 0.7}, bits=8).choice
+    found = small.card(accuracy=0.9, dataset="digits")
+    assert (found.target, found.accuracy, found.dataset, found.fits) == ("fpga:pynq-z2", 0.9, "digits", True)
+    deployed = import_torch(small.module, SHAPE)[0].with_bits(8)
+    assert found.latency_us == targets.estimate(deployed, "fpga:pynq-z2").latency_us
+    assert small.change(field).after == targets.cost(deployed, field) <= 0.7 * small.change(field).before
+    assert small.card("cpu:cortex-a72").target == "cpu:cortex-a72"
+
+
+def test_a_card_has_the_design_that_holds_a_budgeted_area():
+    small = prune(net(), SHAPE, budget={"fpga:pynq-z2/folded.lut": 0.8}, bits=8)
+    area = small.change("fpga:pynq-z2/folded.lut")
+    device = targets.parse("fpga:pynq-z2/folded").device
+    assert small.card().occupied["lut"] == pytest.approx(area.after / device["lut"], rel=0.05)
+    with pytest.raises(InputError, match="card: the budget names no target; expected one such as fpga:pynq-z2"):
+        prune(net(), SHAPE, budget={"macs": 0.5}).card()
