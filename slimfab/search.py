@@ -18,18 +18,22 @@ from slimfab.stages.train import dataset, float_module
 if TYPE_CHECKING:
     from prune.search import Environment, Found, Problem
 
-FOLDER, PAGE = "search", "search.html"
+FOLDER = "search"
 
 
 @dataclass(frozen=True)
 class Searched:
-    """What methods found on one network. ``test`` holds the test accuracy of each, cut and repaired, not trained."""
+    """What methods found on one network. ``test`` holds the test accuracy of each, cut and repaired, not trained.
+
+    ``folder`` has a choice with weights per method; ``page`` is the report.
+    """
 
     network: str
     base: float
     found: "tuple[Found, ...]"
     test: tuple[float, ...]
     folder: Path
+    page: Path
 
 
 def parse_budget(text: str) -> dict[str, str]:
@@ -57,6 +61,24 @@ def parse_budget(text: str) -> dict[str, str]:
     return limits
 
 
+def parse_granularity(text: str) -> tuple[str, int, int]:
+    """A granularity and its block: ``element``, ``kernel``, ``unrolled:4x2`` (filters x channels: PE x SIMD).
+
+    Raises:
+        InputError: the block is no two numbers.
+        UnknownNameError: no such granularity.
+    """
+    from prune.granularity import GRANULARITIES
+
+    name, _, block = text.partition(":")
+    GRANULARITIES[name]
+    try:
+        rows, columns = (int(part) for part in (block or "1x1").split("x"))
+    except ValueError:
+        raise InputError(f"zeros: got '{text}'; expected a granularity such as element, or unrolled:4x2") from None
+    return name, rows, columns
+
+
 def search_recipe(
     recipe: Recipe,
     folder: Path,
@@ -66,11 +88,16 @@ def search_recipe(
     val_images: int,
     workers: int = 1,
     listener: Listener | None = None,
+    zeros: str = "",
 ) -> Searched:
-    """Train the recipe's network (or take it from an earlier run) and search its widths.
+    """Train the recipe's network (or take it from an earlier run) and search its widths, or its densities.
 
     Every method's result is written to ``search/METHOD`` as a choice with weights, which ``prune.store.rebuild`` reads,
-    and all of them to ``search.html``. Scores are kept, so that an interrupted search goes on and methods share them.
+    and all of them to ``search.html`` (with ``zeros``, of ``search-ZEROS``). Scores are kept, so that an interrupted
+    search goes on and methods share them.
+
+    Args:
+        zeros: instead of removing channels, zero units of this granularity (:func:`parse_granularity`).
 
     Raises:
         UnknownNameError: no such method or cost field.
@@ -84,7 +111,8 @@ def search_recipe(
         METHODS[method]
     listener = listener or Silent()
     run = run_recipe(recipe, folder, listener, until="train")
-    posed, out = _posed(run, recipe, budget, val_images), folder / FOLDER
+    posed = _posed_fine(run, recipe, budget, val_images, zeros) if zeros else _posed(run, recipe, budget, val_images)
+    out = folder / (f"{FOLDER}-{zeros.replace(':', '-')}" if zeros else FOLDER)
     x, y = dataset(run).as_float("test")
     results, test = [], []
     for number, method in enumerate(methods):
@@ -100,10 +128,10 @@ def search_recipe(
         facts = {"evaluations": env.spent, "val_accuracy": found.best.score, "test_accuracy": test[-1]}
         listener.finished(f"search: {method}", facts, round(time.monotonic() - start, 3), cached=False)
     base = evaluate(float_module(run), x, y)
-    searched = Searched(recipe.name, base, tuple(results), tuple(test), folder)
+    searched = Searched(recipe.name, base, tuple(results), tuple(test), out, folder / f"{out.name}.html")
     from slimfab.report.search import render_search
 
-    atomic_write(folder / PAGE, render_search(searched))
+    atomic_write(searched.page, render_search(searched))
     return searched
 
 
@@ -111,6 +139,25 @@ def _progress(env: "Environment") -> tuple[float, str]:
     known = [one.score for one in env.history if one.within and one.score == one.score]
     best = f"best {max(known):.3f}" if known else "none within the budget yet"
     return env.spent / env.evaluations, f"{env.spent}/{env.evaluations}, {best}"
+
+
+def _posed_fine(run: Run, recipe: Recipe, budget: dict[str, str], val_images: int, zeros: str) -> "Problem":
+    from prune.search import pose_fine
+
+    section, data = recipe.prune or PruneSection(), dataset(run)
+    granularity, rows, columns = parse_granularity(zeros)
+    x, y = data.as_float("val")
+    return pose_fine(
+        float_module(run),
+        data.shape,
+        budget,
+        (x[:val_images], y[:val_images]),
+        data.as_float("train")[0][: section.calibration_images],
+        granularity=granularity,
+        rows=rows,
+        columns=columns,
+        skip=section.skip,
+    )
 
 
 def _posed(run: Run, recipe: Recipe, budget: dict[str, str], val_images: int) -> "Problem":

@@ -139,6 +139,15 @@ def test_an_encoder_moves_to_a_network_of_another_depth():
     assert torch.equal(agent.encoder.first.weight, trained.first.weight)
 
 
+def test_rewards_are_judged_by_those_of_their_batch():
+    agent = Agent(HandMade(layers()), len(STATE), 4, Hyper(warmup=2, batch=12), 0)
+    for reward in (1.0, 4.0, 4.0):  # the second good one is as good as the first
+        agent.learn(np.full(4, reward / 4), reward)
+    actions, above = agent._batch()
+    assert sorted(above[:, 0].tolist()) == pytest.approx([-2.0, 1.0, 1.0])
+    assert above[actions[:, 0] == 1.0].flatten().tolist() == pytest.approx([1.0, 1.0])
+
+
 def test_the_agent_learns_what_pays():
     hyper = Hyper(warmup=20, actor_lr=1e-3, batch=64)
     agent = Agent(HandMade(layers()), len(STATE), 4, hyper, 0)

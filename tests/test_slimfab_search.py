@@ -6,10 +6,11 @@ import pytest
 from hwsim import serial
 from hwsim.errors import BudgetError, InputError, UnknownNameError
 from prune.search import Found
+from prune.sparse import maskable
 from prune.store import rebuild
 from slimfab import zoo
 from slimfab.recipe import load_recipe
-from slimfab.search import parse_budget, search_recipe
+from slimfab.search import parse_budget, parse_granularity, search_recipe
 
 RECIPE = """
 name: tiny
@@ -63,3 +64,26 @@ def test_methods_side_by_side_leave_choices_that_can_be_built_again(tmp_path):
         search_recipe(recipe, tmp_path / "out", ["acm"], budget, 4, 40)
     with pytest.raises(BudgetError, match="budget macs: asked for at most 1;"):
         search_recipe(recipe, tmp_path / "out", ["random"], {"macs": "=1"}, 4, 40)
+
+
+@pytest.mark.needs("sklearn", "plotly", "jinja2")
+def test_zeros_in_blocks_stay_within_the_budget_and_in_the_file(tmp_path):
+    recipe = load_recipe(write_recipe(tmp_path))
+    found = search_recipe(recipe, tmp_path / "out", ["uniform", "amc"], {"weights": "40%"}, 6, 40, zeros="unrolled:2x2")
+    assert found.folder == tmp_path / "out" / "search-unrolled-2x2"
+    assert "per cent" in found.page.read_text()
+    for one in found.found:
+        folder = found.folder / one.method
+        builder = lambda: zoo.build("vgg_tiny", (1, 8, 8), 10, options={"widths": [4, "M", 6]})  # noqa: E731
+        module = rebuild(builder, folder / "choice.json", folder / "weights.safetensors")
+        stay = sum(int((value != 0).sum()) for value in maskable(module).values())
+        assert stay == one.best.costs["weights"] <= 0.4 * one.whole["weights"]
+
+
+def test_granularities_are_read_with_their_blocks():
+    assert parse_granularity("element") == ("element", 1, 1)
+    assert parse_granularity("unrolled:4x2") == ("unrolled", 4, 2)
+    with pytest.raises(InputError, match="zeros: got 'kernel:4'; expected a granularity such as element, or unrolled"):
+        parse_granularity("kernel:4")
+    with pytest.raises(UnknownNameError, match="unknown pruning granularity 'elment'; did you mean 'element'"):
+        parse_granularity("elment:2x2")

@@ -8,11 +8,12 @@
 A method is a function of an :class:`Environment`, which clips what is proposed to the budget, scores points once, and
 counts them (:data:`METHODS`): hand-made rules, random search, NetAdapt, AMC, AGMC, MetaPruning's evolution, the exact
 knapsack, TPE and NSGA-II. All see the same points, costs and scores. :func:`pose_joint` lets bits and an FPGA's folding
-be chosen with the widths.
+be chosen with the widths, :func:`pose_fine` the densities of layers whose zeros stay in place.
 """
 
 from prune.search.api import METHODS, Found, Problem, pose
 from prune.search.environment import Environment, PointLimit, Scored, learning_curve
+from prune.search.fine import pose_fine
 from prune.search.joint import pose_joint
 from prune.search.space import Space, Variable, channel_space
 
@@ -28,5 +29,6 @@ __all__ = [
     "channel_space",
     "learning_curve",
     "pose",
+    "pose_fine",
     "pose_joint",
 ]

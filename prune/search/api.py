@@ -224,11 +224,16 @@ def evaluator(
 
 def fingerprint(scorer: Evaluator, space: Space, calibration: Array | None, rest: str = "") -> str:
     """What scores depend on: the weights, the data, the widths allowed, which channels go first, and the rest."""
-    digest = hashlib.sha256(repr((scorer.view.network.hash, scorer.method, scorer.seed)).encode() + rest.encode())
-    for name, value in scorer.view.model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(value.detach().cpu().numpy()).tobytes())
-    for array in (*scorer.val, *(() if calibration is None else (calibration,))):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    digest.update(repr(space.variables).encode())
-    return digest.hexdigest()[:16]
+    words = (scorer.view.network.hash, scorer.method, scorer.seed, space.variables, rest)
+    return digest(scorer.view.model, words, [*scorer.val, *([] if calibration is None else [calibration])])
+
+
+def digest(model: nn.Module, words: object, arrays: Sequence[Array]) -> str:
+    """A name for a problem: of all weights, of the data in ``arrays``, and of ``words`` that say the rest."""
+    found = hashlib.sha256(repr(words).encode())
+    for name, value in model.state_dict().items():
+        found.update(name.encode())
+        found.update(np.ascontiguousarray(value.detach().cpu().numpy()).tobytes())
+    for array in arrays:
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()[:16]

@@ -23,7 +23,8 @@ class Hyper:
     """The agent's settings; defaults as in AMC's published code (github.com/mit-han-lab/amc).
 
     ``warmup`` episodes act at random; after that noise of deviation ``sigma`` shrinks by ``decay`` per episode.
-    ``replay`` counts episodes. Every layer's transition carries the episode's reward less a moving mean of rewards.
+    ``replay`` counts episodes. Every layer's transition carries the episode's reward, from which each update takes a
+    moving mean of its batches' rewards; ``baseline`` of it stays from one update to the next.
     """
 
     warmup: int = 100
@@ -54,8 +55,9 @@ class Agent:
         _follow(self._actor_slow, self._actor, 1.0)
         _follow(self._critic_slow, self._critic, 1.0)
         learned = list(encoder.parameters())
-        self._actor_step = torch.optim.Adam([*self._actor.parameters(), *learned], lr=hyper.actor_lr)
-        self._critic_step = torch.optim.Adam([*self._critic.parameters(), *learned], lr=hyper.critic_lr)
+        self._learns = any(one.requires_grad for one in learned)
+        self._actor_step = torch.optim.Adam([*self._actor.parameters(), *learned], lr=hyper.actor_lr, fused=True)
+        self._critic_step = torch.optim.Adam([*self._critic.parameters(), *learned], lr=hyper.critic_lr, fused=True)
         self._episodes: deque[tuple[Array, float]] = deque(maxlen=hyper.replay)
         self._mean: float | None = None
         self.finished = 0
@@ -74,9 +76,7 @@ class Agent:
     def learn(self, shares: Array, reward: float) -> None:
         """Take in an episode: the shares (variables,) that were really chosen and the reward; then update."""
         self.finished += 1
-        rate = self.hyper.baseline
-        self._mean = reward if self._mean is None else rate * self._mean + (1 - rate) * reward
-        self._episodes.append((np.asarray(shares, dtype=np.float64), reward - self._mean))
+        self._episodes.append((np.asarray(shares, dtype=np.float64), reward))
         if self.finished > self.hyper.warmup:
             for _ in range(self.variables):
                 self._update()
@@ -93,25 +93,28 @@ class Agent:
         return self.hyper.least + (1 - self.hyper.least) * raw
 
     def _update(self) -> None:
-        count = min(len(self._episodes), max(1, round(self.hyper.batch / self.variables)))
-        picked = [self._episodes[i] for i in self._rng.choice(len(self._episodes), count, replace=False)]
-        actions = torch.as_tensor(np.stack([shares for shares, _ in picked]), dtype=torch.float32)
-        rewards = torch.tensor([[reward] for _, reward in picked], dtype=torch.float32)
+        actions, rewards = self._batch()
         states = self.encoder(actions)
         with torch.no_grad():
             following = self._critic_slow(states, self._share(self._actor_slow(states)[..., 0]))[:, 1:]
-            target = rewards + self.hyper.gamma * torch.cat([following, torch.zeros(count, 1)], dim=1)
+            target = rewards + self.hyper.gamma * nn.functional.pad(following, (0, 1))
         loss = nn.functional.mse_loss(self._critic(states, actions), target)
-        self._critic_step.zero_grad()
-        loss.backward()
-        self._critic_step.step()
-        states = self.encoder(actions)
-        gain = -self._critic(states, self._share(self._actor(states)[..., 0])).mean()
-        self._actor_step.zero_grad()
-        gain.backward()
-        self._actor_step.step()
+        _descend(self._critic_step, loss)
+        if self._learns:
+            states = self.encoder(actions)
+        _descend(self._actor_step, -self._critic(states, self._share(self._actor(states)[..., 0])).mean())
         _follow(self._actor_slow, self._actor, self.hyper.tau)
         _follow(self._critic_slow, self._critic, self.hyper.tau)
+
+    def _batch(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Actions (episodes, variables) and what their rewards (episodes, 1) are above the moving mean."""
+        count = min(len(self._episodes), max(1, round(self.hyper.batch / self.variables)))
+        picked = [self._episodes[i] for i in self._rng.choice(len(self._episodes), count, replace=False)]
+        actions = torch.as_tensor(np.stack([shares for shares, _ in picked]), dtype=torch.float32)
+        rewards = np.array([reward for _, reward in picked])
+        mean, stays = float(rewards.mean()), self.hyper.baseline
+        self._mean = mean if self._mean is None else stays * self._mean + (1 - stays) * mean
+        return actions, torch.as_tensor(rewards - self._mean, dtype=torch.float32)[:, None]
 
 
 def _actor(features: int, hidden: int) -> nn.Sequential:
@@ -132,7 +135,14 @@ class _Critic(nn.Module):
         return self.rest(self.state(states) + self.action(actions[..., None]))[..., 0]
 
 
+def _descend(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+    """One step; gradients are computed for the optimiser's own parameters alone."""
+    own = [one for group in optimiser.param_groups for one in group["params"] if one.requires_grad]
+    optimiser.zero_grad()
+    loss.backward(inputs=own)
+    optimiser.step()
+
+
 @torch.no_grad()
 def _follow(slow: nn.Module, fast: nn.Module, tau: float) -> None:
-    for target, source in zip(slow.parameters(), fast.parameters(), strict=True):
-        target.lerp_(source, tau)
+    torch._foreach_lerp_(list(slow.parameters()), list(fast.parameters()), tau)

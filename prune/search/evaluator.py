@@ -57,7 +57,7 @@ class Evaluator:
         """The network with these widths, repaired and not trained, and which units stayed."""
         counts = channel_counts(self.view.groups, values)
         small, choice = take(self.view, counts, self.method, self.scores, self.samples, self.seed)
-        module = small.model.eval()
+        module = small.model.eval().to(memory_format=torch.channels_last)  # a third faster on CPUs
         return self.repair(module) if self.repair else module, choice
 
 

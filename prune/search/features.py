@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim import ops
-from hwsim.network import Network
+from hwsim.network import Layer, Network
 from prune.groups import ChannelGroup
 
 Array = npt.NDArray[np.float64]
@@ -50,19 +50,32 @@ def describe(network: Network, groups: Sequence[ChannelGroup]) -> Layers:
     rows, costs = [], []
     touching: dict[str, list[int]] = {}
     for number, group in enumerate(groups):
-        first = layers[group.layers[0]]
-        shape = network.tensors[first.inputs[0]].shape
-        height, width = shape[1:] if len(shape) == 3 else (1, 1)
-        stride = first.attrs.get("stride", (1, 1))[0]
-        kernel = network.tensors[first.params["weight"]].shape[2:] or (1,)
         touched = dict.fromkeys(member.layer for member in group.members)
         cost = float(sum(ops.macs(network, layers[name]) for name in touched))
         for name in touched:
             touching.setdefault(name, []).append(number)
-        rows.append([number, group.width, shape[0], height, width, stride, kernel[0], cost])
+        rows.append([number, group.width, *_shape(network, layers[group.layers[0]]), cost])
         costs.append(cost)
     pairs = {(min(a, b), max(a, b)) for found in touching.values() for a in found for b in found if a != b}
     return Layers(_scaled(np.array(rows, dtype=np.float64)), np.array(costs), np.array(sorted(pairs)).reshape(-1, 2))
+
+
+def describe_layers(network: Network, names: Sequence[str]) -> Layers:
+    """What :class:`Layers` holds, of variables that are layers with weights, in this order; neighbours are joined."""
+    layers = [network.layer(name) for name in names]
+    costs = np.array([float(ops.macs(network, layer)) for layer in layers])
+    outs = [network.tensors[layer.params["weight"]].shape[0] for layer in layers]
+    rows = [[i, outs[i], *_shape(network, layer), costs[i]] for i, layer in enumerate(layers)]
+    pairs = [(number, number + 1) for number in range(len(names) - 1)]
+    return Layers(_scaled(np.array(rows, dtype=np.float64)), costs, np.array(pairs, dtype=np.int64).reshape(-1, 2))
+
+
+def _shape(network: Network, layer: Layer) -> tuple[int, ...]:
+    """Input channels, height and width, stride and kernel of a layer with weights."""
+    shape = network.tensors[layer.inputs[0]].shape
+    height, width = shape[1:] if len(shape) == 3 else (1, 1)
+    kernel = network.tensors[layer.params["weight"]].shape[2:] or (1,)
+    return shape[0], height, width, layer.attrs.get("stride", (1, 1))[0], kernel[0]
 
 
 def _scaled(table: Array) -> Array:

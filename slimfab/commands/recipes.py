@@ -57,6 +57,10 @@ def search(
     evaluations: Annotated[int, typer.Option(min=1, help="candidates that each method may score")] = 100,
     val_images: Annotated[int, typer.Option(min=1, help="validation images that a candidate is scored on")] = 1000,
     workers: Annotated[int, typer.Option(min=1, help="candidates scored at a time")] = 1,
+    zeros: Annotated[
+        str,
+        typer.Option(help="zero weights instead of removing channels: element, kernel, unrolled:4x2 (PE x SIMD), …"),
+    ] = "",
     output: Annotated[Path | None, typer.Option(help="folder of results; default build/<recipe name>")] = None,
 ) -> None:
     """Search how much of every layer to keep under a budget; resumes, and writes search.html with curves and fronts."""
@@ -64,11 +68,11 @@ def search(
 
     require_torch()
     from slimfab.recipe import load_recipe
-    from slimfab.search import PAGE, parse_budget, search_recipe
+    from slimfab.search import parse_budget, search_recipe
 
     parsed, limits = load_recipe(recipe), parse_budget(budget)
     folder = output or Path("build") / parsed.name
     methods = [one.strip() for one in method.split(",") if one.strip()]
     with console.ProgressBars() as bars:
-        search_recipe(parsed, folder, methods, limits, evaluations, val_images, workers, bars)
-    console.say(f"report  {folder / PAGE}\nchoices {folder / 'search'}")
+        found = search_recipe(parsed, folder, methods, limits, evaluations, val_images, workers, bars, zeros)
+    console.say(f"report  {found.page}\nchoices {found.folder}")

@@ -101,7 +101,7 @@ def points(found: Sequence["Found"], field: str) -> "Plot":
 
 
 def widths(found: Sequence["Found"]) -> "Plot":
-    """The share of channels that every method keeps, by layer."""
+    """What every method keeps, by layer."""
     import plotly.graph_objects as go
 
     from slimfab.report.figures import plot_of
@@ -118,5 +118,7 @@ def widths(found: Sequence["Found"]) -> "Plot":
     )  # fmt: skip
     figure.update_xaxes(automargin=True)
     figure.update_yaxes(automargin=True, autorange="reversed")
-    text = "Channels per layer; the colour is their share of the widest that was tried."
+    text = (
+        "Channels per layer, or per cent of what may become zero; the colour is the share of the most that was tried."
+    )
     return plot_of("What was found", text, figure, 180 + 40 * len(found))
