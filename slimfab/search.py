@@ -3,7 +3,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from prune.search import Environment, Found, Problem
 
 FOLDER = "search"
+GENERATED = "metapruning"  # evolution on weights that a trained network generates
+GENERATOR_EPOCHS = 2  # per epoch of the recipe's training: every batch trains other widths
 
 
 @dataclass(frozen=True)
@@ -99,16 +101,21 @@ def search_recipe(
     Args:
         zeros: instead of removing channels, zero units of this granularity (:func:`parse_granularity`).
 
+    ``metapruning`` trains its generator of weights first; what it leaves has generated weights, to be trained anew.
+
     Raises:
         UnknownNameError: no such method or cost field.
         BudgetError: no widths meet the budget.
+        InputError: metapruning together with ``zeros``.
     """
     from prune.search import METHODS
     from prune.store import save
     from quant.train import evaluate
 
     for method in methods:
-        METHODS[method]
+        METHODS["evolution" if method == GENERATED else method]
+    if zeros and GENERATED in methods:
+        raise InputError(f"search: {GENERATED} generates weights of fewer channels; expected another method with zeros")
     listener = listener or Silent()
     run = run_recipe(recipe, folder, listener, until="train")
     posed = _posed_fine(run, recipe, budget, val_images, zeros) if zeros else _posed(run, recipe, budget, val_images)
@@ -118,9 +125,11 @@ def search_recipe(
     for number, method in enumerate(methods):
         listener.started(number, len(methods), f"search: {method}")
         start = time.monotonic()
-        env = posed.environment(evaluations, out, workers, lambda one: listener.advanced(*_progress(one)))
-        found = posed.run(method, env, recipe.seed)
-        module = posed.module(found)
+        generated = method == GENERATED
+        problem, scores = (_generated(posed, run, listener), out / method) if generated else (posed, out)
+        env = problem.environment(evaluations, scores, workers, lambda one: listener.advanced(*_progress(one)))
+        found = replace(problem.run("evolution" if generated else method, env, recipe.seed), method=method)
+        module = problem.module(found)
         found.save(out / method / "found.json")
         save(out / method, module, found.choice)
         results.append(found)
@@ -133,6 +142,21 @@ def search_recipe(
 
     atomic_write(searched.page, render_search(searched))
     return searched
+
+
+def _generated(posed: "Problem", run: Run, listener: Listener) -> "Problem":
+    from prune.search.generate import train_generator
+
+    section = run.recipe.train
+    epochs = GENERATOR_EPOCHS * section.epochs
+    return train_generator(
+        posed,
+        dataset(run).as_float("train"),
+        epochs=epochs,
+        batch=section.batch_size,
+        seed=run.recipe.seed,
+        progress=lambda epoch, loss: listener.advanced(0.0, f"generator, epoch {epoch}/{epochs}, loss {loss:.3f}"),
+    )
 
 
 def _progress(env: "Environment") -> tuple[float, str]:

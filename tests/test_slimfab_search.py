@@ -87,3 +87,18 @@ def test_granularities_are_read_with_their_blocks():
         parse_granularity("kernel:4")
     with pytest.raises(UnknownNameError, match="unknown pruning granularity 'elment'; did you mean 'element'"):
         parse_granularity("elment:2x2")
+
+
+@pytest.mark.needs("sklearn", "plotly", "jinja2")
+def test_metapruning_trains_its_generator_and_goes_on_where_it_was_cut_off(tmp_path):
+    recipe = load_recipe(write_recipe(tmp_path))
+    budget = {"macs": "60%"}
+    first, second = (
+        search_recipe(recipe, tmp_path / "out", ["evolution", "metapruning"], budget, 4, 40) for _ in range(2)
+    )
+    assert [one.method for one in first.found] == ["evolution", "metapruning"]
+    assert first.found == second.found
+    assert first.found[1].choice.criterion == "first"
+    assert first.found[1].best.costs["macs"] <= 0.6 * first.found[1].whole["macs"]
+    with pytest.raises(InputError, match="search: metapruning generates weights of fewer channels; expected another"):
+        search_recipe(recipe, tmp_path / "out", ["metapruning"], {"weights": "60%"}, 4, 40, zeros="element")

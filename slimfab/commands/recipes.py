@@ -50,7 +50,9 @@ def report(folder: Annotated[Path, typer.Argument(help="folder of a finished run
 
 def search(
     recipe: Annotated[Path, typer.Argument(help="recipe file; its model, data, training and prune section are used")],
-    method: Annotated[str, typer.Option(help="amc, agmc, evolution, knapsack, random, …; several with commas")] = "amc",
+    method: Annotated[
+        str, typer.Option(help="amc, agmc, metapruning, evolution, knapsack, …; several with commas")
+    ] = "amc",
     budget: Annotated[
         str, typer.Option(help="e.g. 'macs<=50%' or 'fpga:pynq-z2.latency_us<=500,dsp<=220'")
     ] = "macs<=50%",
