@@ -17,7 +17,8 @@ class Processor:
 
     ``latency_s`` are seconds of single images on one thread, from integers to integers as the accelerator's;
     ``interval_s`` seconds per image of many, on ``threads`` threads. ``mismatches`` of ``integers`` differ from the
-    golden executor's; None for a runtime that computes in other numbers.
+    golden executor's; None for a runtime that computes in other numbers, of which ``same_class`` says for how many
+    images the largest output is the accelerator's.
     """
 
     runtime: str
@@ -28,6 +29,7 @@ class Processor:
     interval_s: tuple[float, ...] = ()
     integers: int = 0
     mismatches: int | None = None
+    same_class: int | None = None
     missing: str = ""
 
     @property
@@ -45,13 +47,15 @@ def read(row: Mapping[str, Any], outputs: npt.NDArray[Any], expected: npt.NDArra
     """A row as the driver reports it.
 
     Args:
-        outputs: (N, *output shape) integers, or none where the runtime gives no integers.
+        outputs: (N, *output shape) integers of the C++.
         expected: those of the golden executor.
     """
     if row.get("missing"):
         return Processor(row["runtime"], row["processor"], missing=str(row["missing"]))
-    wrong = int(np.count_nonzero(outputs != expected)) if outputs.size else None
-    return Processor(
+    common = (
         str(row["runtime"]), str(row["processor"]), str(row["version"]), int(row["threads"]),
-        tuple(map(float, row["latency_s"])), tuple(map(float, row["interval_s"])), int(outputs.size), wrong,
+        tuple(map(float, row["latency_s"])), tuple(map(float, row["interval_s"])),
     )  # fmt: skip
+    if "same_class" in row:
+        return Processor(*common, same_class=int(row["same_class"]))
+    return Processor(*common, int(outputs.size), int(np.count_nonzero(outputs != expected)))

@@ -19,6 +19,7 @@ from hwsim.errors import InputError, ToolMissing
 from hwsim.estimate import Estimate
 from hwsim.network import Network, Weights
 from hwsim.registry import suggest
+from slimfab import onnx_bundle
 from slimfab.rtl import Listen, sample_inputs
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def build(
         outputs = _golden(network, weights, inputs)
         cycles = [None if figure is None else round(figure.value) for figure in (estimate.cycles, estimate.ii)]
         files = driver_files() | notebook_files() | cpu_files(network, weights)
+        files |= onnx_bundle.bundle_files(network, weights)
         files[ESTIMATE] = (folder / ESTIMATE).read_bytes()
         bundle = results.bundle(found, files, inputs, outputs, folder / f"{name}.zip", *cycles)
     return Built(found, estimate, bundle, choice.text())

@@ -20,6 +20,7 @@ from hwsim import reference, serial
 from hwsim.errors import InputError, VerifyError
 from hwsim.network import Network, Weights
 from hwsim.targets import estimate
+from slimfab import onnx_bundle
 
 if TYPE_CHECKING:
     from hwsim.fixed import IntArray
@@ -93,6 +94,8 @@ def emulate(
     bundle = write_emulated(
         network, weights, golden, folder / "design", folder / "bundle", board, cache=cache, optimise=FAST
     )
+    for name, data in onnx_bundle.bundle_files(network, weights).items():
+        serial.atomic_write(bundle / name, data)
     listen(0.4, "simulate")
     executor.predict(images[:_COUNTED_IMAGES])
     assert executor.last_run is not None

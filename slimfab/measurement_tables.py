@@ -70,6 +70,9 @@ def _show_processors(measurement: Measurement) -> None:
         faster = "–" if ratios is None else f"{ratios[0]:.2f} times, {ratios[1]:.2f} times"
         name = f"{one.runtime} on {one.name}, 1 and {one.threads} threads"
         table.add_row(name, f"{one.latency_us:.1f}", f"{one.interval_us:.1f}", faster)
+        if one.same_class is not None:
+            count = f"the largest output is the accelerator's for {one.same_class} of {measurement.images} images"
+            console.say(f"{one.runtime}: {count}; {one.version}", style="dim")
         if one.mismatches is not None:
             console.say(
                 f"{one.runtime}: {one.mismatches} of {one.integers} integers differ; {one.version}", style="dim"

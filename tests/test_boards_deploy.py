@@ -70,7 +70,8 @@ def test_a_measurement_has_golden_integers_and_the_logics_time(bundle: Bundle) -
     interval = found.counters["interval"]
     assert interval == load_manifest(bundle.emitted).interval
     assert found.fit_us[1] * found.clock_mhz == pytest.approx(interval, rel=0.1)
-    (compiled,) = found.processors
+    compiled, onnx = found.processors
+    assert onnx.missing == "the bundle holds no ONNX file; build it again"
     assert (compiled.runtime, compiled.mismatches, compiled.integers, len(compiled.latency_s)) == ("C++", 0, 40, 20)
     assert found.speed_up(compiled) is None  # two machines are not compared
 

@@ -53,7 +53,7 @@ def test_from_a_network_to_a_bundle(flow, model, tmp_path, monkeypatch):
     assert (found.resources.lut.value, found.resources.lut.source) == (21420, "synthesis")
     assert found.clock_mhz == 150.0
     assert bundle.estimate() == found
-    assert {"cpu/network.cpp", "cpu/layers.h", "cpu/parameters.bin"} <= set(bundle.manifest.files)
+    assert {"cpu/network.cpp", "cpu/layers.h", "cpu/parameters.bin", "cpu/network.onnx"} <= set(bundle.manifest.files)
     before = path.read_bytes()
     succeeds(*arguments)  # nothing is done again, and the bundle is the same
     assert path.read_bytes() == before

@@ -39,6 +39,8 @@ def test_a_network_runs_on_the_emulated_board(tmp_path: Path, monkeypatch: pytes
     assert "as the simulation counts them" in text
     assert "power: not measurable on this board" in text
     assert "C++: 0 of 100 integers differ; g++" in text
+    assert "ONNX Runtime on" in text
+    assert "not measured: not installed for" in text
     assert "the processor is this machine's, not the board's: no speed-up is stated" in text
     found = serial.from_json(Measurement, serial.read_json(output / "measurement.json"))
     assert (found.mismatches, len(found.latency_s), found.transport) == (0, 5, "emulated")

@@ -12,6 +12,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,7 +28,8 @@ from .errors import CpuError
 from .manifest import Manifest
 from .packing import Array
 
-FOLDER, SOURCE, PARAMETERS, MODEL, REASON = "cpu", "network.cpp", "parameters.bin", "network.onnx", "missing.txt"
+FOLDER, SOURCE, PARAMETERS, REASON = "cpu", "network.cpp", "parameters.bin", "missing.txt"
+MODEL, MODEL_REASON = "network.onnx", "missing-onnx.txt"
 COMPILERS = ("g++", "c++", "clang++")
 _LANGUAGE = ("-std=c++17", "-O3", "-fno-strict-aliasing", "-shared", "-fPIC")
 #: Vector instructions of the processor that this is; NEON is left out by default on 32-bit ARM (GCC, "ARM Options").
@@ -126,6 +128,38 @@ def measure_cpu(folder: Path, manifest: Manifest, images: Array, effort: Effort)
         return {**row, "missing": str(error)}, np.zeros(0, np.int64)
     outputs = network.run(images)
     return {**row, "version": network.version, **timed(network.run, images, effort)}, outputs
+
+
+def measure_onnx(folder: Path, manifest: Manifest, images: Array, classes: Array, effort: Effort) -> dict[str, Any]:
+    """The network as an 8-bit ONNX file under ONNX Runtime, one image at a time; it rounds otherwise.
+
+    Args:
+        classes: (N,) places of the largest output of every image.
+
+    Returns:
+        a row as :func:`measure_cpu` has it; ``same_class`` says for how many images the largest output is the same.
+    """
+    row: dict[str, Any] = {"runtime": "ONNX Runtime", "processor": processor_name()}
+    model, reason = folder / FOLDER / MODEL, folder / FOLDER / MODEL_REASON
+    if not model.exists():
+        missing = reason.read_text().strip() if reason.exists() else "the bundle holds no ONNX file; build it again"
+        return {**row, "missing": missing}
+    try:
+        import onnxruntime
+    except ImportError:
+        return {**row, "missing": f"not installed for {sys.executable}; pip install onnxruntime, where it has a wheel"}
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # threads are callers, as for C++
+    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    name, scale = session.get_inputs()[0].name, np.float32(manifest.input.scale)
+
+    def run(integers: Array) -> list[Array]:
+        return [session.run(None, {name: image[None] * scale})[0] for image in integers.astype(np.float32)]
+
+    found = np.array([np.argmax(one) for one in run(images)])
+    same = int(np.count_nonzero(found == classes))
+    version = f"onnxruntime {onnxruntime.__version__}, 8 bits"
+    return {**row, "version": version, "same_class": same, **timed(run, images, effort)}
 
 
 def timed(run: Callable[[Array], Any], images: Array, effort: Effort, threads: int | None = None) -> dict[str, Any]:

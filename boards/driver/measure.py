@@ -55,12 +55,14 @@ def measure(accelerator: Accelerator, images: Array, settings: Settings) -> tupl
     effort = cpu.Effort(settings.warm_up, settings.runs)
     integers = accelerator.integers(images)
     compiled, from_cpu = cpu.measure_cpu(accelerator.folder, accelerator.manifest, integers, effort)
+    classes = outputs.reshape(len(outputs), -1).argmax(axis=1)
+    onnx = cpu.measure_onnx(accelerator.folder, accelerator.manifest, integers, classes, effort)
     about = {
         "clock_mhz": after,
         "clock_was_steady": before == after,
         "cycles": cycles,
         "counters": counters,
-        "processors": [compiled],
+        "processors": [compiled, onnx],
         "output_hash": hashlib.sha256(np.ascontiguousarray(outputs, np.int64).tobytes()).hexdigest(),
         "machine": board_name() or platform.machine(),
         "kernel": platform.release(),
