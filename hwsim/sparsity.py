@@ -126,8 +126,10 @@ OBSTACLES = {
     },
     "fpga": {
         "n:m": "the folding is chosen for every weight",
-        "block": "the folding is chosen for every weight; hls.skipping says what given weights save",
-        "unstructured": "the folding is chosen for every weight; only fully unrolled layers lose single multipliers",
+        "block": "the folding is chosen for every weight; an estimate given the weights counts what blocks save",
+        "unstructured": (
+            "the folding is chosen for every weight; an estimate given the weights takes products off unrolled layers"
+        ),
     },
 }
 

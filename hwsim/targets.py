@@ -17,16 +17,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from hwsim import cpu, device, gpu, npu
+import numpy as np
+
+from hwsim import cpu, device, gpu, npu, ops
 from hwsim.design import Design
 from hwsim.device import Device
 from hwsim.errors import InputError, UnknownNameError
 from hwsim.estimate import FIGURE_NAMES, Estimate
 from hwsim.fpga import assemble
 from hwsim.fpga.folding import Choice, Goal, choose
-from hwsim.network import Network
+from hwsim.network import Network, Weights
 from hwsim.registry import Registry, suggest
-from hwsim.sparsity import Pattern, check_layers, remarks
+from hwsim.sparsity import Pattern, check_layers, remarks, unstructured
 
 Model = Callable[[Network, Device, int, Design | None], Estimate]
 
@@ -107,16 +109,18 @@ def _split_mapping(kind: str, rest: str) -> tuple[str, str]:
 
 def estimate(
     network: Network, target: str, batch: int = 1, design: Design | None = None,
-    sparsity: Mapping[str, Pattern] | None = None,
+    sparsity: Mapping[str, Pattern] | None = None, weights: Weights | None = None,
 ) -> Estimate:  # fmt: skip
     """What a network costs on a target.
 
     Args:
-        network: the network; its formats and shapes count, not its weights.
+        network: the network; its formats and shapes count.
         target: see the head of this file.
         batch: inferences handed over together.
         design: the layout on an FPGA; None chooses the one with the shortest interval that fits.
         sparsity: zeros among the weights of some layers; a note says where they save nothing, and why.
+        weights: integers by tensor: on an FPGA, PE x SIMD stages leave out blocks of zeros, and layers that hls4ml
+            unrolls products by zero. Other targets compute all, and a note says so.
 
     Raises:
         InputError, UnknownNameError: the target, batch or design is wrong.
@@ -126,15 +130,29 @@ def estimate(
     found = parse(target)
     if design is not None and design.network_hash != network.hash:
         raise InputError(f"design: made for network {design.network_hash}, got {network.hash}; choose a design again")
-    if sparsity and found.device.kind == "npu":
-        return npu.estimate(network, found.device, batch, design, target.partition("/")[2] or None, sparsity)
+    zeros = _zeros(network, weights or {}) if sparsity is None else {}
+    if found.device.kind == "npu" and (sparsity or zeros):
+        return npu.estimate(network, found.device, batch, design, target.partition("/")[2] or None, sparsity or zeros)
     if sparsity and found.model is gpu.estimate and design is None:
         return gpu.estimate_sparse(network, found.device, batch, sparsity)
+    if weights is not None and found.device.kind == "fpga":
+        model = assemble.estimate_folded if target.endswith("/folded") else assemble.estimate_hls4ml
+        return model(network, found.device, batch, design, weights)
     dense = found.model(network, found.device, batch, design)
-    if not sparsity:
-        return dense
-    check_layers(network, sparsity)
-    return replace(dense, notes=(*dense.notes, *remarks(sparsity.values(), found.device.kind, target)))
+    check_layers(network, sparsity or {})
+    patterns = (sparsity or zeros).values()
+    return replace(dense, notes=(*dense.notes, *remarks(patterns, found.device.kind, target)))
+
+
+def _zeros(network: Network, weights: Weights) -> dict[str, Pattern]:
+    """The zeros among the weights of single layers, anywhere; layers without any, or with no others, are left out."""
+    found = {}
+    for layer in network.layers:
+        if layer.op in ops.WEIGHTED and layer.params["weight"] in weights:
+            array = np.asarray(weights[layer.params["weight"]])
+            kept = float(np.count_nonzero(array) / array.size)
+            found.update({layer.name: unstructured(kept)} if 0 < kept < 1 else {})
+    return found
 
 
 def design(network: Network, target: str, clock_mhz: float | None = None) -> Design:

@@ -92,7 +92,7 @@ def build(
     run.run(folder / "build", written, request.machine, _Progress(listen, steps).line)
     found = results.collect(folder / "build", written)
     mapping = "/folded" if request.flow == RTL else ""
-    estimate = results.estimate(_expected(network, board, mapping, choice), found)
+    estimate = results.estimate(_expected(network, weights, board, mapping, choice), found)
     serial.write_json(folder / ESTIMATE, estimate)
     bundle = None
     if found.files:
@@ -140,10 +140,11 @@ def _sources(
     return accelerator.from_project(write_project(lower(network, weights, design), folder), network)
 
 
-def _expected(network: Network, board: Board, mapping: str, choice: "Choice") -> Estimate:
-    from hwsim.targets import TARGET_KINDS
+def _expected(network: Network, weights: Weights, board: Board, mapping: str, choice: "Choice") -> Estimate:
+    from hwsim.fpga.assemble import estimate_folded, estimate_hls4ml
 
-    return TARGET_KINDS[f"fpga{mapping}"](network, board.device, 1, choice.design)
+    model = estimate_folded if mapping else estimate_hls4ml
+    return model(network, board.device, 1, choice.design, weights)
 
 
 def _golden(network: Network, weights: Weights, inputs: "results.IntArray") -> "results.IntArray":

@@ -114,7 +114,7 @@ def emulate(
                 )
         found = None if effort is None else measure(session, bundle, images, expected, "emulated", effort)
         about = session.about
-    expected_cost = estimate(network, f"fpga:{board}/folded", 1, design)
+    expected_cost = estimate(network, f"fpga:{board}/folded", 1, design, weights=weights)
     serial.write_json(folder / ESTIMATE, expected_cost)
     rows = () if found is None else compare(found, expected_cost)
     if found is not None:

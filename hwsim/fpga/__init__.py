@@ -14,7 +14,7 @@
     pipeline.py   latency and interval of the stages together, to first order
     design_points.py   very many foldings at once
     hls4ml_dense.py, hls4ml_mlp.py, hls4ml_streamed.py   what HLS reports of hls4ml; hls_report.py quotes it
-    constant_products.py   what HLS makes of products by constants
+    constant_products.py   what HLS makes of products by constants; weights.py counts those of given weights
     linear.py     constants by least squares, judged on groups left out; calibrate_*.py apply it
     finn_mvu.py   FINN's matrix-vector units alone
     pixels.py     when every pixel leaves every stage

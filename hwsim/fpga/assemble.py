@@ -14,13 +14,14 @@ from hwsim.fpga.counted import Counted, count
 from hwsim.fpga.folded import COUNTED, extrapolated, legal_pe, legal_simd
 from hwsim.fpga.folding import Choice, choose, cost_of, points_of
 from hwsim.fpga.folding.joints import Joints, joints_of_design
-from hwsim.fpga.hls4ml import Cost, legal_reuse_factors
+from hwsim.fpga.hls4ml import Constants, Cost, legal_reuse_factors
 from hwsim.fpga.hls_report import note
 from hwsim.fpga.power import dynamic_uj
 from hwsim.fpga.resources import SHELL
 from hwsim.fpga.stages import Pipeline, Stage, pipeline
 from hwsim.fpga.system import BATCH_ERROR, DMA_START_CYCLES, DMA_STOP_CYCLES, LATENCY_ERROR
 from hwsim.fpga.units.constants import SOURCE
+from hwsim.fpga.weights import constants_of
 from hwsim.network import Network, Weights
 from hwsim.registry import suggest
 
@@ -48,9 +49,14 @@ HLS4ML = Mapping("hls4ml", "", "hls4ml stages")
 FOLDED = Mapping("folded", "/folded", "PE x SIMD stages")
 
 
-def estimate_hls4ml(network: Network, device: Device, batch: int = 1, design: Design | None = None) -> Estimate:
-    """Estimate of a network mapped by hls4ml; without a design the folding is chosen to fit the board."""
-    return _estimate(network, device, batch, design, HLS4ML)
+def estimate_hls4ml(
+    network: Network, device: Device, batch: int = 1, design: Design | None = None, weights: Weights | None = None
+) -> Estimate:  # fmt: skip
+    """Estimate of a network mapped by hls4ml; without a design the folding is chosen to fit the board.
+
+    With weights, integers by tensor, layers whose weights are constants have no products by zero.
+    """
+    return _estimate(network, device, batch, design, HLS4ML, weights)
 
 
 def estimate_folded(
@@ -74,7 +80,9 @@ def _estimate(
     chosen = design if choice is None else choice.design
     assert chosen is not None
     foldings = tuple(_folding(stage, chosen, mapping) for stage in stages.stages)
-    cost = cost_of(stages, np.arange(len(foldings)), foldings, mapping.name, chosen.io_type, chosen.fifo_depths)
+    known = constants_of(network, stages, weights) if mapping is HLS4ML and weights is not None else None
+    every = np.arange(len(foldings))
+    cost = cost_of(stages, every, foldings, mapping.name, chosen.io_type, chosen.fifo_depths, known)
     clock = chosen.clock_mhz
     counted = count(network, chosen, batch, weights) if mapping is FOLDED else ""
     bus = _bus(stages, chosen, device)
@@ -98,6 +106,7 @@ def _estimate(
         notes=(
             *_notes(stages, chosen, choice, mapping, resources, capacity),
             *_timing_notes(mapping, counted, weights is not None),
+            *_weight_notes(stages, foldings, known),
             *_beyond(stages, mapping, chosen),
             *(
                 _reported(stages, foldings, chosen)
@@ -218,6 +227,19 @@ def _timing_notes(mapping: Mapping, counted: Counted | str, has_weights: bool) -
         return [f"cycles: first order, {counted}"]
     blocks = "" if has_weights else ", if no block of its weights is zero"
     return [f"cycles: those of the SystemVerilog{blocks}; without the DMA around it"]
+
+
+def _weight_notes(stages: Pipeline, foldings: tuple[Folding, ...], known: Constants | None) -> list[str]:
+    """Which layers of hls4ml's are without their zero weights."""
+    if known is None:
+        return []
+    kept = [
+        f"{stage.name} {nonzero / (stage.groups * stage.mh * stage.mw):.0%}"
+        for stage, folding, nonzero in zip(stages.stages, foldings, known.nonzero.tolist(), strict=True)
+        if nonzero and folding.strategy != "resource" and folding.reuse_factor == 1
+    ]
+    named = f"those of unrolled layers that are not zero count: {', '.join(kept)}" if kept else "no layer is unrolled"
+    return [f"weights: {named}; the folding was chosen for all"]
 
 
 def _beyond(stages: Pipeline, mapping: Mapping, design: Design) -> list[str]:

@@ -83,6 +83,20 @@ def trained(n_in: Array, n_out: Array, nonzero: Array, deviation: Array, weight_
     return _counted(np.stack([n_in, n_out, nonzero, spread, bits], axis=1), values, share)
 
 
+def given(matrix: npt.NDArray[np.int64]) -> tuple[float, float, float]:
+    """Weights other than zero, multipliers, and those of them in DSP blocks, of one layer whose weights are known.
+
+    Args:
+        matrix: (inputs, outputs) whole numbers.
+    """
+    values = np.sort(matrix, axis=1)
+    first = np.diff(values, axis=1, prepend=values[:, :1] - 1) != 0  # equal constants of an input share a product
+    digits = np.bitwise_count(np.abs(values) ^ (3 * np.abs(values)))
+    multiplied = first & (digits >= MULTIPLIER_DIGITS)
+    wide = multiplied & ((values < 0) | (values > SMALL))
+    return float(np.count_nonzero(values)), float(multiplied.sum()), float(wide.sum())
+
+
 def _counted(layers: Array, values: Array, share: Callable[[Array], Array]) -> Products:
     """The counts of all layers; equal rows of `layers` – inputs, outputs, … – once, and not too many at a time."""
     points, layer = np.unique(layers, axis=0, return_inverse=True)

@@ -140,9 +140,18 @@ def stream_cycles(column: Columns, masks: Masks, reuse: Array) -> Array:
     return np.where(masks.folds, np.where(masks.dense, collected, matrix), moved)
 
 
-def parallel_cycles(column: Columns, masks: Masks, reuse: Array) -> Array:
+@dataclass(frozen=True, eq=False)
+class Constants:
+    """Of the matrices of points, (points,): products that are not by zero, multipliers, and those in DSP blocks."""
+
+    nonzero: Array
+    multipliers: Array
+    wide: Array
+
+
+def parallel_cycles(column: Columns, masks: Masks, reuse: Array, known: Constants | None = None) -> Array:
     """Initiation interval of the stages with io_parallel: positions one after another, rf cycles each or fewer."""
-    products, _ = constant_products(column, masks.folds & masks.pipelined)
+    products = constant_products(column, masks.folds & masks.pipelined)[0] if known is None else known.multipliers
     turns = np.ceil(products / np.maximum(multipliers(column, reuse), 1))
     each = np.where(masks.pipelined, np.minimum(reuse, turns + TURN_OVERHEAD), reuse)
     return np.where(masks.folds, column("rows_out") * column("columns_out") * each, 1.0)
@@ -166,14 +175,22 @@ def _in_one_matrix(mw: float, mh: float, weight_bits: float) -> tuple[float, flo
     return float(found.multipliers[0]), float(found.multipliers[0] - found.small[0])
 
 
-def cost(column: Columns, masks: Masks, reuse: Array, fifo_depth: Array, io_type: str) -> Cost:
-    """Cycles and resources of design points with the FIFOs behind them; see `stream_cycles` for the arguments."""
+def cost(
+    column: Columns, masks: Masks, reuse: Array, fifo_depth: Array, io_type: str, known: Constants | None = None
+) -> Cost:  # fmt: skip
+    """Cycles and resources of design points with the FIFOs behind them; see `stream_cycles` for the arguments.
+
+    ``known`` are the weights of pipelined layers, which are constants there; by default none is zero, and they are
+    spread as those of untrained layers.
+    """
     streams = io_type == "io_stream"
-    busy = stream_cycles(column, masks, reuse) if streams else parallel_cycles(column, masks, reuse)
+    busy = stream_cycles(column, masks, reuse) if streams else parallel_cycles(column, masks, reuse, known)
     count = np.where(masks.folds, multipliers(column, reuse), 0.0)
     constant = masks.folds & masks.pipelined
     unrolled = constant & (reuse == 1)
-    constants = np.where(constant, constant_products(column, constant)[1], np.inf)
+    wide = constant_products(column, constant)[1] if known is None else known.wide
+    constants = np.where(constant, wide, np.inf)
+    count = count if known is None else np.where(unrolled, known.nonzero, count)
     lut, ff, dsp, dsp_high = _arithmetic(column, count, constants, unrolled, reuse)
     moved_lut, moved_ff = _element_wise(column)
     lut = np.where(masks.folds, lut, moved_lut)

@@ -97,10 +97,11 @@ def compare_stage(run: Run) -> Summary:
     from hwsim.targets import estimate
 
     section, built = run.recipe.compare, f"fpga:{run.recipe.hardware.board}"
+    quantised, weights = golden(run)
     networks = {
         "float": float_network(run, float_module(run))[0],
         "pruned": float_network(run, pruned_module(run))[0],
-        "quantised": golden(run)[0],
+        "quantised": quantised,
     }
     names = list(dict.fromkeys([*section.targets, built]))
     fits = True
@@ -109,8 +110,9 @@ def compare_stage(run: Run) -> Summary:
         found[variant] = []
         for position, name in enumerate(names):
             run.listener.advanced((index + position / len(names)) / len(networks), f"{variant} on {name}")
-            chosen = design(run) if variant == "quantised" and name == built else None
-            one = estimate(network, name, section.batch, chosen)
+            integers = variant == "quantised"
+            chosen = design(run) if integers and name == built else None
+            one = estimate(network, name, section.batch, chosen, weights=weights if integers else None)
             fits = one.fits() if chosen is not None else fits
             found[variant].append(serial.to_json(one))
     serial.write_json(run.folder("compare") / "estimates.json", found)

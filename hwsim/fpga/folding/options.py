@@ -50,12 +50,13 @@ def all_options(
 
 
 def cost_of(
-    stages: Pipeline, stage: Index, foldings: tuple[Folding, ...], mapping: str, io_type: str, depths: Mapping[str, int]
+    stages: Pipeline, stage: Index, foldings: tuple[Folding, ...], mapping: str, io_type: str,
+    depths: Mapping[str, int], known: hls4ml.Constants | None = None,
 ) -> Cost:  # fmt: skip
     """Cost of design points: point i folds stage number ``stage[i]`` by ``foldings[i]``.
 
     ``depths`` gives the depth of the FIFOs of tensors; where it does not, a FIFO holds a whole image, as hls4ml makes
-    it (backends/fpga/fpga_types.py), and hls/dataflow.py behind forks.
+    it (backends/fpga/fpga_types.py), and hls/dataflow.py behind forks. ``known`` are the weights of hls4ml's stages.
     """
     if mapping == "folded":
         return folded.cost(points_of(stages, stage, foldings, depths))
@@ -70,7 +71,7 @@ def cost_of(
     pipelined = np.array([folding.strategy != "resource" for folding in foldings], dtype=np.bool_)
     masks = Masks(folds, dense[stage], pipelined)
     reuse = np.array([folding.reuse_factor for folding in foldings], dtype=np.float64)
-    return hls4ml.cost(column, masks, reuse, _depths(stages, whole, depths)[stage], io_type)
+    return hls4ml.cost(column, masks, reuse, _depths(stages, whole, depths)[stage], io_type, known)
 
 
 def points_of(stages: Pipeline, stage: Index, foldings: Sequence[Folding], depths: Mapping[str, int]) -> Points:
