@@ -9,7 +9,7 @@ from search_problems import environment, weighted
 from hwsim.errors import InputError
 from prune.search import METHODS, classic, evolve, exact
 from prune.search.agmc import GraphState, agmc
-from prune.search.amc import HandMade, accuracy_guaranteed, amc, walk
+from prune.search.amc import HandMade, accuracy_guaranteed, walk, worth
 from prune.search.costs import Tabulated
 from prune.search.ddpg import Agent, Hyper
 from prune.search.environment import PointLimit
@@ -166,9 +166,11 @@ def test_failed_episodes_teach_nothing():
 
 
 def test_without_a_tight_budget_the_reward_trades_error_for_cost():
-    env = environment(share=1.0)
-    reward = accuracy_guaranteed(env, "cost")
-    assert reward(0.9, env.space.narrowest) > reward(0.9, env.space.widest) > reward(0.5, env.space.widest)
-    amc(env, layers(), hyper=Hyper(warmup=5), reward=reward)
-    with pytest.raises(InputError, match="no limit in 'macs'; expected one of cost"):
-        accuracy_guaranteed(env, "macs")
+    assert worth(0.9, 10) > worth(0.9, 100) > worth(0.5, 100)
+    assert worth(1.0, 100) == worth(0.5, 0.5) == 0
+    env = environment(share=1.0, score=lambda values: 0.9 if values["v0"] > 1 else 0.2)  # the rest is of no use
+    env.rate([env.space.widest])
+    accuracy_guaranteed(env, layers(), hyper=Hyper(warmup=10))
+    assert env.best().score == 0.9
+    assert env.best().costs["cost"] < 0.6 * env.limits[0].value
+    assert env.best().costs["cost"] == min(one.costs["cost"] for one in env.history if one.score == 0.9)

@@ -2,7 +2,7 @@
 """AMC: a DDPG agent walks the network once per episode and chooses each layer's share (He et al., ECCV 2018).
 
 The state is the paper's eleven numbers (§3.1), the budget is kept by clipping (§3.3), the reward is the score of the
-pruned network without training. :func:`accuracy_guaranteed` is the paper's reward for searching without a budget.
+pruned network without training. :func:`accuracy_guaranteed` has the paper's reward for searching without a budget.
 """
 
 import math
@@ -11,7 +11,6 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from hwsim.errors import InputError
 from prune.search.ddpg import Agent, Hyper
 from prune.search.environment import Environment
 from prune.search.features import STATE, Layers
@@ -83,17 +82,16 @@ def episode(env: Environment, agent: Agent) -> Point:
     return env.keep(wishes)
 
 
-def accuracy_guaranteed(env: Environment, field: str) -> Reward:
-    """The reward -error · log(cost) of §3.3, for a cost among the environment's limits; scores are accuracies.
+def accuracy_guaranteed(env: Environment, layers: Layers, seed: int = 0, hyper: Hyper | None = None) -> Agent:
+    """Search with the reward -error · log(cost) of §3.3, by which the best point is chosen too.
 
-    Raises:
-        InputError: no limit is in that field.
+    Scores are accuracies, and the cost is that of the first limit, which should be wide: the unpruned network's.
     """
-    found = {limit.field: limit.cost for limit in env.limits}
-    if field not in found:
-        raise InputError(f"reward: no limit in '{field}'; expected one of {', '.join(found) or 'none'}")
+    limit = env.limits[0]
+    env.merit = lambda one: worth(one.score, one.costs[limit.field])
+    return amc(env, layers, seed, hyper, lambda score, point: worth(score, float(limit.cost(point[None])[0])))
 
-    def reward(score: float, point: Point) -> float:
-        return -(1 - score) * math.log(max(float(found[field](point[None])[0]), 1.0))
 
-    return reward
+def worth(accuracy: float, cost: float) -> float:
+    """-error · log(cost); costs below 1 count as 1."""
+    return -(1 - accuracy) * math.log(max(cost, 1.0))

@@ -53,18 +53,20 @@ METHODS.register("knapsack")(lambda env, layers, seed: exact.knapsack(env))
 METHODS.register("tpe")(lambda env, layers, seed: rivals.tpe(env, seed))
 METHODS.register("nsga2")(lambda env, layers, seed: rivals.nsga2(env, seed))
 METHODS.register("amc")(lambda env, layers, seed: amc.amc(env, layers, seed))
+METHODS.register("amc_guaranteed")(lambda env, layers, seed: amc.accuracy_guaranteed(env, layers, seed))
 METHODS.register("agmc")(lambda env, layers, seed: agmc.agmc(env, layers, seed))
 METHODS.register("agmc_frozen")(lambda env, layers, seed: agmc.agmc(env, layers, seed, frozen=True))
-OF_LAYERS = ("amc", "agmc", "agmc_frozen")  # methods whose states are features of layers
+OF_LAYERS = ("amc", "amc_guaranteed", "agmc", "agmc_frozen")  # methods whose states are features of layers
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a search found.
 
-    ``best`` is the point with the highest validation score within the budget; ``limits`` are amounts by cost field and
-    ``whole`` what the unpruned network has of them. ``history`` holds all scored points in order, ``dropped`` counts
-    those without a finite score. ``remark`` is what the method says of its result, such as what is proven of it.
+    ``best`` is the point with the highest validation score within the budget, or reward of ``amc_guaranteed``;
+    ``limits`` are amounts by cost field and ``whole`` what the unpruned network has of them. ``history`` holds all
+    scored points in order, ``dropped`` counts those without a finite score. ``remark`` is what the method says of its
+    result, such as what is proven of it.
     """
 
     method: str

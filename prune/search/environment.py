@@ -60,6 +60,7 @@ class Environment:
         score: of the values of a point; runs in ``workers`` threads at a time.
         evaluations: points that may be scored.
         journal: where scores are kept, so that an interrupted search continues with the same result; None keeps none.
+        merit: what the best point has most of, if not of the score; a method that trades score for cost sets it.
         history: every scored point in the order of scoring; those with a score of NaN are dropped from ranking.
 
     Raises:
@@ -73,6 +74,7 @@ class Environment:
     journal: Journal | None = None
     workers: int = 1
     progress: Callable[["Environment"], None] | None = None
+    merit: Callable[[Scored], float] | None = None
     history: list[Scored] = field(default_factory=list)
     _known: dict[bytes, float] = field(default_factory=dict)
 
@@ -210,7 +212,7 @@ class Environment:
         return [self._known.get(point.tobytes(), float("nan")) for point in points]
 
     def best(self) -> Scored:
-        """The scored point within the budget with the highest score; the first of several.
+        """The scored point within the budget with the highest score, or merit; the first of several.
 
         Raises:
             InputError: no point has a finite score.
@@ -218,7 +220,7 @@ class Environment:
         finite = [one for one in self.history if one.within and np.isfinite(one.score)]
         if not finite:
             raise InputError(f"search: none of {self.spent} evaluated points has a finite score; check the evaluator")
-        return max(finite, key=lambda one: one.score)
+        return max(finite, key=self.merit or (lambda one: one.score))
 
     def _scores(self, points: Sequence[Point]) -> list[float]:
         values = [self.space.values(point) for point in points]
