@@ -8,6 +8,9 @@ with at most --most rows and columns of a layer at a time, and as the cost model
 simulated cycles per second of processor time beyond those of the first image, best of some rounds: neither
 compilation nor start. Behind it, what that is in multiply-accumulates. Building is processor time too. New weights are
 old ones with other signs; the time is from having them to having a library and a folder to run in.
+
+What a cycle costs grows with the folding: products first, then FIFOs, windows and flags of every unit, which move in
+most cycles of a balanced pipeline. 1 Mcycle/s holds for small foldings of the demo's network, not for that of a board.
 """
 
 import argparse

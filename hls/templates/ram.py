@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a memory is divided into block RAMs."""
 
+import math
+
 import numpy as np
 
 from hls.templates.unit import Array
 from hwsim.fpga.resources import BLOCK_SHAPES
+from hwsim.fpga.units.memory import SPARE
 
 
 def bank_words(width: int, depth: int) -> int:
@@ -19,8 +22,11 @@ def line_words(width: int, depth: int) -> int:
     """Words per bank like :func:`bank_words`, for the parameter BANK of the module ``rom``.
 
     Its banks stand side by side in one memory, so that a block may hold the end of one and the beginning of the next.
+    A sixteenth more blocks than the fewest are taken for deeper and so fewer banks: every one of them has registers.
     """
-    return min(BLOCK_SHAPES, key=lambda shape: -(-(-(-depth // shape[0]) * width) // shape[1]))[0]
+    blocks = {words: math.ceil(math.ceil(depth / words) * width / bits) for words, bits in BLOCK_SHAPES}
+    fewest = min(blocks.values())
+    return max(words for words, count in blocks.items() if count <= fewest + fewest // SPARE)
 
 
 def banked(values: Array, bank: int) -> Array:

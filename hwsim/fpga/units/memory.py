@@ -15,6 +15,7 @@ from hwsim.fpga.units.cells import Array, bits, counter
 
 BLOCK_COST, LUT_RAM_COST, ROM_BITS_PER_COST = 129.0, 8.0, 64.0
 LUTS_PER_LUT_RAM = 4.0
+SPARE = 16  # one block more for as many is a fair price for fewer banks of the module rom
 BYTE = 9.0  # bits that are written together at least, of words wider than that
 
 
@@ -152,7 +153,11 @@ def any_of(ways: Array) -> Array:
 
 def line_words(width: Array, depth: Array) -> Array:
     """Words per bank of the module ``rom``, whose banks stand side by side: as hls/templates/ram.py divides them."""
-    return _best(np.stack([np.ceil(np.ceil(depth / words) * width / bits_) for words, bits_ in BLOCK_SHAPES]))
+    blocks = np.stack([np.ceil(np.ceil(depth / words) * width / bits_) for words, bits_ in BLOCK_SHAPES])
+    fewest = blocks.min(axis=0)
+    depths = np.array([words for words, _ in BLOCK_SHAPES], dtype=np.float64)[:, None]
+    found: Array = np.where(blocks <= fewest + np.floor(fewest / SPARE), depths, 0.0).max(axis=0)
+    return found
 
 
 def bank_words(width: Array, depth: Array) -> Array:
