@@ -8,7 +8,8 @@ belongs to a kernel and has a form: a way to compute that has a speed of its own
 channels than a block, and of channels that are no multiple of ALIGNED, it reads in the plain layout, and other nodes
 convert between the two. Additions go into a convolution before them. In 8 bits (qdq_transformer,
 nhwc_transformer.cc) channels are innermost throughout, and only the network's ends are converted.
-``eager`` runs every layer by itself, as torch does.
+``eager`` runs every layer by itself, as torch does; convolutions of small images without groups in ATen's own kernels,
+others in oneDNN (aten/src/ATen/native/Convolution.cpp, ConvParams::use_mkldnn), which depends on the number of threads.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +24,9 @@ from hwsim.workload import KINDS, Kernel, Workload
 
 ALIGNED = 4  # channels that a conversion between layouts handles at a time
 CONVOLUTIONS = ("conv", "pointwise", "depthwise", "grouped")
-MATRIX_FORMS = (*CONVOLUTIONS, *(f"blocked_{kind}" for kind in CONVOLUTIONS), "direct", "dense")
+MATRIX_FORMS = (*CONVOLUTIONS, *(f"blocked_{kind}" for kind in CONVOLUTIONS), "direct", "dense",
+                "native_conv", "native_pointwise")  # fmt: skip
+NATIVE_ELEMENTS, NATIVE_WINDOW = 20480, 3  # torch leaves larger images, or windows larger both ways, to oneDNN
 POOLS = {"max_pool2d": "pool", "avg_pool2d": "pool", "global_avg_pool": "global_pool", "global_max_pool": "global_pool"}
 TAILS = ("relu", "clip", "batch_norm", "elementwise")  # operators of an epilogue that run by themselves
 #: All forms: plain, in blocks of channels, from the plain layout to blocks ("direct"), and what moves data.
@@ -100,9 +103,25 @@ def _joined(tables: Sequence[tuple[Rows, Rows, Column]]) -> Nodes:
 
 
 def eager_nodes(work: Workload, dtype: str, block: int) -> Nodes:
-    """Every layer by itself."""
-    grid = _Grid(work)
-    tables = [grid.table(_plain_forms(grid), np.ones(grid.shape, dtype=bool))]
+    """Every layer by itself, on several threads."""
+    return _layer_by_layer(_Grid(work), single=False)
+
+
+def single_eager_nodes(work: Workload, dtype: str, block: int) -> Nodes:
+    """Every layer by itself, on one thread: convolutions of one pixel stay in ATen's kernels, whatever their size."""
+    return _layer_by_layer(_Grid(work), single=True)
+
+
+def _layer_by_layer(grid: _Grid, single: bool) -> Nodes:
+    inputs, groups = grid.column("inputs"), grid.column("groups")
+    windows = np.array([min(kernel.window) for kernel in grid.base], dtype=np.intp).reshape(-1, 1)
+    small = (inputs <= NATIVE_ELEMENTS) & (windows <= NATIVE_WINDOW)
+    same_size = inputs == grid.column("rows") * grid.column("channels") * groups
+    native = (groups == 1) & (small | (single & same_size & (grid.column("taps") == 1)))
+    forms = _plain_forms(grid)
+    for kind in ("conv", "pointwise"):
+        forms = np.where(native & (forms == FORMS.index(kind)), FORMS.index(f"native_{kind}"), forms)
+    tables = [grid.table(forms, np.ones(grid.shape, dtype=bool))]
     deepest = max((len(kernel.epilogue) for kernel in grid.base), default=0)
     for position in range(deepest):
         ops = [kernel.epilogue[position] if position < len(kernel.epilogue) else "" for kernel in grid.base]
@@ -235,5 +254,5 @@ def _layouts_read(grid: _Grid, blocked: Flags, direct: Flags, taker: Rows) -> tu
 
 
 LOWERINGS: Mapping[str, Callable[[Workload, str, int], Nodes]] = {
-    "onnxruntime": onnxruntime_nodes, "eager": eager_nodes
+    "onnxruntime": onnxruntime_nodes, "eager": eager_nodes, "eager-single": single_eager_nodes
 }  # fmt: skip

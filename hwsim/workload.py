@@ -30,8 +30,9 @@ class Kernel:
 
     As a matrix product it has ``rows`` output positions, ``columns`` output channels and a reduction over
     ``channels * taps``, the last two per group.  ``padded_macs`` counts whole register tiles.  What it writes is an
-    image of ``out_channels`` whose lines are ``out_width`` long.  ``epilogue`` are the
-    operators of ``fused``; ``reads`` are the rows of the kernels that made its inputs, -1 for inputs of the network.
+    image of ``out_channels`` whose lines are ``out_width`` long; ``window`` is what a convolution sees, (y, x).
+    ``epilogue`` are the operators of ``fused``; ``reads`` are the rows of the kernels that made its inputs, -1 for
+    inputs of the network.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Kernel:
     output_bits: int
     out_channels: int = 1
     out_width: int = 1
+    window: tuple[int, int] = (1, 1)
     epilogue: tuple[str, ...] = ()
     reads: tuple[int, ...] = ()
 
@@ -144,6 +146,7 @@ def _kernel(network: Network, layer: Layer, chain: list[Layer], sources: tuple[i
         inputs=sum(tensor.size for tensor in reads), input_bits=max((tensor.bits for tensor in reads), default=1),
         outputs=sum(tensor.size for tensor in writes), output_bits=max(tensor.bits for tensor in writes),
         out_channels=writes[0].shape[0], out_width=writes[0].shape[-1] if len(writes[0].shape) == 3 else 1,
+        window=(dims.get("FY", 1), dims.get("FX", 1)),
         epilogue=tuple(member.op for member in chain[1:]), reads=sources,
     )  # fmt: skip
 

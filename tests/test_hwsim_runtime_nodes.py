@@ -68,6 +68,30 @@ def test_eager_runs_every_layer(network):
     assert forms(workload(network), "eager", "fp32").total() == sum(layer.op not in free for layer in network.layers)
 
 
+@pytest.mark.needs("torch")
+@pytest.mark.parametrize(("runtime", "threads"), [("eager", 2), ("eager-single", 1)])
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda one: one.name)
+def test_torch_chooses_the_kernels_that_are_said(network, runtime, threads, request):
+    import torch
+
+    before = torch.get_num_threads()
+    request.addfinalizer(lambda: torch.set_num_threads(before))
+    torch.set_num_threads(threads)
+    work = workload(network)
+    nodes = LOWERINGS[runtime](work, "fp32", 16)
+    said = {work.kernels[row].name: FORMS[form] for row, form in zip(nodes.kernel[::-1], nodes.form[::-1], strict=True)}
+    for layer in network.layers:
+        if layer.op == "conv2d":
+            image = torch.zeros(1, *network.tensors[layer.inputs[0]].shape)
+            weight = torch.zeros(network.tensors[layer.params["weight"]].shape)
+            top, left, *_ = layer.attrs["padding"]
+            chosen = torch._C._select_conv_backend(
+                image, weight, torch.zeros(len(weight)), layer.attrs["stride"], (top, left), (1, 1), False, (0, 0),
+                layer.attrs["groups"],
+            )  # fmt: skip
+            assert (chosen.name == "Slow2d") == said[layer.name].startswith("native_"), (layer.name, chosen.name)
+
+
 @pytest.mark.parametrize("runtime", LOWERINGS)
 def test_nodes_of_variants_are_those_of_the_networks(runtime):
     grown = micro.Builder(3, 12, 12)

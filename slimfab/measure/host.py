@@ -25,7 +25,7 @@ from hwsim.surface_fit import Runs
 from hwsim.surfaces import Surfaces
 from hwsim.workload import REGISTER_TILE, workload
 from slimfab.measure import micro, runtimes
-from slimfab.measure.nodes import LOWERED_AS, node_times
+from slimfab.measure.nodes import lowering, node_times
 from slimfab.measure.timing import time_call
 
 FEWEST = 20  # networks that prices can be fitted to
@@ -109,7 +109,7 @@ def calibrate(
     names = np.array([network.name for network in networks], dtype=np.str_)
     totals = {dtype: Measurements(counts_of(networks, dtype), one.total_us, names) for dtype, one in runs.items()}
     source = f"{runtimes.version(runtime)}, {threads} threads, {count} random networks, slimfab calibrate"
-    surfaces, errors = surface_fit.calibrate(runs, LOWERED_AS[runtime], vector(), source)
+    surfaces, errors = surface_fit.calibrate(runs, lowering(runtime, threads), vector(), source)
     found = {dtype: replace(one, error=errors[dtype]) for dtype, one in calibrate_cpu.calibrate(totals, {}).items()}
     macs = np.array([network.macs() for network in networks], dtype=np.float64)
     fastest = {dtype: float((macs / one.total_us).max()) for dtype, one in runs.items()}

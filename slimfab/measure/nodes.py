@@ -24,7 +24,6 @@ from slimfab.measure import runtimes
 from slimfab.measure.onnx_graph import layer_of, onnx_model
 from slimfab.measure.timing import WARM_UPS, fastest_us, repeated
 
-LOWERED_AS = {"onnxruntime": "onnxruntime", "torch": "eager"}
 SHARE = 0.6  # of the repetitions: the fastest quarters of all nodes would add up to less than any whole run
 FEWEST, MOST = 8, 300  # runs with a profile
 CONVERSIONS = {  # forms that no layer names: what ONNX Runtime calls them, and whether they take what the kernel reads
@@ -55,7 +54,7 @@ def node_times(
     Raises:
         UnsupportedError, ToolMissing: see :func:`slimfab.measure.runtimes.prepare`.
     """
-    nodes = LOWERINGS[LOWERED_AS[runtime]](work, dtype, block)
+    nodes = LOWERINGS[lowering(runtime, threads)](work, dtype, block)
     if runtime == "torch":
         named = _torch_layers(network, threads, budget_s)
         return _placed(network, work, nodes, named, {}, block)
@@ -69,6 +68,13 @@ def node_times(
         else:
             named[layer.name].append(event.time_us)
     return _placed(network, work, nodes, named, anonymous, block)
+
+
+def lowering(runtime: str, threads: int) -> str:
+    """The name in LOWERINGS of what a runtime does on so many threads."""
+    if runtime != "torch":
+        return runtime
+    return "eager-single" if threads == 1 else "eager"
 
 
 def _placed(
