@@ -142,6 +142,15 @@ def test_a_network_on_this_processor_is_exact(name: str, tmp_path: Path) -> None
     assert "-O3" in row["version"]
 
 
+def test_a_compiler_that_does_not_know_the_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "_TARGET", {cpu.platform.machine(): ("-mcpu=unheard-of",)})
+    network, weights = residual()
+    made = cpu.CpuNetwork(laid_out(network, weights, tmp_path), manifest(network))
+    assert "-mcpu" not in made.version
+    images = data_for(network, 4)
+    np.testing.assert_array_equal(made.run(images), reference.execute(network, weights, images))
+
+
 def test_every_exact_operator_can_be_called() -> None:
     assert set(calls.RULES) == {name for name, op in ops.OPS.items() if op.exact and name != "input"}
 

@@ -62,9 +62,10 @@ class CpuNetwork:
         if not (home / SOURCE).exists():
             reason = home / REASON
             raise CpuError(reason.read_text().strip() if reason.exists() else "the bundle holds no C++; build it again")
-        self.compiler, self.options = find_compiler(), (*_LANGUAGE, *_TARGET.get(platform.machine(), ()))
+        self.compiler = find_compiler()
         with tempfile.TemporaryDirectory(prefix="slimfab-cpu-") as build:
-            library = ctypes.CDLL(str(_compiled(self.compiler, self.options, home / SOURCE, Path(build))))
+            path, self.options = _compiled(self.compiler, home / SOURCE, Path(build))
+            library = ctypes.CDLL(str(path))
         self._parameters = np.frombuffer((home / PARAMETERS).read_bytes() or b"\0", np.uint8)
         library.slimfab_network.restype = ctypes.c_uint64
         library.slimfab_run.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_int64]
@@ -97,7 +98,18 @@ def find_compiler() -> str:
     return found
 
 
-def _compiled(compiler: str, options: tuple[str, ...], source: Path, build: Path) -> Path:
+def _compiled(compiler: str, source: Path, build: Path) -> tuple[Path, tuple[str, ...]]:
+    """The library, and the options that it was compiled with: this processor's, unless the compiler knows none."""
+    own = (*_LANGUAGE, *_TARGET.get(platform.machine(), ()))
+    try:
+        return _compile(compiler, own, source, build), own
+    except CpuError:
+        if own == _LANGUAGE:
+            raise
+        return _compile(compiler, _LANGUAGE, source, build), _LANGUAGE
+
+
+def _compile(compiler: str, options: tuple[str, ...], source: Path, build: Path) -> Path:
     library = build / "network.so"
     command = [compiler, *options, "-o", str(library), str(source)]
     try:
