@@ -35,6 +35,7 @@ class SearchSection(Section):
     deeper: ModelSection | None = None  # to which a trained encoder is moved
     generator: GeneratorSection | None = None  # of MetaPruning's weights
     drawn: int = Field(default=10, ge=3)  # random configurations trained from scratch
+    trainings: int = Field(default=1, ge=1)  # of what was found, from scratch; the mean of them counts
 
 
 class HardwareBudget(Section):

@@ -13,6 +13,8 @@ from slimfab.reproduce.card import Bar, Row
 from slimfab.reproduce.lab import Lab
 from slimfab.reproduce.searches import CONTROLS, problem, settings
 
+SPACING = 1000  # between the seeds of one network's first weights, so that no two experiments share them
+
 
 def run(lab: Lab) -> tuple[tuple[Row, ...], tuple[Bar, ...]]:
     """Random configurations, the winner of the evolution, the best random one and uniform widths, all from scratch."""
@@ -37,7 +39,8 @@ def run(lab: Lab) -> tuple[tuple[Row, ...], tuple[Bar, ...]]:
         for method in search.methods:
             found = limited.run(method, limited.environment(search.evaluations), lab.seed)
             name = f"from scratch, {method}, {share:.0%}"
-            rows.append(_trained(lab, name, limited, found.best.values, method in CONTROLS))
+            control = method in CONTROLS
+            rows.append(_trained(lab, name, limited, found.best.values, control, times=search.trainings))
             final[method] = rows[-1].final or 0.0
         gap = final["evolution"] - final["uniform"]
         bars.append(Bar(f"winner over uniform at {share:.0%}", gap, ">=", lab.scale.bars["over_uniform"]))
@@ -66,11 +69,20 @@ def _ranked(lab: Lab, posed: Problem) -> tuple[list[Row], float]:
 
 
 def _trained(
-    lab: Lab, name: str, posed: Problem, values: dict[str, int], control: bool, score: float | None = None
+    lab: Lab,
+    name: str,
+    posed: Problem,
+    values: dict[str, int],
+    control: bool,
+    score: float | None = None,
+    times: int = 1,
 ) -> Row:
-    """The shape with new weights, trained as the section ``finetune`` says."""
-    module = restart(posed.evaluator.cut(values)[0], lab.seed)
-    section = lab.scale.finetune
-    lab.train(module, section, name)
+    """The shape with new weights, trained as the section ``finetune`` says; the mean of so many first weights."""
+    section, found = lab.scale.finetune, []
+    for number in range(times):
+        module = restart(posed.evaluator.cut(values)[0], lab.seed + SPACING * number)
+        lab.train(module, section, f"{name}, training {number + 1}" if times > 1 else name)
+        found.append(lab.accuracy(module))
     figures = {"generated, on validation": score if score is not None else posed.evaluator(values)}
-    return replace(lab.row(name, module, control), epochs=section.epochs, final=lab.accuracy(module), figures=figures)
+    row = lab.row(name, module, control)
+    return replace(row, epochs=section.epochs, final=float(np.mean(found)), figures=figures)
