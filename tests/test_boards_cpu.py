@@ -151,6 +151,51 @@ def test_a_compiler_that_does_not_know_the_processor(tmp_path: Path, monkeypatch
     np.testing.assert_array_equal(made.run(images), reference.execute(network, weights, images))
 
 
+#: Reads parameters.bin and x.bin, runs so many images, and writes so many bytes to y.bin.
+PROGRAM = """
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+extern "C" void slimfab_run(const void *, const void *, void *, int64_t);
+static std::vector<char> content(const char *name) {
+    FILE *file = fopen(name, "rb");
+    fseek(file, 0, SEEK_END);
+    std::vector<char> data(ftell(file));
+    rewind(file);
+    if (fread(data.data(), 1, data.size(), file) != data.size()) abort();
+    return data;
+}
+int main(int, char **argument) {
+    const auto parameters = content("parameters.bin"), x = content("x.bin");
+    std::vector<char> y(atol(argument[2]));
+    slimfab_run(parameters.data(), x.data(), y.data(), atol(argument[1]));
+    FILE *file = fopen("y.bin", "wb");
+    fwrite(y.data(), 1, y.size(), file);
+    return fclose(file);
+}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.needs("arm-linux-gnueabihf-g++", "qemu-arm-static")
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_processor_of_a_zynq_7000_computes_the_same(name: str, tmp_path: Path) -> None:
+    """Debian's cross compiler and QEMU's Cortex-A9, with the options that a board's own compiler gets."""
+    network, weights = NETWORKS[name]()
+    home, ends = laid_out(network, weights, tmp_path) / "cpu", manifest(network)
+    (home / "main.cpp").write_text(PROGRAM)
+    options = ("-std=c++17", "-O3", "-fno-strict-aliasing", "-static", "-mcpu=cortex-a9", "-mfpu=neon")
+    files = ("-o", "program", "main.cpp", "network.cpp")
+    subprocess.run(["arm-linux-gnueabihf-g++", *options, *files], cwd=home, check=True)
+    images = data_for(network, 4, 1)
+    expected = reference.execute(network, weights, images).astype(cpu.packing.container(ends.output))
+    images.astype(cpu.packing.container(ends.input)).tofile(home / "x.bin")
+    run = ["qemu-arm-static", "-cpu", "cortex-a9", "./program", "4", str(expected.nbytes)]
+    subprocess.run(run, cwd=home, check=True)
+    np.testing.assert_array_equal(np.fromfile(home / "y.bin", expected.dtype).reshape(expected.shape), expected)
+
+
 def test_every_exact_operator_can_be_called() -> None:
     assert set(calls.RULES) == {name for name, op in ops.OPS.items() if op.exact and name != "input"}
 
