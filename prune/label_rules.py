@@ -260,6 +260,10 @@ def _reduce(call: "Call") -> Labels:
     labels, extents = call.labels(0), call.extents(call.arg(0))
     axes = call.arg(1, None, "dim")
     listed = axes if isinstance(axes, list | tuple) else [axes]
+    if any(hasattr(axis, "meta") for axis in listed):  # the larger of two tensors, element by element
+        for position in (0, 1):
+            call.freeze(call.labels(position), f"is compared with activations in {call.layer or 'forward'}")
+        return np.zeros([1] * len(call.shape), dtype=np.int64) + call.frozen("compared")
     chosen = {axis % len(extents) for axis in listed} if axes is not None and listed else {*range(len(extents))}
     if chosen & {*varying(labels)}:
         call.freeze(labels, f"is summed over its channels in {call.layer or 'forward'}")
@@ -270,12 +274,17 @@ def _reduce(call: "Call") -> Labels:
 
 @rule("matmul", "bmm", "scaled_dot_product_attention")
 def _multiply(call: "Call") -> Labels:
-    """Heads stay apart along leading axes; an axis that is summed over, or a row, may not lose anything."""
-    count = 3 if call.target.startswith("scaled") else 2
+    """Heads stay apart along leading axes; an axis that is summed over, or a row, may not lose anything.
+
+    Where one operand's heads cannot go, those of the others stay too. The fourth of an attention is its mask.
+    """
+    mask = call.arg(3, None, "attn_mask") if call.target.startswith("scaled") else None
+    operands = [one for one in (call.arg(0), call.arg(1), call.arg(2), mask) if hasattr(one, "meta")]
     rank = len(call.shape)
-    leading = []
-    for position in range(count):
-        labels = call.labels(position)
+    leading, extents = [], []
+    for operand in operands:
+        labels, own = call.labels_of(operand), call.extents(operand)
+        extents.append([1] * (rank - len(own)) + list(own))
         if {labels.ndim - 1, labels.ndim - 2} & {*varying(labels)}:
             call.freeze(labels, f"is multiplied by activations in {call.layer or 'forward'}")
             labels = np.zeros([1] * labels.ndim, dtype=np.int64) + call.frozen("multiplied")
@@ -284,6 +293,9 @@ def _multiply(call: "Call") -> Labels:
     for labels in leading:
         if varying(labels):
             result = call.book.equal(result, labels)
+    for labels, sizes in zip(leading, extents, strict=True):
+        if any(sizes[axis] > 1 for axis in {*varying(result)} - {*varying(labels)}):
+            call.freeze(result, f"meets heads that stay in {call.layer or 'forward'}")
     return result
 
 

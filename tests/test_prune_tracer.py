@@ -9,6 +9,7 @@ from prune_architectures import ARCHITECTURES
 from prune_blocks import ConvNext, Dense, Encoder, Fused, Preact, Residual, Shuffle, Squeeze, basic, cbr, shuffle_v1
 from prune_networks import randomise
 from torch import nn
+from torch.nn import functional
 
 from hwsim.errors import InputError, UnsupportedError
 from hwsim.importers.torch import import_torch
@@ -198,6 +199,35 @@ def test_shrunk_equals_masked_on_random_modules(names, width, channels, flat, da
 @settings(max_examples=500, deadline=None)
 def test_shrunk_equals_masked_on_many_random_modules(names, width, channels, flat, data):
     check_random(names, width, channels, flat, data)
+
+
+class Biased(Fused):
+    """Attention with a learned number per head and pair of tokens, as in Swin; or with queries whose heads stay."""
+
+    def __init__(self, channels, heads, tokens, stays):
+        super().__init__(channels, heads)
+        self.bias, self.stays = nn.Parameter(torch.randn(heads, tokens, tokens)), stays
+
+    def forward(self, x):
+        q, k, v = (
+            layer(x).unflatten(2, (-1, self.size)).transpose(1, 2) for layer in (self.query, self.key, self.value)
+        )
+        if self.stays:
+            q, k, bias = torch.cumsum(q, 1), torch.cumsum(k, 1), None
+        else:
+            bias = torch.cumsum(self.bias, 0)
+        y = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        return self.out(y.transpose(1, 2).flatten(2))
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_heads_stay_where_a_mask_or_another_operand_keeps_them(stays):
+    model = Biased(8, 2, 5, stays).eval()
+    example = (torch.randn(2, 5, 8),)
+    traced = trace(model, example)
+    assert not traced.groups
+    assert any("meets heads that stay" in group.frozen for group in traced.frozen)
+    prune_traced(model, example, keep=0.5)
 
 
 class Odd(nn.Module):
