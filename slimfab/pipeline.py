@@ -24,6 +24,7 @@ from slimfab.stages.rtl import rtl_stage
 from slimfab.stages.train import data_stage, train_stage
 
 RECIPE_FILE = "recipe.yaml"
+FILLED_IN = "The recipe of this run with all defaults filled in."
 
 
 def _plain(section: Section | None) -> Any:
@@ -108,7 +109,7 @@ def run_recipe(recipe: Recipe, folder: Path | str, listener: Listener | None = N
     _check_names(recipe)
     use_threads(recipe.threads)
     run = Run(recipe, Path(folder), listener or Silent(), STAGES)
-    execute(run, until, before=lambda: _write_recipe(run))
+    execute(run, until, before=lambda: write_recipe(recipe, run.root / RECIPE_FILE, FILLED_IN))
     if until in (None, STAGES[-1].name) and not all((run.root / name).is_file() for name in REPORT_FILES):
         report_stage(run)  # removed by the user since; they lie outside the stage's folder
     return run
@@ -160,10 +161,10 @@ def use_threads(count: int | None) -> None:
     torch.set_num_threads(min(count or cores, cores))
 
 
-def _write_recipe(run: Run) -> None:
-    """Keep the whole recipe, defaults included, with the results."""
-    text = yaml.safe_dump(_plain(run.recipe), sort_keys=False)
-    atomic_write(run.root / RECIPE_FILE, f"# The recipe of this run with all defaults filled in.\n{text}")
+def write_recipe(recipe: Recipe, path: Path, remark: str) -> None:
+    """Write a whole recipe, defaults included, under a line that says what it is."""
+    text = yaml.safe_dump(_plain(recipe), sort_keys=False)
+    atomic_write(path, f"# {remark}\n{text}")
 
 
 def rewrite_report(folder: Path) -> None:

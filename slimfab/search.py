@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Search the widths of a recipe's network: methods side by side, on the same trained network and scores."""
+"""Search the widths of a recipe's network, and its bits and folding: methods side by side, on the same scores."""
 
 import time
 from collections.abc import Sequence
@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 
 from hwsim.errors import InputError
 from hwsim.serial import atomic_write
+from quant.spec import MAX_WIDTH, MIN_WIDTH
 from slimfab.flow import Listener, Run, Silent
-from slimfab.pipeline import run_recipe
-from slimfab.recipe import PruneSection, Recipe
-from slimfab.stages.compress import deployed_bits
+from slimfab.pipeline import RECIPE_FILE, run_recipe, write_recipe
+from slimfab.posing import Posing
+from slimfab.recipe import Recipe
 from slimfab.stages.train import dataset, float_module
+from slimfab.winner import winner
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from prune.search import Environment, Found, Problem
 
 FOLDER = "search"
@@ -25,8 +29,10 @@ GENERATOR_EPOCHS = 2  # per epoch of the recipe's training: every batch trains o
 
 @dataclass(frozen=True)
 class Searched:
-    """What methods found on one network. ``test`` holds the test accuracy of each, cut and repaired, not trained.
+    """What methods found on one network.
 
+    ``test`` holds the test accuracy of each as it was scored: cut and repaired, where bits were searched quantised by
+    calibration, not trained.
     ``folder`` has a choice with weights per method; ``page`` is the report.
     """
 
@@ -63,22 +69,17 @@ def parse_budget(text: str) -> dict[str, str]:
     return limits
 
 
-def parse_granularity(text: str) -> tuple[str, int, int]:
-    """A granularity and its block: ``element``, ``kernel``, ``unrolled:4x2`` (filters x channels: PE x SIMD).
+def parse_bits(text: str) -> tuple[int, ...]:
+    """Numbers of bits written as ``4,6,8``.
 
     Raises:
-        InputError: the block is no two numbers.
-        UnknownNameError: no such granularity.
+        InputError: one is no whole number from 2 to 16.
     """
-    from prune.granularity import GRANULARITIES
-
-    name, _, block = text.partition(":")
-    GRANULARITIES[name]
-    try:
-        rows, columns = (int(part) for part in (block or "1x1").split("x"))
-    except ValueError:
-        raise InputError(f"zeros: got '{text}'; expected a granularity such as element, or unrolled:4x2") from None
-    return name, rows, columns
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    for part in parts:
+        if not part.isdecimal() or not MIN_WIDTH <= int(part) <= MAX_WIDTH:
+            raise InputError(f"bits: got '{part}'; expected whole numbers {MIN_WIDTH} to {MAX_WIDTH} such as 4,6,8")
+    return tuple(sorted({int(part) for part in parts}))
 
 
 def search_recipe(
@@ -91,22 +92,28 @@ def search_recipe(
     workers: int = 1,
     listener: Listener | None = None,
     zeros: str = "",
+    *,
+    bits: Sequence[int] = (),
+    options: int | None = None,
 ) -> Searched:
-    """Train the recipe's network (or take it from an earlier run) and search its widths, or its densities.
+    """Train the recipe's network (or take it from an earlier run) and search its widths, densities, or bits too.
 
     Every method's result is written to ``search/METHOD`` as a choice with weights, which ``prune.store.rebuild`` reads,
-    and all of them to ``search.html`` (with ``zeros``, of ``search-ZEROS``). Scores are kept, so that an interrupted
-    search goes on and methods share them.
+    and, but for zeros, as a recipe for 'slimfab run', and all of them to ``search.html`` (with ``zeros``, of
+    ``search-ZEROS``). Scores are kept, so that an interrupted search goes on and methods share them.
 
     Args:
-        zeros: instead of removing channels, zero units of this granularity (:func:`parse_granularity`).
+        zeros: instead of removing channels, zero units of this granularity (:func:`slimfab.posing.parse_granularity`).
+        bits: that weights and activations may have; they are searched too, with the folding of the budget's FPGA.
+            Without any, the recipe's own, and the folding only for the knapsack.
+        options: widths per layer at most, evenly spread.
 
     ``metapruning`` trains its generator of weights first; what it leaves has generated weights, to be trained anew.
 
     Raises:
         UnknownNameError: no such method or cost field.
-        BudgetError: no widths meet the budget.
-        InputError: metapruning together with ``zeros``.
+        BudgetError: no widths meet the budget; says what comes nearest.
+        InputError: metapruning together with ``zeros`` or ``bits``.
     """
     from prune.search import METHODS
     from prune.store import save
@@ -114,11 +121,14 @@ def search_recipe(
 
     for method in methods:
         METHODS["evolution" if method == GENERATED else method]
-    if zeros and GENERATED in methods:
-        raise InputError(f"search: {GENERATED} generates weights of fewer channels; expected another method with zeros")
+    if GENERATED in methods and (zeros or bits):
+        what = "zeros" if zeros else "bits"
+        raise InputError(
+            f"search: {GENERATED} generates weights of fewer channels; expected another method with {what}"
+        )
     listener = listener or Silent()
     run = run_recipe(recipe, folder, listener, until="train")
-    posed = _posed_fine(run, recipe, budget, val_images, zeros) if zeros else _posed(run, recipe, budget, val_images)
+    posed = _posed(Posing(run, budget, val_images), methods, zeros, bits, options)
     out = folder / (f"{FOLDER}-{zeros.replace(':', '-')}" if zeros else FOLDER)
     x, y = dataset(run).as_float("test")
     results, test = [], []
@@ -132,8 +142,10 @@ def search_recipe(
         module = problem.module(found)
         found.save(out / method / "found.json")
         save(out / method, module, found.choice)
+        if not zeros:
+            write_recipe(winner(recipe, problem, found), out / method / RECIPE_FILE, f"What {method} found.")
         results.append(found)
-        test.append(evaluate(module, x, y))
+        test.append(evaluate(_scored(problem, found), x, y))
         facts = {"evaluations": env.spent, "val_accuracy": found.best.score, "test_accuracy": test[-1]}
         listener.finished(f"search: {method}", facts, round(time.monotonic() - start, 3), cached=False)
     base = evaluate(float_module(run), x, y)
@@ -165,47 +177,20 @@ def _progress(env: "Environment") -> tuple[float, str]:
     return env.spent / env.evaluations, f"{env.spent}/{env.evaluations}, {best}"
 
 
-def _posed_fine(run: Run, recipe: Recipe, budget: dict[str, str], val_images: int, zeros: str) -> "Problem":
-    from prune.search import pose_fine
-
-    section, data = recipe.prune or PruneSection(), dataset(run)
-    granularity, rows, columns = parse_granularity(zeros)
-    x, y = data.as_float("val")
-    return pose_fine(
-        float_module(run),
-        data.shape,
-        budget,
-        (x[:val_images], y[:val_images]),
-        data.as_float("train")[0][: section.calibration_images],
-        granularity=granularity,
-        rows=rows,
-        columns=columns,
-        skip=section.skip,
-    )
+def _posed(posing: Posing, methods: Sequence[str], zeros: str, bits: Sequence[int], options: int | None) -> "Problem":
+    if zeros and bits:
+        raise InputError(f"search: got zeros={zeros} and bits; expected one of them; search bits with widths")
+    if zeros:
+        return posing.zeros(zeros)
+    is_folded = "knapsack" in methods and all(field.startswith("fpga:") for field in posing.budget)
+    if bits or (is_folded and GENERATED not in methods):
+        return posing.joint(bits, options)
+    return posing.widths(options)
 
 
-def _posed(run: Run, recipe: Recipe, budget: dict[str, str], val_images: int) -> "Problem":
-    from prune.budget import Bounds
-    from prune.methods import METHODS
-    from prune.search import pose
+def _scored(posed: "Problem", found: "Found") -> "nn.Module":
+    """The module as it was scored."""
+    from prune.search.joint import QuantisedEvaluator
 
-    section = recipe.prune or PruneSection()
-    data = dataset(run)
-    plan = METHODS[section.method]
-    floor, cap = (
-        one if given is None else given for one, given in ((plan.floor, section.floor), (plan.cap, section.cap))
-    )
-    x, y = data.as_float("val")
-    calibration, _ = data.as_float("train")
-    return pose(
-        float_module(run),
-        data.shape,
-        budget,
-        (x[:val_images], y[:val_images]),
-        calibration[: section.calibration_images],
-        method=plan,
-        bounds=Bounds(floor, cap, section.align),
-        bits=deployed_bits(recipe.quantise),
-        skip=section.skip,
-        seed=recipe.seed,
-    )
+    scorer = posed.evaluator
+    return scorer.quantised(found.best.values) if isinstance(scorer, QuantisedEvaluator) else posed.module(found)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from pathlib import Path
 
+import browser
 import pytest
 
 from hwsim import serial
@@ -9,8 +10,11 @@ from prune.search import Found
 from prune.sparse import maskable
 from prune.store import rebuild
 from slimfab import zoo
+from slimfab.pipeline import run_recipe
+from slimfab.posing import parse_granularity
 from slimfab.recipe import load_recipe
-from slimfab.search import parse_budget, parse_granularity, search_recipe
+from slimfab.search import parse_bits, parse_budget, search_recipe
+from slimfab.stages.compress import golden
 
 RECIPE = """
 name: tiny
@@ -102,3 +106,50 @@ def test_metapruning_trains_its_generator_and_goes_on_where_it_was_cut_off(tmp_p
     assert first.found[1].best.costs["macs"] <= 0.6 * first.found[1].whole["macs"]
     with pytest.raises(InputError, match="search: metapruning generates weights of fewer channels; expected another"):
         search_recipe(recipe, tmp_path / "out", ["metapruning"], {"weights": "60%"}, 4, 40, zeros="element")
+
+
+def test_bits_are_whole_numbers():
+    assert parse_bits("8, 4,4") == (4, 8)
+    assert parse_bits("") == ()
+    for text in ("4,x", "1", "4.5", "17"):
+        with pytest.raises(InputError, match="bits: got '.+'; expected whole numbers 2 to 16 such as 4,6,8"):
+            parse_bits(text)
+
+
+@pytest.mark.needs("sklearn", "plotly", "jinja2")
+def test_widths_bits_and_folding_become_a_recipe_that_runs(tmp_path):
+    out, recipe = tmp_path / "out", load_recipe(write_recipe(tmp_path))
+    budget = parse_budget("fpga:pynq-z2/folded.latency_us<=22,lut<=7600,dsp<=2")
+    found = search_recipe(recipe, out, ["knapsack"], budget, 20, 40, bits=(4, 8), options=2)
+    (best,) = (one.best for one in found.found)
+    assert best.costs["fpga:pynq-z2/folded.latency_us"] <= 22
+    assert best.costs["fpga:pynq-z2/folded.dsp"] <= 2
+    winner = load_recipe(out / "search" / "knapsack" / "recipe.yaml")
+    assert (winner.hardware.board, winner.hardware.objective) == ("pynq-z2", "latency_us")
+    assert winner.hardware.budget == {"lut": 7600, "dsp": 2}
+    assert winner.rtl is not None
+    network, _ = golden(run_recipe(winner, out, until="export"))
+    for name, value in best.values.items():
+        layer, _, what = name.rpartition(".")
+        if what == "weight_width":
+            assert network.tensors[network.layer(layer).params["weight"]].format.width == value
+        elif what == "activation_width":
+            assert network.tensors[network.layer(layer).output].format.width == value
+        else:
+            assert network.tensors[network.layer(name).output].shape[0] == value
+    page = (out / "search.html").read_text()
+    assert "quantised by calibration" in page
+    assert "no widths, bits and folding within the budget are predicted more than" in page
+
+
+@pytest.mark.slow
+@pytest.mark.needs("sklearn", "plotly", "jinja2", "chromium")
+def test_a_browser_draws_the_page_of_a_joint_search(tmp_path):
+    out, recipe = tmp_path / "out", load_recipe(write_recipe(tmp_path))
+    budget = parse_budget("fpga:pynq-z2/folded.latency_us<=22,lut<=7600")
+    search_recipe(recipe, out, ["knapsack", "uniform"], budget, 20, 40, bits=(4, 8), options=2)
+    seen = browser.drawn((out / "search.html").read_text(), tmp_path)
+    assert not seen["problems"]
+    assert [one for plot in seen["plots"] for state in plot for one in state["faults"]] == []
+    assert all(state["marks"] for plot in seen["plots"] for state in plot)
+    assert len(seen["plots"]) == 4  # learning curves, one front per limit, what was found

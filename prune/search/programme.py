@@ -24,7 +24,7 @@ from prune.search.space import Point
 
 Array = npt.NDArray[np.float64]
 Options = npt.NDArray[np.int64]
-SECONDS = 30.0  # for one programme
+SECONDS = 300.0  # for one programme, far more than it takes: a result must not depend on how busy a machine is
 INFEASIBLE = 2  # scipy's status
 
 

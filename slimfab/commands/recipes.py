@@ -58,6 +58,10 @@ def search(
     ] = "macs<=50%",
     evaluations: Annotated[int, typer.Option(min=1, help="candidates that each method may score")] = 100,
     val_images: Annotated[int, typer.Option(min=1, help="validation images that a candidate is scored on")] = 1000,
+    bits: Annotated[
+        str, typer.Option(help="bits of weights and activations, e.g. 4,6,8, searched too, with the folding")
+    ] = "",
+    widths: Annotated[int | None, typer.Option(min=2, help="widths per layer at most; all, or 4 with bits")] = None,
     workers: Annotated[int, typer.Option(min=1, help="candidates scored at a time")] = 1,
     zeros: Annotated[
         str,
@@ -65,16 +69,28 @@ def search(
     ] = "",
     output: Annotated[Path | None, typer.Option(help="folder of results; default build/<recipe name>")] = None,
 ) -> None:
-    """Search how much of every layer to keep under a budget; resumes, and writes search.html with curves and fronts."""
+    """Search how much of every layer to keep, and its bits and folding, under a budget. Resumes where it stopped.
+
+    Writes search.html with curves and fronts, and per method a recipe that 'slimfab run' takes on. Limits of one FPGA
+    hold for one and the same design.
+    """
     from slimfab.models import require_torch
 
     require_torch()
     from slimfab.recipe import load_recipe
-    from slimfab.search import parse_budget, search_recipe
+    from slimfab.search import parse_bits, parse_budget, search_recipe
 
-    parsed, limits = load_recipe(recipe), parse_budget(budget)
+    parsed, limits, options = load_recipe(recipe), parse_budget(budget), parse_bits(bits)
     folder = output or Path("build") / parsed.name
     methods = [one.strip() for one in method.split(",") if one.strip()]
     with console.ProgressBars() as bars:
-        found = search_recipe(parsed, folder, methods, limits, evaluations, val_images, workers, bars, zeros)
+        found = search_recipe(
+            parsed, folder, methods, limits, evaluations, val_images, workers, bars, zeros, bits=options, options=widths
+        )
+    for one in found.found:
+        if one.remark:
+            console.say(f"{one.method}: {one.remark}")
     console.say(f"report  {found.page}\nchoices {found.folder}")
+    best = found.folder / max(found.found, key=lambda one: one.best.score).method / "recipe.yaml"
+    if best.is_file():
+        console.say(f"next    slimfab run {best} --output {folder}")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from slimfab.report.figures import Plot
     from slimfab.search import Searched
 
+BITS = ("weight_width", "activation_width")  # how variables of bits end
 COLOURS = ("#3fae8f", "#7fb0e8", "#e39a4b", "#a58bd8", "#d1667a", "#8a9a5b", "#5b7c99", "#c9a227", "#7d6b91", "#b8c2cc")
 
 
@@ -41,7 +42,17 @@ def render_search(searched: "Searched") -> str:
         *(points(searched.found, field) for field, *_ in limits),
         widths(searched.found),
     ]
-    return page.render(name=searched.network, base=searched.base, limits=limits, rows=rows, plots=plots)
+    remarks = [(one.method, one.remark) for one in searched.found if one.remark]
+    quantised = any(name.endswith(BITS) for name in first.best.values)
+    return page.render(
+        name=searched.network,
+        base=searched.base,
+        limits=limits,
+        rows=rows,
+        plots=plots,
+        remarks=remarks,
+        quantised=quantised,
+    )
 
 
 def learning_curves(found: Sequence["Found"]) -> "Plot":
@@ -116,9 +127,10 @@ def widths(found: Sequence["Found"]) -> "Plot":
             colorscale=[[0, "#ffffff"], [1, "#3fae8f"]], colorbar={"title": "share"},
         )
     )  # fmt: skip
-    figure.update_xaxes(automargin=True)
+    figure.update_xaxes(automargin=True, tickangle=-90, tickmode="array", tickvals=names)
     figure.update_yaxes(automargin=True, autorange="reversed")
     text = (
-        "Channels per layer, or per cent of what may become zero; the colour is the share of the most that was tried."
+        "Channels per layer, bits, or per cent of what may become zero; the colour is the share of the most that was "
+        "tried."
     )
-    return plot_of("What was found", text, figure, 180 + 40 * len(found))
+    return plot_of("What was found", text, figure, 340 + 40 * len(found))
