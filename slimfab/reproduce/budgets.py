@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Half of a residual network's products, and a budget of cycles beside one of products.
 
-Everything is trained for as long as everything else. What was cut learns from the unpruned network; controls are
-other channels, other widths, the same shape from scratch, and the unpruned network itself.
+Everything is trained for as long as everything else. What was cut may learn from the unpruned network (``distil``);
+controls are other channels, other widths, the same shape from scratch, and the unpruned network itself.
 """
 
 import copy
@@ -75,7 +75,7 @@ def _uniform(method: str) -> Method:
 
 
 def _tuned(lab: Lab, model: nn.Module, name: str, module: nn.Module, *, control: bool = False) -> Row:
-    """The row of a cut network: as it is, and after learning from the unpruned one."""
+    """The row of a cut network: as it is, and fine-tuned, taught by the unpruned one where the section distils."""
     tuned = lab.train(copy.deepcopy(module), lab.scale.finetune, f"fine-tune {name}", teacher=model)
     return replace(
         lab.row(name, module, control),
