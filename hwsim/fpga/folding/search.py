@@ -169,7 +169,8 @@ def _mended(asked: Problem, picks: Index) -> Index:
 
 
 def descend(
-    levels: Array, at: Callable[[float], Problem], value: Callable[[Index], float], exact: bool
+    levels: Array, at: Callable[[float], Problem], value: Callable[[Index], float], exact: bool,
+    known: Index | None = None,
 ) -> Answer:  # fmt: skip
     """The lowest of the ascending ``levels`` at which the problem has an answer.
 
@@ -177,11 +178,12 @@ def descend(
         at: the problem whose every answer has at most this value.
         value: of a choice.
         exact: every value that is possible is a level, so that a refused one puts the bound at the next.
+        known: an answer at the highest level.
     """
-    top = ask(at(float(levels[-1])))
-    if top.picks is None:
+    best = ask(at(float(levels[-1]))).picks if known is None else known
+    if best is None:
         return Answer(None, np.inf, np.inf)
-    best, high = top.picks, _level(levels, value(top.picks))
+    high = _level(levels, value(best))
     refused, low, opened = -1, -1, high
     while high - low > 1 or (opened < high and opened - refused > 1):
         # Between what was refused and what was met; then below the levels at which neither was.
@@ -190,7 +192,8 @@ def descend(
         verdict = ask(at(float(levels[middle])))
         if verdict.picks is not None:
             best, high = verdict.picks, min(middle, _level(levels, value(verdict.picks)))
-            low, opened = (refused, high) if below else (low, min(opened, high))
+            # A choice may be better than was asked for, and better than levels that were left open.
+            low, opened = (refused if below or high <= low else low), min(opened, high)
             continue
         low = low if below else middle
         refused, opened = (middle, opened) if verdict.impossible else (refused, min(middle, opened))
@@ -222,18 +225,20 @@ def shortest_latency(asked: Problem) -> Answer:
     any_choice = ask(asked)
     if any_choice.picks is None:
         return Answer(None, np.inf, np.inf)
-    least, most = _least_latency(asked), asked.longest(any_choice.picks)[0]
+    quickest = shortest_interval(replace(asked, latency=np.inf))
+    known = [picks for picks in (any_choice.picks, quickest.picks) if picks is not None and asked.fits(picks)]
+    best = min(known, key=lambda picks: asked.longest(picks)[0])
+    least, most = _least_latency(asked, quickest.bound), asked.longest(best)[0]
     levels = np.geomspace(least, max(most, least * _EXACT), LATENCY_LEVELS)
     return descend(
-        levels, lambda level: replace(asked, latency=level), lambda picks: asked.longest(picks)[0], exact=False
+        levels, lambda level: replace(asked, latency=level), lambda picks: asked.longest(picks)[0], False, best
     )
 
 
-def _least_latency(asked: Problem) -> float:
+def _least_latency(asked: Problem, interval: float) -> float:
     """A bound: with all stages as fast as they can be, but for one that is as slow as the shortest interval demands."""
     busy, depth = (np.where(asked.present, table, np.inf) for table in (asked.busy, asked.depth))
     fastest, shallowest = busy.min(axis=1), depth.min(axis=1)
-    interval = shortest_interval(replace(asked, latency=np.inf)).bound
     slow = np.where(busy >= interval, busy, np.inf).min(axis=1)
     found = []
     for stage in np.flatnonzero(slow < np.inf):
