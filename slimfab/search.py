@@ -99,8 +99,9 @@ def search_recipe(
     """Train the recipe's network (or take it from an earlier run) and search its widths, densities, or bits too.
 
     Every method's result is written to ``search/METHOD`` as a choice with weights, which ``prune.store.rebuild`` reads,
-    and, but for zeros, as a recipe for 'slimfab run', and all of them to ``search.html`` (with ``zeros``, of
-    ``search-ZEROS``). Scores are kept, so that an interrupted search goes on and methods share them.
+    and, but for zeros, as a recipe for 'slimfab run', and all of them to ``search.html`` (with ``zeros`` of
+    ``search-ZEROS``, with bits of ``search-joint``). Scores are kept, so that an interrupted search goes on and methods
+    share them.
 
     Args:
         zeros: instead of removing channels, zero units of this granularity (:func:`slimfab.posing.parse_granularity`).
@@ -129,7 +130,7 @@ def search_recipe(
     listener = listener or Silent()
     run = run_recipe(recipe, folder, listener, until="train")
     posed = _posed(Posing(run, budget, val_images), methods, zeros, bits, options)
-    out = folder / (f"{FOLDER}-{zeros.replace(':', '-')}" if zeros else FOLDER)
+    out = folder / _folder_name(posed, zeros)
     x, y = dataset(run).as_float("test")
     results, test = [], []
     for number, method in enumerate(methods):
@@ -186,6 +187,15 @@ def _posed(posing: Posing, methods: Sequence[str], zeros: str, bits: Sequence[in
     if bits or (is_folded and GENERATED not in methods):
         return posing.joint(bits, options)
     return posing.widths(options)
+
+
+def _folder_name(posed: "Problem", zeros: str) -> str:
+    """Searches of other choices have other scores."""
+    from prune.search.joint import QuantisedEvaluator
+
+    if zeros:
+        return f"{FOLDER}-{zeros.replace(':', '-')}"
+    return f"{FOLDER}-joint" if isinstance(posed.evaluator, QuantisedEvaluator) else FOLDER
 
 
 def _scored(posed: "Problem", found: "Found") -> "nn.Module":

@@ -124,7 +124,7 @@ def test_widths_bits_and_folding_become_a_recipe_that_runs(tmp_path):
     (best,) = (one.best for one in found.found)
     assert best.costs["fpga:pynq-z2/folded.latency_us"] <= 22
     assert best.costs["fpga:pynq-z2/folded.dsp"] <= 2
-    winner = load_recipe(out / "search" / "knapsack" / "recipe.yaml")
+    winner = load_recipe(out / "search-joint" / "knapsack" / "recipe.yaml")
     assert (winner.hardware.board, winner.hardware.objective) == ("pynq-z2", "latency_us")
     assert winner.hardware.budget == {"lut": 7600, "dsp": 2}
     assert winner.rtl is not None
@@ -137,7 +137,7 @@ def test_widths_bits_and_folding_become_a_recipe_that_runs(tmp_path):
             assert network.tensors[network.layer(layer).output].format.width == value
         else:
             assert network.tensors[network.layer(name).output].shape[0] == value
-    page = (out / "search.html").read_text()
+    page = (out / "search-joint.html").read_text()
     assert "quantised by calibration" in page
     assert "no widths, bits and folding within the budget are predicted more than" in page
 
@@ -148,7 +148,7 @@ def test_a_browser_draws_the_page_of_a_joint_search(tmp_path):
     out, recipe = tmp_path / "out", load_recipe(write_recipe(tmp_path))
     budget = parse_budget("fpga:pynq-z2/folded.latency_us<=22,lut<=7600")
     search_recipe(recipe, out, ["knapsack", "uniform"], budget, 20, 40, bits=(4, 8), options=2)
-    seen = browser.drawn((out / "search.html").read_text(), tmp_path)
+    seen = browser.drawn((out / "search-joint.html").read_text(), tmp_path)
     assert not seen["problems"]
     assert [one for plot in seen["plots"] for state in plot for one in state["faults"]] == []
     assert all(state["marks"] for plot in seen["plots"] for state in plot)

@@ -50,6 +50,21 @@ class HardwareBudget(Section):
     bits: int = Field(default=8, ge=2)
 
 
+class JointSection(Section):
+    """A search of widths, bits and folding together (:func:`prune.search.pose_joint`) for one board."""
+
+    board: str = "pynq-z2"
+    budget: dict[str, float] = Field(min_length=1)  # amounts by field of the folded design's estimate
+    bits: list[int] = Field(default=[4, 6, 8], min_length=1)
+    widths: int = Field(default=4, ge=2)  # per layer
+    align: int = Field(default=4, ge=1)
+    cap: float = Field(default=0.8, ge=0, le=1)  # largest share that a layer may lose
+    evaluations: int = Field(default=80, ge=1)
+    val_images: int = Field(default=1000, ge=1)
+    random_points: int = Field(default=10, ge=1)  # that the control may score
+    rtl_images: int = Field(default=4, ge=2)  # through the simulation of the winner
+
+
 class Scale(Section):
     """Everything a run needs to know. ``keep`` is the share of channels, or of MACs, that stays."""
 
@@ -65,6 +80,7 @@ class Scale(Section):
     pressure: float = Field(default=0.0, ge=0)  # of L1 on γ, in units of its first value (prune.regularise)
     search: SearchSection | None = None
     hardware: HardwareBudget | None = None
+    joint: JointSection | None = None
     device: str = "cpu"
     bars: dict[str, float] = Field(default_factory=dict)  # bounds of the claims, by name
 
