@@ -116,13 +116,13 @@ def unpack(port: Port, memory: Array) -> Array:
         values = _extended(port, words.view(f"<u{port.word_bytes}"))
     elif port.width in (8, 16, 32):
         bytes_out = np.ascontiguousarray(words[:, : port.data_bytes])
-        values = bytes_out.view(f"<{'i' if port.signed else 'u'}{port.width // 8}").astype(container(port))
+        values = bytes_out.view(f"<{'i' if port.signed else 'u'}{port.width // 8}").astype(container(port), copy=False)
     else:
         bits = np.unpackbits(words[:, : port.data_bytes], axis=1, count=port.lanes * port.width, bitorder="little")
         lanes = bits.reshape(len(words), port.lanes, port.width).astype(np.int64)
         values = _extended(port, (lanes << np.arange(port.width)).sum(axis=-1))
     pixels = values.reshape(count, -1, port.image[0])
-    return np.ascontiguousarray(pixels.transpose(0, 2, 1)).reshape((count, *port.shape))
+    return np.array(pixels.transpose(0, 2, 1), order="C").reshape((count, *port.shape))  # memory is used again
 
 
 def _pixels_first(port: Port, values: Array) -> Array:
