@@ -33,6 +33,7 @@ def tiny(name: str) -> Experiment:
     if small["joint"]:
         budget = {"latency_us": 60, "lut": 8000}
         little = {"budget": budget, "bits": [3, 8], "widths": 2, "align": 1, "evaluations": 24, "random_points": 2}
+        little["quantised"] = {"epochs": 1, "batch_size": 50}
         changes["joint"] = {**small["joint"], **little, "val_images": 50}
     if small["search"]:
         deeper = {"source": "vgg_tiny", "options": {"widths": [4, 4, 4, "M", 6]}}

@@ -63,6 +63,7 @@ class JointSection(Section):
     val_images: int = Field(default=1000, ge=1)
     random_points: int = Field(default=10, ge=1)  # that the control may score
     rtl_images: int = Field(default=4, ge=2)  # through the simulation of the winner
+    quantised: FinetuneSection = FinetuneSection()  # training with quantisation, after fine-tuning in float
 
 
 class Scale(Section):

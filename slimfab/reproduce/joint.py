@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Widths, bits and folding chosen together for one board, beside the 8-bit network folded by simpler rules.
 
-The unpruned network and everything that was found are trained with quantisation for as long. The winner is emitted as
-SystemVerilog and simulated: its integers must be the golden executor's, and its cycles say what the estimate was worth.
+The unpruned network and everything that was found are fine-tuned for as long, in float and then with quantisation.
+The winner is emitted as SystemVerilog and simulated: its integers must be the golden executor's, and its cycles say what
+the estimate was worth.
 """
 
+import copy
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -94,10 +96,11 @@ def _problem(lab: Lab, model: nn.Module) -> Problem:
 
 
 def _deploy(lab: Lab, model: nn.Module, spec: QuantSpec, what: str) -> Deployed:
-    """Calibrate, train with quantisation, and open the test images."""
-    network, weights = import_torch(model, lab.data.shape)
+    """Fine-tune a copy, calibrate it, train it with quantisation, and open the test images."""
+    tuned = lab.train(copy.deepcopy(model), lab.scale.finetune, what)
+    network, weights = import_torch(tuned, lab.data.shape)
     module = calibrate(QuantModule(network, weights, spec), lab.samples.x)
-    lab.train(module, lab.scale.finetune, f"quantised {what}")
+    lab.train(module, _section(lab).quantised, f"quantised {what}")
     golden, integers = to_network(module.eval())
     return Deployed(golden, integers, lab.accuracy(module))
 
@@ -130,7 +133,12 @@ def _searched(lab: Lab, problem: Problem, values: Mapping[str, int], name: str) 
 
 def _row(lab: Lab, name: str, deployed: Deployed, *, control: bool) -> Row:
     network = deployed.network
-    return Row(name, control, network.macs(), network.parameters(), lab.scale.finetune.epochs, final=deployed.accuracy)
+    return Row(name, control, network.macs(), network.parameters(), _after(lab), final=deployed.accuracy)
+
+
+def _after(lab: Lab) -> int:
+    """Epochs after the base."""
+    return lab.scale.finetune.epochs + _section(lab).quantised.epochs
 
 
 def _goal(lab: Lab) -> Goal:
@@ -177,7 +185,7 @@ def _from_scratch(lab: Lab, problem: Problem, values: Mapping[str, int]) -> Row:
     module = restart(problem.evaluator.cut(values)[0], lab.seed)
     lab.train(module, lab.scale.train, SCRATCH)
     deployed = _deploy(lab, module, with_bits(_spec(lab), values), SCRATCH)
-    epochs = lab.scale.train.epochs + lab.scale.finetune.epochs
+    epochs = lab.scale.train.epochs + _after(lab)
     return replace(_row(lab, SCRATCH, deployed, control=True), epochs=epochs)
 
 
