@@ -2,8 +2,8 @@
 """Widths, bits and folding chosen together for one board, beside the 8-bit network folded by simpler rules.
 
 The unpruned network and everything that was found are fine-tuned for as long, in float and then with quantisation.
-The winner is emitted as SystemVerilog and simulated: its integers must be the golden executor's, and its cycles say what
-the estimate was worth.
+The winner is emitted as SystemVerilog and simulated: its integers must be the golden executor's, and its cycles say
+what the estimate was worth.
 """
 
 import copy
