@@ -30,7 +30,7 @@ def test_the_widest_number_counts(section, bits):
 def test_a_recipe_offers_what_pruning_offers():
     offered = set(PruneSection.model_fields) - {"finetune", "training", "calibration_images"}
     # Data, widths and the seed come from the rest of the recipe; train and tune are its trainings.
-    elsewhere = {"model", "example_shape", "samples", "train", "tune", "bits", "seed", "cost"}
+    elsewhere = {"model", "example", "samples", "train", "tune", "bits", "seed", "cost"}
     parameters = inspect.signature(prune).parameters
     assert offered == set(parameters) - elsewhere
     section = PruneSection()
