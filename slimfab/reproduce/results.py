@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page of results, made from cards."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -12,10 +12,10 @@ COLUMNS = ("base", "soft", "cut", "recalibrated", "final")
 HEAD = """# Results
 
 Made from the cards in `experiments/cards` by `slimfab reproduce`; not written by hand. Accuracies are percentages of
-the test images, the mean over the seeds with the smallest and largest in brackets. "cut" is right after removal,
-"recalibrated" with batch norm's statistics taken anew, "final" after fine-tuning; "epochs" were trained after the
-common base (from scratch: all of them). Controls are marked with *. A claim is reproduced where its bar holds on every
-seed.
+the test images, the mean over the seeds with the smallest and largest in brackets where they differ. "cut" is right
+after removal, "recalibrated" with batch norm's statistics taken anew, "final" after fine-tuning; "epochs" were trained
+after the common base (from scratch: all of them). Controls are marked with *. A claim is reproduced where its bar holds
+on every seed.
 """
 
 
@@ -51,8 +51,8 @@ def _table(cards: Sequence[Card]) -> list[str]:
             _count([r.macs for r in same]),
             _count([r.epochs for r in same]),
         ]
-        cells += [_spread([_percent(getattr(r, column)) for r in same], "{:.1f}") for column in shown]
-        cells += [_spread([r.figures.get(name) for r in same], "{:.3g}") for name in figures]
+        cells += [_spread([getattr(r, column) for r in same], _percent) for column in shown]
+        cells += [_spread([r.figures.get(name) for r in same], _number) for name in figures]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
@@ -68,8 +68,12 @@ def _bars(cards: Sequence[Card]) -> list[str]:
     return lines
 
 
-def _percent(value: float | None) -> float | None:
-    return None if value is None else 100 * value
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _count(values: Sequence[int | None]) -> str:
@@ -77,9 +81,9 @@ def _count(values: Sequence[int | None]) -> str:
     return f"{round(np.mean(known)):,}" if known else ""
 
 
-def _spread(values: Sequence[float | None], form: str) -> str:
+def _spread(values: Sequence[float | None], text: Callable[[float], str]) -> str:
     known = [value for value in values if value is not None]
     if not known:
         return ""
-    mean = form.format(np.mean(known))
-    return mean if len(known) == 1 else f"{mean} ({form.format(min(known))}–{form.format(max(known))})"
+    mean, low, high = (text(float(one)) for one in (np.mean(known), min(known), max(known)))
+    return mean if low == high else f"{mean} ({low}–{high})"
