@@ -10,7 +10,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy.typing as npt
 
@@ -123,24 +123,11 @@ def _amount(field: str, asked: float | str) -> tuple[float, bool]:
     raise InputError(f"budget {field}: got {asked!r}; expected a share such as 0.5 or '50%', or an amount such as 120")
 
 
-class Purse(Protocol):
-    """What units cost: the groups, and the cost of any counts of their units by field."""
+class Purse:
+    """The cost of unit counts, each asked for once: ``ask(counts, field)``."""
 
-    groups: Sequence[ChannelGroup]
-
-    def whole(self) -> Counts: ...
-
-    def cost(self, counts: Counts, field: str) -> float: ...
-
-
-class Ledger:
-    """The cost of unit counts, each asked for once.
-
-    ``network`` is the one to be costed (batch norm folded, formats set), which has the producers' layer names.
-    """
-
-    def __init__(self, network: Network, groups: Sequence[ChannelGroup], cost: Cost) -> None:
-        self.network, self.groups, self._cost = network, groups, cost
+    def __init__(self, groups: Sequence[ChannelGroup], ask: Callable[[Counts, str], float]) -> None:
+        self.groups, self._ask = groups, ask
         self._known: dict[tuple[str, tuple[int, ...]], float] = {}
 
     def whole(self) -> Counts:
@@ -148,27 +135,41 @@ class Ledger:
         return {group.name: group.width for group in self.groups}
 
     def cost(self, counts: Counts, field: str) -> float:
-        """Cost of the network with these counts."""
+        """Cost at these counts.
+
+        Raises:
+            BudgetError: the cost model gives no finite number.
+        """
+        if field == CHANNELS:
+            return float(sum(counts[g.name] * times for g in self.groups for times in g.multiplicity.values()))
         key = (field, tuple(counts[group.name] for group in self.groups))
         if key not in self._known:
-            self._known[key] = self._ask(counts, field)
+            value = float(self._ask(counts, field))
+            if not math.isfinite(value):
+                raise BudgetError(
+                    f"{field}: the cost model gives {value} for widths {counts}; choose another cost field"
+                )
+            self._known[key] = value
         return self._known[key]
+
+
+class Ledger(Purse):
+    """What a network costs at unit counts.
+
+    ``network`` is the one to be costed (batch norm folded, formats set), which has the producers' layer names.
+    """
+
+    def __init__(self, network: Network, groups: Sequence[ChannelGroup], cost: Cost) -> None:
+        super().__init__(groups, lambda counts, field: cost(self.network_of(counts), field))
+        self.network = network
 
     def network_of(self, counts: Counts) -> Network:
         """The network with these counts."""
         return self.network.with_widths(widths(self.groups, counts))
 
-    def _ask(self, counts: Counts, field: str) -> float:
-        if field == CHANNELS:
-            return float(sum(counts[g.name] * times for g in self.groups for times in g.multiplicity.values()))
-        value = float(self._cost(self.network_of(counts), field))
-        if not math.isfinite(value):
-            raise BudgetError(f"{field}: the cost model gives {value} for widths {counts}; choose another cost field")
-        return value
-
 
 def fit(
-    ledger: Purse,
+    purse: Purse,
     priorities: Mapping[str, npt.NDArray[Any]],
     limits: Sequence[Limit],
     levels: Mapping[str, Sequence[int]],
@@ -182,27 +183,27 @@ def fit(
     Raises:
         BudgetError: not even the smallest allowed widths meet a limit; says what they cost.
     """
-    order = _removal_order(ledger.groups, priorities, levels)
+    order = _removal_order(purse.groups, priorities, levels)
 
     def kept_after(removals: int) -> Counts:
-        counts = ledger.whole()
+        counts = purse.whole()
         for group in order[:removals]:
             counts[group] -= 1
         return {g: levels[g][bisect_right(levels[g], count) - 1] for g, count in counts.items()}
 
     def share(counts: Counts) -> float:
-        return max(ledger.cost(counts, limit.field) / limit.value for limit in limits)
+        return max(purse.cost(counts, limit.field) / limit.value for limit in limits)
 
     low, high = 0, len(order)
     if share(kept_after(low)) <= 1:
         high = low
     elif share(kept_after(high)) > 1:
-        raise BudgetError(_unreachable(ledger, kept_after(high), limits))
+        raise BudgetError(_unreachable(purse, kept_after(high), limits))
     while high - low > 1:  # low breaks the budget, high meets it, even where the cost is not monotone
         middle = (low + high) // 2
         low, high = (low, middle) if share(kept_after(middle)) <= 1 else (middle, high)
     counts = _give_back(kept_after(high), levels, priorities, share)
-    return Fit(counts, {limit.field: ledger.cost(counts, limit.field) for limit in limits}, share(counts))
+    return Fit(counts, {limit.field: purse.cost(counts, limit.field) for limit in limits}, share(counts))
 
 
 def _removal_order(
@@ -245,12 +246,12 @@ def exact_counts(wanted: Mapping[str, float], levels: Mapping[str, Sequence[int]
     }
 
 
-def _unreachable(ledger: Purse, counts: Counts, limits: Sequence[Limit]) -> str:
-    limit = max(limits, key=lambda limit: ledger.cost(counts, limit.field) / limit.value)
-    least = ledger.cost(counts, limit.field)
+def _unreachable(purse: Purse, counts: Counts, limits: Sequence[Limit]) -> str:
+    limit = max(limits, key=lambda limit: purse.cost(counts, limit.field) / limit.value)
+    least = purse.cost(counts, limit.field)
     relative = f" ({100 * least / limit.before:.3g}% of the unpruned network)" if limit.before else ""
     return (
         f"budget {limit.field}: asked for at most {limit.value:.6g}; the smallest reachable is {least:.6g}{relative}, "
-        f"with {len(ledger.groups)} prunable groups at their smallest widths; raise the budget or loosen floor, cap, "
+        f"with {len(purse.groups)} prunable groups at their smallest widths; raise the budget or loosen floor, cap, "
         "align or skip"
     )

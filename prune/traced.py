@@ -18,7 +18,7 @@ from torch import nn
 from hwsim.errors import InputError, UnsupportedError
 from hwsim.registry import suggest
 from prune.allocate import ALLOCATORS, Scores, best_units
-from prune.budget import Bounds, Budget, Change, Counts, fit, read_budget
+from prune.budget import Bounds, Budget, Change, Counts, Purse, fit, read_budget
 from prune.criteria import Context, score
 from prune.groups import OTHER_GROUP, ChannelGroup
 from prune.tracer import Traced, trace
@@ -110,10 +110,10 @@ def prune_traced(
     if keep is not None:
         counts = {g.name: max(floor, round(keep * g.width)) for g in groups}
     else:
-        costs, bounds = _Costs(model, example, traced, groups, scores, bits), Bounds(max(floor, 2), align=align)
-        limits = read_budget(budget or {}, lambda name: costs.cost(costs.whole(), name))
+        purse, bounds = _purse(model, example, traced, scores, groups, bits), Bounds(max(floor, 2), align=align)
+        limits = read_budget(budget or {}, lambda name: purse.cost(purse.whole(), name))
         levels = {g.name: bounds.levels(g) for g in groups}
-        fitted = fit(costs, ALLOCATORS[allocator](groups, scores, {}), limits, levels)
+        fitted = fit(purse, ALLOCATORS[allocator](groups, scores, {}), limits, levels)
         counts, used = fitted.counts, fitted.used
         changes = tuple(Change(one.field, one.before, fitted.costs[one.field], one.value) for one in limits)
     small, kept = _take(model, traced, groups, scores, counts)
@@ -130,33 +130,19 @@ def _take(
     return shrink_traced(model, traced, kept), kept
 
 
-class _Costs:
-    """What numbers of units cost: the module is cut to them and run; each once."""
+def _purse(
+    model: nn.Module, example: Sequence[torch.Tensor], traced: Traced, scores: Scores, groups: Sequence[ChannelGroup],
+    bits: int | None,
+) -> Purse:  # fmt: skip
+    """What numbers of units cost: the module is cut to them and run."""
+    cost = costing(model, example, bits)
 
-    def __init__(
-        self,
-        model: nn.Module,
-        example: Sequence[torch.Tensor],
-        traced: Traced,
-        groups: Sequence[ChannelGroup],
-        scores: Scores,
-        bits: int | None,
-    ) -> None:
-        self.model, self.example, self.traced = model, example, traced
-        self.groups, self.scores = groups, scores
-        self.ask = costing(model, example, bits)
-        self._known: dict[tuple[str, tuple[int, ...]], float] = {}
+    def ask(counts: Counts, field: str) -> float:
+        small, _ = _take(model, traced, groups, scores, counts)
+        _try(model, small, example)
+        return cost(small, field)
 
-    def whole(self) -> Counts:
-        return {group.name: group.width for group in self.groups}
-
-    def cost(self, counts: Counts, field: str) -> float:
-        key = (field, tuple(counts[group.name] for group in self.groups))
-        if key not in self._known:
-            small, _ = _take(self.model, self.traced, self.groups, self.scores, counts)
-            _try(self.model, small, self.example)
-            self._known[key] = self.ask(small, field)
-        return self._known[key]
+    return Purse(groups, ask)
 
 
 def shrink_traced(model: nn.Module, traced: Traced, kept: Kept) -> nn.Module:

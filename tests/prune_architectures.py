@@ -25,6 +25,7 @@ from prune_blocks import (
     inverted,
     shuffle_v1,
 )
+from prune_networks import randomise
 from torch import nn
 from torch.nn import functional
 
@@ -334,3 +335,12 @@ ARCHITECTURES = {
     "gpt-2": lambda: text(*(Encoder(16, Attention(16, 4, causal=True)) for _ in range(2)), outputs=11, each=True),
     "llama": lambda: text(Llama(), Llama(), outputs=11, each=True),
 }
+
+
+def built(name):
+    """An architecture with random weights and statistics, the same each time, and inputs for it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model, example = ARCHITECTURES[name]()
+        randomise(model)
+    return model.eval(), example

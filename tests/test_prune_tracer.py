@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prune_architectures import ARCHITECTURES
+from prune_architectures import ARCHITECTURES, built
 from prune_blocks import ConvNext, Dense, Encoder, Fused, Preact, Residual, Shuffle, Squeeze, basic, cbr, shuffle_v1
 from prune_networks import randomise
 from torch import nn
@@ -19,14 +19,6 @@ from prune.tracer import trace
 from slimfab import zoo
 
 TOLERANCE = 1e-4  # float32 sums in another order
-
-
-def built(name):
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model, example = ARCHITECTURES[name]()
-        randomise(model)
-    return model.eval(), example
 
 
 def outputs(model, example):

@@ -3,22 +3,13 @@
 
 import pytest
 import torch
-from prune_architectures import ARCHITECTURES
-from prune_networks import randomise
+from prune_architectures import ARCHITECTURES, built
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from hwsim.errors import BudgetError, InputError
 from prune.traced import prune_traced
 from prune.work import costing, products
-
-
-def built(name):
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model, example = ARCHITECTURES[name]()
-        randomise(model)
-    return model.eval(), example
 
 
 def counted(model, example):

@@ -48,9 +48,7 @@ def solve_and_score(env: Environment, profile: Profile, folded: Folded) -> str:
     return f"predicted {best:.4f}; no widths, bits and folding within the budget are predicted more than {most:.4f}"
 
 
-def _slowest_pace(
-    env: Environment, profile: Profile, folded: Folded, first: Solution
-) -> tuple[float, list[Point]]:  # fmt: skip
+def _slowest_pace(env: Environment, profile: Profile, folded: Folded, first: Solution) -> tuple[float, list[Point]]:
     """The slowest pace in cycles whose point keeps all limits, and the points that do.
 
     Raises:
