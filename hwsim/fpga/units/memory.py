@@ -5,7 +5,7 @@ Costs are yosys's (techlibs/xilinx/brams_xc4v.txt, lutrams_xc5v.txt, synth_xilin
 LUT RAM of four LUTs, 1/64 per bit of a read-only memory in LUTs. A LUT RAM holds 32 words of 6 bits or 64 of 3 (UG474).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -80,11 +80,16 @@ def constants(width: Array, depth: Array) -> Array:
     return np.where(address > 6, width * np.ceil(depth / 64) * 1.0, small)
 
 
-def ram(width: Array, depth: Array, bank: Array) -> Memory:
-    """The module ``ram`` with both registers: one write and one read port; banks are memories of their own."""
+def ram(width: Array, depth: Array, bank: Array, one_address: bool = False) -> Memory:
+    """The module ``ram`` with both registers; banks are memories of their own.
+
+    Args:
+        one_address: it is written where it is read, which yosys makes one port of.
+    """
+    kind = shared_bank if one_address else single_bank
     whole = np.floor(depth / bank)
     rest = depth - whole * bank
-    full, part = single_bank(width, np.minimum(bank, depth)), single_bank(width, np.maximum(rest, 1.0))
+    full, part = kind(width, np.minimum(bank, depth)), kind(width, np.maximum(rest, 1.0))
     banks = np.ceil(depth / bank)
     single, left = depth <= bank, rest > 0
 
@@ -126,18 +131,28 @@ def written_blocks(width: Array, depth: Array) -> Array:
     return np.asarray(np.min(np.stack(found), axis=0), dtype=np.float64)
 
 
+def shared_bank(width: Array, depth: Array) -> Memory:
+    """A memory with a registered port that reads and writes, in whichever costs less; one word is a register."""
+    return _one_port(width, depth, written_blocks(width, depth))
+
+
 def one_port(width: Array, depth: Array) -> Memory:
-    """A memory that reads and writes at one address: 32 words of 8 bits to a LUT RAM, or 64 of 4."""
+    """A memory that reads and writes whole words at one address, with a second register."""
+    held = _one_port(width, depth, blocks_of_one_shape(width, depth))
+    return replace(held, ff=held.ff + width)
+
+
+def _one_port(width: Array, depth: Array, in_block: Array) -> Memory:
+    """32 words of 8 bits go to a LUT RAM, or 64 of 4, 128 of 2, 256 of one."""
     per_cell = np.select([depth <= 32, depth <= 64, depth <= 128], [8.0, 4.0, 2.0], 1.0)
     cells = np.ceil(width / per_cell) * np.ceil(depth / 256)
-    in_block = blocks_of_one_shape(width, depth)
     word = depth <= 1
     in_luts = ~word & (LUT_RAM_COST * cells < BLOCK_COST * in_block)
     return Memory(
-        np.zeros_like(width),
-        np.where(in_luts, LUTS_PER_LUT_RAM * cells, 0.0),
-        np.where(in_luts | word, 0.0, in_block),
-        np.where(in_luts | word, width * np.where(word, 2.0, 1.0), 0.0) + width,
+        lut=np.zeros_like(width),
+        lutram=np.where(in_luts, LUTS_PER_LUT_RAM * cells, 0.0),
+        bram18=np.where(in_luts | word, 0.0, in_block),
+        ff=np.where(in_luts | word, width * np.where(word, 2.0, 1.0), 0.0),
     )
 
 
