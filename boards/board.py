@@ -26,7 +26,7 @@ import yaml
 from hwsim import device as devices
 from hwsim.device import Device, Quantity
 from hwsim.errors import DeviceError, UnknownNameError
-from hwsim.registry import suggest
+from hwsim.registry import expect_keys, suggest
 
 FOLDER = Path(__file__).parent / "data"
 #: What a build puts around the accelerator → what the board then runs.
@@ -137,13 +137,7 @@ def parse(data: Mapping[str, Any], where: str, folder: Path = FOLDER) -> Board:
     Args:
         folder: where a device file of the board's own is looked for.
     """
-    known = (*_KEYS, *_OPTIONAL)
-    for key in data:
-        if key not in known:
-            raise DeviceError(f"{where}: unknown key '{key}'; {suggest(str(key), known)}")
-    for key in _KEYS:
-        if key not in data:
-            raise DeviceError(f"{where}: key '{key}' is missing; expected {', '.join(_KEYS)}")
+    expect_keys(data, where, _KEYS, _OPTIONAL)
     shell = str(data["shell"])
     if shell not in SHELLS:
         raise DeviceError(f"{where}: unknown shell '{shell}'; {suggest(shell, SHELLS)}")
@@ -197,13 +191,7 @@ def _image(item: Any, where: str) -> Image:
 
 def _fields(item: Any, cls: type, where: str) -> dict[str, Any]:
     texts = _texts(item, where)
-    expected = list(cls.__dataclass_fields__)  # type: ignore[attr-defined]
-    for key in texts:
-        if key not in expected:
-            raise DeviceError(f"{where}: unknown key '{key}'; {suggest(key, expected)}")
-    for key in expected:
-        if key not in texts:
-            raise DeviceError(f"{where}: key '{key}' is missing; expected {', '.join(expected)}")
+    expect_keys(texts, where, cls.__dataclass_fields__)  # type: ignore[attr-defined]
     if len(texts["source"]) < 5:
         raise DeviceError(f"{where}: got source '{texts['source']}'; expected where it comes from; add the source")
     return dict(texts)

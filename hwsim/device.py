@@ -27,7 +27,7 @@ import yaml
 
 from hwsim.errors import DeviceError, UnknownNameError
 from hwsim.kernel_terms import PRICES
-from hwsim.registry import suggest
+from hwsim.registry import expect_keys, suggest
 from hwsim.surface_file import read_surfaces
 from hwsim.surfaces import Surfaces
 
@@ -189,13 +189,7 @@ def read(path: Path) -> Device:
 
 def parse(data: Mapping[str, Any], where: str) -> Device:
     """Build a checked device from the content of a device file."""
-    keys = ("name", "kind", "title", "text", "numbers")
-    for key in data:
-        if key not in (*keys, "surfaces"):
-            raise DeviceError(f"{where}: unknown key '{key}'; {suggest(str(key), (*keys, 'surfaces'))}")
-    for key in keys:
-        if key not in data:
-            raise DeviceError(f"{where}: key '{key}' is missing; expected {', '.join(keys)}")
+    expect_keys(data, where, ("name", "kind", "title", "text", "numbers"), ("surfaces",))
     if data["kind"] not in SCHEMAS:
         raise DeviceError(f"{where}: unknown kind '{data['kind']}'; {suggest(str(data['kind']), SCHEMAS)}")
     if not isinstance(data["numbers"], Mapping) or not isinstance(data["text"], Mapping):
@@ -232,10 +226,7 @@ def _leaves(tree: Mapping[str, Any], prefix: str, where: str) -> Any:
 
 
 def _quantity(node: Mapping[str, Any], where: str) -> Quantity:
-    known = ("value", "low", "high", "source")
-    for key in node:
-        if key not in known:
-            raise DeviceError(f"{where}: unknown key '{key}'; {suggest(str(key), known)}")
+    expect_keys(node, where, ("value",), ("low", "high", "source"))
     source = node.get("source")
     if not isinstance(source, str) or len(source) < 5:
         raise DeviceError(f"{where}: got source {source!r}; expected where the number comes from; add the source")

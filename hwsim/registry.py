@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plain name-to-object table whose misses say what was probably meant."""
+"""Tables of objects by name, and names in files: misses say what was probably meant."""
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
-from hwsim.errors import UnknownNameError
+from hwsim.errors import DeviceError, UnknownNameError
 
 T = TypeVar("T")
 _LISTABLE = 16  # more names than this would bury the suggestion
@@ -19,6 +19,22 @@ def suggest(name: str, known: Iterable[str]) -> str:
         rest = f" (available: {', '.join(names)})" if len(names) <= _LISTABLE else ""
         return f"did you mean '{close[0]}'?{rest}"
     return f"available: {', '.join(names) or 'none'}"
+
+
+def expect_keys(data: Iterable[object], where: str, needed: Iterable[str], optional: Iterable[str] = ()) -> None:
+    """Whether a mapping of a device's or a board's file has the keys it needs, and no other but optional ones.
+
+    Raises:
+        DeviceError: names the first key that is unknown or missing.
+    """
+    found, needed = list(data), tuple(needed)
+    known = (*needed, *optional)
+    for key in found:
+        if key not in known:
+            raise DeviceError(f"{where}: unknown key '{key}'; {suggest(str(key), known)}")
+    for key in needed:
+        if key not in found:
+            raise DeviceError(f"{where}: key '{key}' is missing; expected {', '.join(needed)}")
 
 
 class Registry(Generic[T]):

@@ -23,7 +23,7 @@ import numpy as np
 
 from hwsim.columns import Column
 from hwsim.errors import DeviceError
-from hwsim.registry import suggest
+from hwsim.registry import expect_keys, suggest
 from hwsim.runtime_nodes import FORMS, LOWERINGS
 from hwsim.surface_terms import DTYPE_BYTES, FEATURES, TERMS
 from hwsim.surfaces import Surface, Surfaces
@@ -40,12 +40,7 @@ def read_surfaces(data: Any, where: str) -> Surfaces:
     where = f"{where}: surfaces"
     if not isinstance(data, Mapping):
         raise DeviceError(f"{where}: got {type(data).__name__}; expected a mapping; calibrate again")
-    for key in data:
-        if key not in KEYS:
-            raise DeviceError(f"{where}: unknown key '{key}'; {suggest(str(key), KEYS)}")
-    for key in KEYS:
-        if key not in data:
-            raise DeviceError(f"{where}: key '{key}' is missing; expected {', '.join(KEYS)}; calibrate again")
+    expect_keys(data, where, KEYS)
     if data["runtime"] not in LOWERINGS:
         raise DeviceError(f"{where}: unknown runtime '{data['runtime']}'; {suggest(str(data['runtime']), LOWERINGS)}")
     block, length = _positive(data["block"], f"{where}: block"), _positive(data["length"], f"{where}: length")
