@@ -58,6 +58,21 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--emulate", "--host", "xilinx@pynq"), "--emulate: got a board's address, too; expected one of them"),
+        (("--emulate", "--remote", "pynq"), "--emulate: got a board's address, too; expected one of them"),
+        (("--emulate", "--measure", "--meter"), "--meter: expected --measure, on a board with a supply to meter"),
+        (("--meter",), "--meter: expected --measure, on a board with a supply to meter"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(options: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    outcome = slimfab("deploy", "x.zip", "--output", tmp_path / "out", *options)
+    assert (outcome.code, message in outcome.err) == (2, True)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.needs("g++", "verilator")
 def test_a_bundle_runs_where_it_is_sent(tmp_path: Path, rtl_cache: Path) -> None:
     require_pynq()

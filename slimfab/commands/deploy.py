@@ -43,6 +43,10 @@ def deploy(
     budget: Annotated[str, typer.Option(help="limits of the folding such as dsp=100,lut=20000")] = "",
 ) -> None:
     """Run a bundle on a board, or a network on the emulated board; compare every integer, and measure."""
+    if emulated and (host or remote):
+        raise InputError("--emulate: got a board's address, too; expected one of them; leave out --host and --remote")
+    if meter and (emulated or not measure):
+        raise InputError("--meter: expected --measure, on a board with a supply to meter; change one of them")
     # Every run takes the same cycles on the emulated board: a few are as good as many.
     effort = (Effort(2, runs, 1) if emulated else Effort(runs=runs, meter=meter)) if measure else None
     if emulated:
