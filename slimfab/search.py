@@ -114,7 +114,7 @@ def search_recipe(
     Raises:
         UnknownNameError: no such method or cost field.
         BudgetError: no widths meet the budget; says what comes nearest.
-        InputError: metapruning together with ``zeros`` or ``bits``.
+        InputError: ``zeros`` together with ``bits`` or ``options``, or metapruning with ``zeros`` or ``bits``.
     """
     from prune.search import METHODS
     from prune.store import save
@@ -122,11 +122,7 @@ def search_recipe(
 
     for method in methods:
         METHODS["evolution" if method == GENERATED else method]
-    if GENERATED in methods and (zeros or bits):
-        what = "zeros" if zeros else "bits"
-        raise InputError(
-            f"search: {GENERATED} generates weights of fewer channels; expected another method with {what}"
-        )
+    _expect_together(methods, zeros, bits, options)
     listener = listener or Silent()
     run = run_recipe(recipe, folder, listener, until="train")
     posed = _posed(Posing(run, budget, val_images), methods, zeros, bits, options)
@@ -157,6 +153,18 @@ def search_recipe(
     return searched
 
 
+def _expect_together(methods: Sequence[str], zeros: str, bits: Sequence[int], options: int | None) -> None:
+    """Before anything is trained: whether what is asked for goes together."""
+    if zeros and (bits or options):
+        other = "bits" if bits else "widths"
+        raise InputError(f"search: got zeros={zeros} and {other}; expected one of them; leave out one")
+    if GENERATED in methods and (zeros or bits):
+        what = "zeros" if zeros else "bits"
+        raise InputError(
+            f"search: {GENERATED} generates weights of fewer channels; expected another method with {what}"
+        )
+
+
 def _generated(posed: "Problem", run: Run, listener: Listener) -> "Problem":
     from prune.search.generate import train_generator
 
@@ -179,8 +187,6 @@ def _progress(env: "Environment") -> tuple[float, str]:
 
 
 def _posed(posing: Posing, methods: Sequence[str], zeros: str, bits: Sequence[int], options: int | None) -> "Problem":
-    if zeros and bits:
-        raise InputError(f"search: got zeros={zeros} and bits; expected one of them; search bits with widths")
     if zeros:
         return posing.zeros(zeros)
     is_folded = "knapsack" in methods and all(field.startswith("fpga:") for field in posing.budget)

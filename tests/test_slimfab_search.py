@@ -93,6 +93,14 @@ def test_granularities_are_read_with_their_blocks():
         parse_granularity("elment:2x2")
 
 
+@pytest.mark.parametrize(("asked", "other"), [({"bits": (4, 8)}, "bits"), ({"options": 3}, "widths")])
+def test_zeros_go_with_nothing_else_and_nothing_is_trained(asked, other, tmp_path):
+    recipe = load_recipe(write_recipe(tmp_path))
+    with pytest.raises(InputError, match=f"^search: got zeros=element and {other}; expected one of them; leave out"):
+        search_recipe(recipe, tmp_path / "out", ["uniform"], {"weights": "60%"}, 4, 40, zeros="element", **asked)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.needs("sklearn", "plotly", "jinja2")
 def test_metapruning_trains_its_generator_and_goes_on_where_it_was_cut_off(tmp_path):
     recipe = load_recipe(write_recipe(tmp_path))
