@@ -37,4 +37,4 @@ def test_resnet8_in_8_bits_on_the_pynq_z2(tmp_path: Path, rtl_cache: Path) -> No
     for name in RESOURCES:
         assert getattr(total, name) + SHELL[name] <= BOARD[name] * BOARD["utilisation"]
     assert total.dsp == choice.used["dsp"] - SHELL["dsp"]
-    assert 0 <= choice.used["bram18"] - SHELL["bram18"] - total.bram18 <= 1  # of 143
+    assert 0 <= choice.used["bram18"] - SHELL["bram18"] - total.bram18 <= 1
