@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install pynq data lint test test-slow test-all demo board-demo dist clean
+.PHONY: help install pynq data lint test test-slow test-all test-rtl demo board-demo dist clean
 
 PYTHON ?= python3
 PIP_ARGS ?=
@@ -13,6 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PYNQ := .venv-pynq
+PYNQ_OLDER := 3.1.2 3.0.1
 RECIPE ?= slimfab/recipes/fashion_resnet8.yaml
 
 export PYTHON
@@ -38,14 +39,17 @@ $(INSTALLED): pyproject.toml constraints.txt
 	    | { grep -v '^Requirement already satisfied' || true; }
 	@touch $@
 
-pynq: $(PYNQ)/.installed ## create .venv-pynq with two versions of pynq, unmodified, for the emulated board
+pynq: $(PYNQ)/.installed ## create .venv-pynq with three versions of pynq, unmodified, for the emulated board
 
-# Of its own, because pynq wants another numpy. The second version needs the same packages.
+# Of its own, because pynq wants another numpy. The older versions need no other packages.
 $(PYNQ)/.installed: boards/emulated/pynq.txt
 	@.ci/system-packages python3-venv
 	"$(PYTHON)" -m venv --clear $(PYNQ)
 	$(PYNQ)/bin/python -m pip install -q --progress-bar off $(PIP_ARGS) -r $<
-	$(PYNQ)/bin/python -m pip install -q --progress-bar off $(PIP_ARGS) --no-deps --target $(PYNQ)/pynq-3.1.2 pynq==3.1.2
+	for version in $(PYNQ_OLDER); do \
+	    $(PYNQ)/bin/python -m pip install -q --progress-bar off $(PIP_ARGS) --no-deps \
+	        --target $(PYNQ)/pynq-$$version pynq==$$version || exit 1; \
+	done
 	@touch $@
 
 data: install ## fetch Fashion-MNIST: as a Debian package where that is possible, else from its official source
@@ -61,7 +65,7 @@ lint: install ## ruff over everything (rules and format), mypy --strict over hws
 # One file stays in one process, so that what its tests share is made once.
 PARALLEL = -n $(WORKERS) --dist loadfile
 # Tests run on one thread: they are small, and several may run side by side.
-test test-slow test-all: export OMP_NUM_THREADS := 1
+test test-slow test-all test-rtl: export OMP_NUM_THREADS := 1
 
 test: install pynq ## run the default test suite (PYTEST_ARGS adds options)
 	@.ci/system-packages --optional dataset-fashion-mnist chromium iverilog yosys python3-tk
@@ -75,13 +79,23 @@ test-all: install pynq ## run the default suite and the tests marked slow
 	@.ci/system-packages --optional dataset-fashion-mnist chromium iverilog yosys python3-tk
 	$(BIN)/python -m pytest -m "slow or not slow" $(PARALLEL) $(PYTEST_ARGS)
 
+# Whatever simulates or checks SystemVerilog with Verilator.
+RTL_TESTS = $(shell grep -l verilator tests/test_hls_*.py)
+
+test-rtl: install ## run all tests of the SystemVerilog, slow ones too: every template, whole networks, the benches
+	@.ci/system-packages --optional iverilog yosys
+	$(BIN)/python -m pytest -m "slow or not slow" $(PARALLEL) $(PYTEST_ARGS) $(RTL_TESTS)
+
 demo: install data ## Fashion-MNIST end to end: train, prune, quantise, build with hls4ml, verify, compare, report
 	$(BIN)/slimfab run "$(RECIPE)" --output build/demo
 
 # Digits, because they need no download; trained once, and again only when the recipe changes.
-board-demo: install pynq ## an accelerator of the demo kind on the emulated Pynq-Z2, through two versions of unmodified pynq
+board-demo: install pynq ## an accelerator of the demo kind on the emulated Pynq-Z2, through unmodified pynq of three versions
 	$(BIN)/slimfab run slimfab/recipes/digits_vgg_tiny.yaml --output build/board-demo --until export
-	$(BIN)/slimfab deploy build/board-demo/06-export/golden --emulate --pynq 3.1.2 --images 1000 --output build/board-demo/pynq-3.1.2
+	for version in $(PYNQ_OLDER); do \
+	    $(BIN)/slimfab deploy build/board-demo/06-export/golden --emulate --pynq $$version --images 1000 \
+	        --output build/board-demo/pynq-$$version || exit 1; \
+	done
 	$(BIN)/slimfab deploy build/board-demo/06-export/golden --emulate --images 1000 --measure --output build/board-demo/pynq-4.0.0
 
 dist: install ## build the source archive and the wheel in dist/

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks measured on this machine beside what a calibration of it predicts.
 
-    python benchmarks/host_cpu.py [--threads N] [--networks 200] [--json OUT]
+    python benchmarks/host_cpu.py [--threads N] [--networks 200] [--seed 0] [--json OUT]
 
 calibrates this machine under ONNX Runtime (float and 8 bits) and torch (float) with random networks, then measures the
 zoo's networks and two pruned variants of each and prints measured and predicted latency, the share within 10 %, and
-Spearman's rank correlation. No measured network has a part in the calibration. With one thread, processor time is
+Spearman's rank correlation. No measured network has a part in the calibration; another seed prunes them to other
+widths, and calibrates with other networks. With one thread, processor time is
 measured, so that other processes hardly matter; with more, run it on an idle machine.
 """
 
@@ -29,22 +30,24 @@ from slimfab.measure import host, runtimes
 from slimfab.models import load_model
 
 WITHIN = 0.10
-PRUNED = (0.75, 0.5)  # mean share of the channels that stay
+PRUNED = (0.75, 0.5)  # mean share of the channels that stay, with seed 0
+RANGE = (0.3, 0.95)  # of those shares, with other seeds
 
 
-def networks() -> list[Network]:
+def networks(seed: int = 0) -> list[Network]:
     """The zoo's networks, and each with random shares of its channels left."""
-    found = []
+    generator, found = np.random.default_rng(seed), []
     for name in zoo.ZOO:
         whole = load_model(name).network
         found.append(whole)
-        found += [replace(pruned(whole, share), name=f"{name} {share:.0%}") for share in PRUNED]
+        shares = [float(share) for share in generator.uniform(*RANGE, len(PRUNED))] if seed else PRUNED
+        found += [replace(pruned(whole, share, seed), name=f"{name} {share:.0%}") for share in shares]
     return found
 
 
-def pruned(network: Network, share: float) -> Network:
+def pruned(network: Network, share: float, seed: int) -> Network:
     """About that share of the channels of every layer whose width no addition ties to others."""
-    generator = np.random.default_rng(round(100 * share))
+    generator = np.random.default_rng(round(100 * share) + 1000 * seed)
     for layer in network.layers:
         if layer.op in ("conv2d", "dense") and layer.output not in network.outputs:
             width = network.tensors[layer.params["weight"]].shape[0]
@@ -70,12 +73,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--networks", type=int, default=200, help="random networks of the calibration")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, metavar="OUT")
     given = parser.parse_args()
-    judged, record = networks(), {}
+    judged, record = networks(given.seed), {}
     for runtime, dtypes in runtimes.RUNTIMES.items():
         start = time.perf_counter()
-        content, surfaces, _ = host.calibrate(runtime, given.threads, given.networks)
+        content, surfaces, _ = host.calibrate(runtime, given.threads, given.networks, given.seed)
         took = time.perf_counter() - start
         print(f"{runtimes.version(runtime)}: calibrated in {took:.0f} s")
         found = replace(device.parse(content, "host"), surfaces=surfaces)

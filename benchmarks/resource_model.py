@@ -27,10 +27,21 @@ import numpy.typing as npt
 
 from hwsim.columns import Prediction
 from hwsim.errors import SlimfabError
-from hwsim.fpga import calibrate_dense, calibrate_mlp, calibrate_streamed, hls4ml_dense, hls4ml_mlp, hls4ml_streamed
-from hwsim.fpga.hls4ml_constants import DENSE, MLP, MLP_PRUNING, STREAMED, STREAMED_UNROLLED
+from hwsim.fpga import (
+    calibrate_dense,
+    calibrate_fixed,
+    calibrate_mlp,
+    calibrate_streamed,
+    hls4ml_activation,
+    hls4ml_dense,
+    hls4ml_mlp,
+    hls4ml_resource_mlp,
+    hls4ml_streamed,
+)  # fmt: skip
+from hwsim.fpga.hls4ml_constants import ACTIVATED, DENSE, MLP, MLP_PRUNING, RESOURCE_MLP, STREAMED, STREAMED_UNROLLED
 from hwsim.fpga.linear import BAR_SHARE, Calibration
 from hwsim.validate import hls4ml_projects, hls4ml_synth
+from hwsim.validate.baseline_rows import activated_layers
 from hwsim.validate.rows import Rows, read_rows
 from hwsim.validate.scores import smape_of
 from hwsim.validate.streamed_rows import streamed_layers
@@ -40,7 +51,10 @@ Array = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.str_]
 METRICS = hls4ml_dense.METRICS
 DIGITS = 4  # of the constants
-SHIPPED = {**DENSE, **STREAMED, "MLP": MLP, "MLP_PRUNING": MLP_PRUNING, "STREAMED_UNROLLED": STREAMED_UNROLLED}
+SHIPPED = {
+    **DENSE, **STREAMED, "MLP": MLP, "MLP_PRUNING": MLP_PRUNING, "STREAMED_UNROLLED": STREAMED_UNROLLED,
+    "ACTIVATED": ACTIVATED, "RESOURCE_MLP": RESOURCE_MLP,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +76,7 @@ def main() -> int:
     parser.add_argument("table", type=Path)
     parser.add_argument("--no-baseline", action="store_true", help="without the boosted tree")
     given = parser.parse_args()
-    studies = {"hls4ml_synth": (of_layers, of_streams), "hls4ml_projects": (of_projects,)}
+    studies = {"hls4ml_synth": (of_layers, of_streams, of_activated), "hls4ml_projects": (of_projects, of_folded)}
     try:
         rows = read_rows(given.table)
         kind = recognise(rows, (hls4ml_synth.HLS4ML_SYNTH, hls4ml_projects.HLS4ML_PROJECTS), str(given.table))
@@ -122,6 +136,39 @@ def of_streams(rows: Rows) -> Iterator[Study]:
             hls4ml_streamed.cost(layers),
             np.stack([layers.n_in, layers.n_out, length, layers.reuse], axis=1), found,
         )  # fmt: skip
+
+
+def of_activated(rows: Rows) -> Iterator[Study]:
+    """Dense layers with an activation; nothing is fitted, so that every prediction is one of a row left out."""
+    known, layers = activated_layers(rows)
+    if not known.any():
+        return
+    chosen = rows.where(known)
+    table = hls4ml_synth.HLS4ML_SYNTH.truth(chosen)
+    truth = {metric: np.rint(table[metric]) for metric in hls4ml_activation.METRICS}
+    found = hls4ml_activation.cost(layers)
+    columns = layers.n_in, layers.n_out, layers.table, layers.stream, layers.vivado, layers.version
+    features = np.stack(columns, axis=1)
+    yield Study(
+        hls4ml_synth.slices(chosen), np.array([str(row) for row in features.tolist()]), truth,
+        {metric: figure.value for metric, figure in found.items()}, found, features,
+        {"ACTIVATED": calibrate_fixed.calibrate_activated(layers, truth)},
+    )  # fmt: skip
+
+
+def of_folded(rows: Rows) -> Iterator[Study]:
+    """Perceptrons in the resource strategy; nothing is fitted, and they are too few for a tree."""
+    known, mlps = hls4ml_projects.mlps(rows, "resource")
+    if not known.any():
+        return
+    chosen = rows.where(known)
+    truth = {metric: np.rint(column) for metric, column in hls4ml_projects.HLS4ML_PROJECTS.truth(chosen).items()}
+    found = hls4ml_resource_mlp.cost(mlps)
+    yield Study(
+        hls4ml_projects.slices(chosen), hls4ml_projects.networks(chosen), truth,
+        {metric: figure.value for metric, figure in found.items()}, found,
+        np.zeros((len(chosen), 0)), {"RESOURCE_MLP": calibrate_fixed.calibrate_resource_mlps(mlps, truth)},
+    )  # fmt: skip
 
 
 def of_projects(rows: Rows) -> Iterator[Study]:
@@ -197,6 +244,8 @@ def boosted(features: Array, truth: Array, groups: Labels) -> Array:
     predicted = np.full(len(truth), np.nan)
     for group in np.unique(groups):
         own = groups == group
+        if own.all() or not features.size:
+            continue
         tree = GradientBoostingRegressor(random_state=0).fit(features[~own], np.log1p(truth[~own]))
         predicted[own] = np.expm1(tree.predict(features[own]))
     return predicted

@@ -7,12 +7,11 @@
 NETWORK is a name from the zoo, a QONNX file, or a folder with network.json and weights.npz; by default some of the zoo
 and the demo's, if there is one. Zoo networks have random weights and are quantised to 6 bits after calibration on
 random images. Inputs are random integers of the input's format: --images of them for networks with convolutions,
---vectors for others. Behind a simulated latency and interval stands how far the cost model is off, without its cycles
-of the DMA's start and end, which are not simulated. With --quick it is the sources as synthesis reads them that are
-simulated, every register of every multiplier, and not those of a fast simulation: sooner compiled, but slower.
-With --lanes every layer has at most so many rows and columns at a time; otherwise the folding is the fastest that fits
-the board. For files that do not say the format of their inputs, --input-format does, such as "ap_fixed<16,6>". Speed
-is simulated cycles per second of wall time, without compilation, on one core.
+--vectors for others. Behind a simulated latency and interval stands how far the cost model is off. With --quick it is
+the sources as synthesis reads them that are simulated, every register of every multiplier, and not the modules of a
+fast simulation. With --lanes every layer has at most so many rows and columns at a time; otherwise the folding is the
+fastest that fits the board. For files that do not say the format of their inputs, --input-format does, such as
+"ap_fixed<16,6>". Speed is simulated cycles per second of wall time, without compilation, on one core.
 """
 
 import argparse
@@ -33,7 +32,6 @@ from hwsim import device, reference
 from hwsim.design import Design, Folding
 from hwsim.errors import SlimfabError
 from hwsim.fixed import FixedPoint
-from hwsim.fpga.assemble import DMA_START_CYCLES, DMA_STOP_CYCLES
 from hwsim.fpga.folded import legal_pe, legal_simd
 from hwsim.fpga.folding import choose_design
 from hwsim.fpga.stages import pipeline
@@ -127,7 +125,7 @@ def measure(
     assert source.format is not None
     rng = np.random.default_rng(0)
     images = rng.integers(source.format.min_int, source.format.max_int + 1, (count, *source.shape))
-    predicted = estimate(network, f"fpga:{design.device}/folded", 1, design)
+    predicted = estimate(network, f"fpga:{design.device}/folded", 1, design, weights=weights)
     with tempfile.TemporaryDirectory() as name:
         folder, cache = Path(name) / "design", Path(name) / "cache"
         executor = RtlExecutor(network, weights, design, folder, cache=cache, optimise=optimise)
@@ -141,11 +139,10 @@ def measure(
     run = executor.last_run
     assert run is not None
     interval = run.interval or 0
-    latency = predicted.field("cycles") - DMA_START_CYCLES - DMA_STOP_CYCLES
     speed = int(run.out_cycles[-1, -1]) / seconds / 1e6
     return (
         f"{network.macs() / 1e6:.3g} M", f"{count}", f"{got.size}", f"{differing}", f"{run.latency}",
-        difference(latency, run.latency), f"{interval}",
+        difference(predicted.field("cycles"), run.latency), f"{interval}",
         difference(predicted.field("ii"), interval), f"{built:.0f} s", f"{speed:.2f}",
     ), differing  # fmt: skip
 

@@ -9,8 +9,8 @@ simulated cycles per second of processor time beyond those of the first image, b
 compilation nor start. Behind it, what that is in multiply-accumulates. Building is processor time too. New weights are
 old ones with other signs; the time is from having them to having a library and a folder to run in.
 
-What a cycle costs grows with the folding: products first, then FIFOs, windows and flags of every unit, which move in
-most cycles of a balanced pipeline. 1 Mcycle/s holds for small foldings of the demo's network, not for that of a board.
+What a cycle costs grows with the folding: products first, then windows, FIFOs and flags of every unit, which move in
+most cycles of a balanced pipeline.
 """
 
 import argparse

@@ -207,7 +207,7 @@ CASES: Mapping[str, Mapping[str, Case]] = {
     "sparse_matrix_vector": {
         "32x288, 8x8 bits, 8x4, a quarter": punched((32, 288), Folding(8, 4), 0.25),
         "128x784, 8x8 bits, 16x4, half": punched((128, 784), Folding(16, 4), 0.5),
-        "128x784, 8x8 bits, 2x1": product((128, 784), Folding(2, 1)),
+        "128x784, 8x8 bits, 2x1, half": punched((128, 784), Folding(2, 1), 0.5),
         "32x144, 4x4 bits, 8x16, half, LUT": punched(
             (32, 144), Folding(8, 16), 0.5, (FixedPoint(4, 2), FixedPoint(4, 3))
         ),

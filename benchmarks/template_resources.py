@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Resource formulas of hardware templates (hwsim/fpga/units) beside what yosys maps random units to, on 7 series.
 
-    python benchmarks/template_resources.py [--units 4] [--seed 1] [--list] [--json FILE] [MODULE ...]
+    python benchmarks/template_resources.py [--units 4] [--seed 1] [--list] [--json FILE] [--deep] [MODULE ...]
     python benchmarks/template_resources.py --fit [--units 8] [--seed 0]
 
 MODULE is one of hwsim.fpga.units.PARTS; all of them by default. Units have parameters as layers of small networks have
@@ -10,6 +10,8 @@ another seed, which constants.py names. Printed are, per module and for all: how
 are exact, and the mean errors in LUTs and flip-flops: MAPE, sMAPE, and that of the sum over all units. --list adds a
 line per unit; --json keeps parameters and counts, as the package's tests have them. Exit code 1 if DSP blocks or block
 RAM are exact on less than 95 % of all units, or LUTs are off by more than 10 % in the mean.
+
+--deep draws matrix units instead whose weights fill several banks of block RAM, or pages of LUTs: none of the fit's do.
 
 --fit writes hwsim/fpga/units/constants.py anew: constants of least squares on the relative error, and error bars that
 hold 95 % of the units when every fifth of them is predicted by a fit to the others. Counts are kept in
@@ -24,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 from unit_counts import counted, described, tool
-from unit_random import MAKERS, units
+from unit_random import DEEP, MAKERS, deep_units, units
 
 from hls.synthesis.counts import Counts
 from hls.templates.unit import Unit
@@ -41,7 +43,7 @@ TIMES = {
 CONSTANTS = Path(package.__file__)
 LEAST_EXACT, MOST_ERROR = 0.95, 0.10
 FEWEST_CELLS = 8  # below, errors are relative to so many cells, so that one cell of few is no disaster
-PULL = 0.02  # weight of one cell per cell counted in the source, where units say little about a part
+PULLS = 0.005, 0.02, 0.1, 0.5, 2.0  # weights of one cell per cell counted in the source; units choose among them
 FOLDS, SHARE = 5, 0.95
 Column = np.ndarray
 
@@ -63,23 +65,28 @@ class Row:
 def main() -> int:
     """See the head of this file for what is printed and the exit code."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("modules", nargs="*", metavar="MODULE", default=list(PARTS))
+    parser.add_argument("modules", nargs="*", metavar="MODULE")
     parser.add_argument("--units", type=int, default=4, metavar="N")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--deep", action="store_true")
     parser.add_argument("--fit", action="store_true")
     given = parser.parse_args()
+    makers = DEEP if given.deep else MAKERS
     for module in given.modules:
-        if module not in MAKERS:
-            parser.error(f"unknown module '{module}'; {suggest(module, MAKERS)}")
+        if module not in makers:
+            parser.error(f"unknown module '{module}'; {suggest(module, makers)}")
+    if given.fit and given.deep:
+        parser.error("--fit goes without --deep")
     if given.fit:
         write_constants(given.units, given.seed)
         return 0
     print(f"{'units':22}{'n':>4}{'DSP':>8}{'BRAM':>8}{'LUT MAPE sMAPE    sum':>25}{'FF MAPE sMAPE    sum':>25}")
     every: list[Row] = []
-    for module in given.modules:
-        rows = [row(unit) for unit in drawn(module, given.units, given.seed)]
+    for module in given.modules or (DEEP if given.deep else PARTS):
+        made = (deep_units if given.deep else drawn)(module, given.units, given.seed)
+        rows = [row(unit) for unit in made]
         every += rows
         for one in rows if given.list else ():
             show(one)
@@ -154,7 +161,7 @@ def write_constants(count: int, seed: int) -> None:
             tables[kind.upper()][module] = {
                 name: round(float(value), 4) for name, value in zip(names, solution, strict=True)
             }
-            bars[module][kind] = bar(matrix, truth, known)
+            bars[module][kind] = widest(np.stack([truth, folded(matrix, truth, known)]))
         for kind in ("dsp", "bram18"):  # nothing in them is fitted
             pairs = [(getattr(one, kind), first(getattr(part, kind))) for one, part in zip(real, parts, strict=True)]
             bars[module][kind] = widest(np.array(pairs, dtype=float).T)
@@ -171,25 +178,40 @@ def first(value: object) -> float:
 
 
 def fitted(matrix: Column, truth: Column, known: Column) -> Column:
-    """Constants that are not negative, of least squares on the relative error, (terms,)."""
+    """Constants that are not negative, of least squares on the relative error, (terms,).
+
+    They are drawn towards one cell per cell of the source, as strongly as predicts units best that have no part in it.
+    """
+    wrong = [float(np.sum(relative(truth, folded(matrix, truth, known, pull)) ** 2)) for pull in PULLS]
+    return drawn_to_one(matrix, truth, known, PULLS[int(np.argmin(wrong))])
+
+
+def drawn_to_one(matrix: Column, truth: Column, known: Column, pull: float) -> Column:
+    """The constants with a given weight of one cell per cell of the source, (terms,)."""
     from scipy.optimize import nnls
 
     weight = 1 / np.maximum(truth, FEWEST_CELLS)
     rows = matrix * weight[:, None]
-    # Towards one cell per cell of the source; what every unit has once is known from all of them.
-    pull = np.where(np.ptp(matrix, axis=0) > 0, np.sqrt(PULL * (rows**2).sum(axis=0) + 1e-9), 1e-6)
-    solution: Column = nnls(np.vstack([rows, np.diag(pull)]), np.concatenate([(truth - known) * weight, pull]))[0]
+    # What every unit has once is known from all of them.
+    towards = np.where(np.ptp(matrix, axis=0) > 0, np.sqrt(pull * (rows**2).sum(axis=0) + 1e-9), 1e-6)
+    solution: Column = nnls(np.vstack([rows, np.diag(towards)]), np.concatenate([(truth - known) * weight, towards]))[0]
     return solution
 
 
-def bar(matrix: Column, truth: Column, known: Column) -> float:
-    """Half-width, relative to predictions, that holds SHARE of the units when their fold is left out."""
+def folded(matrix: Column, truth: Column, known: Column, pull: float | None = None) -> Column:
+    """Predictions of every fifth unit by constants of all others; the weight of one cell is chosen where it is None."""
     fold = np.arange(len(truth)) % FOLDS
     guess = np.empty(len(truth))
     for each in range(FOLDS):
         out = fold == each
-        guess[out] = matrix[out] @ fitted(matrix[~out], truth[~out], known[~out]) + known[out]
-    return widest(np.stack([truth, guess]))
+        rest = matrix[~out], truth[~out], known[~out]
+        guess[out] = matrix[out] @ (fitted(*rest) if pull is None else drawn_to_one(*rest, pull)) + known[out]
+    return guess
+
+
+def relative(truth: Column, guess: Column) -> Column:
+    """Errors relative to what was counted."""
+    return np.abs(guess - truth) / np.maximum(truth, FEWEST_CELLS)
 
 
 def widest(pairs: Column) -> float:

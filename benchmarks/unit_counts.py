@@ -18,6 +18,7 @@ KEPT = Path(__file__).resolve().parent.parent / "build" / "unit_counts"
 FAMILY = "xc7"
 _INTEGER_BITS = 32
 # Memories of what is added to products: what formulas call their bits, and the parameters that say how they are kept.
+_WEIGHTS = "_weights.mem"
 _ADDED = {"_biases.mem": ("BIAS_BITS", "PE", "ACC_WIDTH"), "_shifts.mem": ("SHIFT_BITS", "LANES", "OUT_WIDTH")}
 
 
@@ -49,12 +50,15 @@ def counted(unit: Unit) -> Counts:
 
 
 def described(unit: Unit) -> dict[str, int | str]:
-    """A unit's parameters, and how many bits of its biases or shifts differ where it has such."""
+    """A unit's parameters, and what its memories tell: bits of biases or shifts that differ, words of weights."""
     found = dict(unit.parameters)
     for name, lines in unit.memories.items():
         for ending, (told, lanes, width) in _ADDED.items():
             if name.endswith(ending):
                 found[told] = _bits(lines, int(unit.parameters[lanes]), int(unit.parameters[width]))
+        if name.endswith(_WEIGHTS):  # lines of several banks are too many to matter
+            kept = {line for line in lines if int(line, 16)}
+            found |= {"WORDS": len(kept), "ZERO_WORDS": sum(not int(line, 16) for line in lines)}
     return found
 
 

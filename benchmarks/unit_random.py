@@ -12,6 +12,7 @@ from hls.templates.matrix_vector import accumulator, matrix_vector
 from hls.templates.max_pool import max_pool
 from hls.templates.mean import accumulate, divide
 from hls.templates.operands import Operands
+from hls.templates.ram import line_words
 from hls.templates.scale import scale
 from hls.templates.shape import concat, pad, upsample
 from hls.templates.sliding_window import sliding_window
@@ -29,6 +30,7 @@ IO, NAME = ("in", "out"), ("unit", "layer")
 WIDTHS = ((8, 8), (8, 8), (4, 4), (8, 4), (6, 6), (16, 12), (2, 2), (8, 2), (5, 8), (12, 8), (3, 5), (7, 7), (4, 8))
 LANES = (1, 1, 2, 3, 4, 6, 8, 16)
 MOST_WEIGHTS, MOST_PRODUCTS, MOST_PRODUCT_BITS = 9000, 64, 2500  # larger units take minutes
+MOST_DEEP_BITS = 200_000
 NO_TIMING = Timing(1, 1, 1, 1)  # of parts that are no layer's
 
 Random = np.random.Generator
@@ -36,11 +38,19 @@ Random = np.random.Generator
 
 def units(module: str, count: int, seed: int) -> list[Unit]:
     """Random units of a module; parameters that no template takes are drawn anew."""
-    pick = np.random.default_rng([seed, sorted(MAKERS).index(module)])
+    return _made(MAKERS[module], count, np.random.default_rng([seed, sorted(MAKERS).index(module)]))
+
+
+def deep_units(module: str, count: int, seed: int) -> list[Unit]:
+    """Random units of a module of DEEP, whose weights fill several banks of block RAM."""
+    return _made(DEEP[module], count, np.random.default_rng([seed, 1, sorted(DEEP).index(module)]))
+
+
+def _made(maker: Callable[[Random], Unit], count: int, pick: Random) -> list[Unit]:
     made: list[Unit] = []
     while len(made) < count:
         try:
-            made.append(MAKERS[module](pick))
+            made.append(maker(pick))
         except UnsupportedError:
             continue
     return made
@@ -103,6 +113,30 @@ def _matrix(pick: Random) -> Unit:
     if turns * rows * columns > MOST_WEIGHTS:
         raise UnsupportedError("too large")
     return matrix_vector(*NAME, IO, operands, folding, turns, parallel)
+
+
+def _deep(pick: Random) -> tuple[Operands, Folding]:
+    """A folding with few products, and weights for it in several banks."""
+    pe, simd = _any(pick, 1, 2, 2, 4), _any(pick, 1, 1, 2, 3)
+    rows, columns = pe * _any(pick, 16, 32, 48), simd * _any(pick, 36, 72, 144, 200)
+    operands = _operands(pick, (1, rows, columns))
+    depth, bits = rows * columns // (pe * simd), pe * simd * operands.weight.width
+    if depth * bits > MOST_DEEP_BITS or line_words(bits, depth) >= depth:
+        raise UnsupportedError("too large, or one bank")
+    return operands, Folding(pe, simd, memory=_word(pick, "auto", "block"))
+
+
+def _deep_matrix(pick: Random) -> Unit:
+    operands, folding = _deep(pick)
+    return matrix_vector(*NAME, IO, operands, folding, 1)
+
+
+def _deep_sparse(pick: Random) -> Unit:
+    operands, folding = _deep(pick)
+    _, rows, columns = operands.matrices.shape
+    dropped = pick.random((rows // folding.pe, columns // folding.simd)) < 0.2
+    operands.matrices[0, dropped.repeat(folding.pe, axis=0).repeat(folding.simd, axis=1)] = 0
+    return sparse_matrix_vector(*NAME, IO, operands, folding, 1)
 
 
 def _sparse(pick: Random) -> Unit:
@@ -255,6 +289,9 @@ def _frame_last(pick: Random) -> Unit:
     parameters: dict[str, int | str] = {"WIDTH": 8 * _any(pick, 1, 2, 4, 8), "BEATS": int(pick.integers(1, 2000))}
     return Unit("last", "frame_last", "", parameters, NO_TIMING, (), ())
 
+
+#: By module: a random unit of it with weights in several banks of block RAM.
+DEEP: Mapping[str, Callable[[Random], Unit]] = {"matrix_vector": _deep_matrix, "sparse_matrix_vector": _deep_sparse}
 
 #: By module: a random unit of it.
 MAKERS: Mapping[str, Callable[[Random], Unit]] = {

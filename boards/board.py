@@ -7,6 +7,7 @@
     shell: zynq-7000                         # what stands around the accelerator, see SHELLS
     board_part: tul.com.tw:pynq-z2:part0     # Vivado's name without version; the newest that is installed is taken
     board_files: "https://…"                 # where to get it, if Vivado does not bring it along
+    platform: {name: xilinx_u50_…, since: "2022.1", memory: "HBM[0]", source: "…"}   # of a card with the shell xrt
     processor: cortex-a9
     numbers: {cpu_mhz: {value: 650, source: "…"}}
     sensors: [{name: ina226, driver: hwmon, rails: [12V], source: "…"}]
@@ -33,12 +34,12 @@ FOLDER = Path(__file__).parent / "data"
 SHELLS: Mapping[str, str] = {
     "zynq-7000": "processor, AXI DMA and accelerator in a block design: .bit and .hwh for pynq",
     "zynq-ultrascale+": "processor, AXI DMA and accelerator in a block design: .bit and .hwh for pynq",
-    "xrt": "none yet: implementation out of context, for resources, timing and power",
+    "xrt": "data movers and accelerator as a kernel that v++ links: .xclbin for XRT; resources, timing and power alone",
     "none": "none yet: implementation out of context, for resources, timing and power",
 }
 DRIVERS = ("hwmon", "pmbus", "xrt")
 _KEYS = ("name", "title", "device", "shell", "processor", "numbers", "sensors", "images")
-_OPTIONAL = ("board_part", "board_files")
+_OPTIONAL = ("board_part", "board_files", "platform")
 _NUMBERS = ("cores", "cpu_mhz", "memory_mb", "memory_bits", "memory_mt_s", "reference_mhz", "pll_mhz", "pl_clocks")
 _NEEDED = {"zynq-7000": ("cores", "cpu_mhz", "memory_mb", "reference_mhz", "pl_clocks")}
 _NEEDED["zynq-ultrascale+"] = _NEEDED["zynq-7000"]
@@ -63,6 +64,16 @@ class Image:
     source: str
 
 
+@dataclass(frozen=True)
+class Platform:
+    """What v++ links a kernel to: a platform, the first release that has it, and the memory of both buffers."""
+
+    name: str
+    since: str
+    memory: str
+    source: str
+
+
 @dataclass(frozen=True, eq=False)
 class Board:
     """One board; ``device`` has the FPGA's part, resources and default clock."""
@@ -77,6 +88,7 @@ class Board:
     quantities: Mapping[str, Quantity]
     sensors: tuple[Sensor, ...]
     images: tuple[Image, ...]
+    platform: Platform | None = None
 
     @property
     def part(self) -> str:
@@ -96,6 +108,7 @@ class Board:
             **{key: quantity.source for key, quantity in self.quantities.items()},
             **{f"sensors.{sensor.name}": sensor.source for sensor in self.sensors},
             **{f"images.{image.pynq}": image.source for image in self.images},
+            **({} if self.platform is None else {"platform": self.platform.source}),
         }
 
 
@@ -152,6 +165,7 @@ def parse(data: Mapping[str, Any], where: str, folder: Path = FOLDER) -> Board:
         str(data.get("board_files", "")), str(data["processor"]), _numbers(data["numbers"], shell, where),
         tuple(_sensor(item, f"{where}: sensors[{n}]") for n, item in enumerate(_list(data["sensors"], where))),
         tuple(_image(item, f"{where}: images[{n}]") for n, item in enumerate(_list(data["images"], where))),
+        _platform(data.get("platform"), shell, where),
     )  # fmt: skip
 
 
@@ -187,6 +201,14 @@ def _sensor(item: Any, where: str) -> Sensor:
 
 def _image(item: Any, where: str) -> Image:
     return Image(**_fields(item, Image, where))
+
+
+def _platform(item: Any, shell: str, where: str) -> Platform | None:
+    if (item is not None) != (shell == "xrt"):
+        raise DeviceError(
+            f"{where}: platform: got {item!r} for shell {shell}; expected one with the shell xrt, and only"
+        )
+    return None if item is None else Platform(**_fields(item, Platform, f"{where}: platform"))
 
 
 def _fields(item: Any, cls: type, where: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 
     manifest.json            what it is, for which board, and a hash of every other file (:mod:`boards.manifest`)
     NAME.bit, NAME.hwh       the bitstream and Vivado's hardware handoff, which pynq looks for under the same name
+    NAME.xclbin              in their place for a card: what v++ linked, for XRT
     golden/inputs.npy        (N, *shape) integers of the input's format
     golden/outputs.npy       (N, *shape) integers that the golden executor computes from them
     estimate.json            what the design was expected to take when it was built
@@ -24,7 +25,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from boards import bitfile, handoff
+from boards import bitfile, handoff, xclbin
 from boards.archive import Archive, Content, check_name
 from boards.manifest import Manifest
 from hwsim import serial
@@ -91,7 +92,7 @@ def pack(
 
     Args:
         manifest: its ``files`` are filled in here.
-        files: content by name; NAME.bit and NAME.hwh among them.
+        files: content by name; NAME.bit and NAME.hwh, or NAME.xclbin, among them.
         inputs, outputs: (N, *shape) golden integers, N at least 1.
 
     Raises:
@@ -168,9 +169,27 @@ def check(manifest: Manifest, files: Mapping[str, bytes], where: str) -> None:
     Raises:
         BundleError: names the file and what is wrong with it.
     """
-    for name in (manifest.bit, manifest.hwh, INPUTS, OUTPUTS):
+    hardware = (manifest.xclbin,) if manifest.platform else (manifest.bit, manifest.hwh)
+    for name in (*hardware, INPUTS, OUTPUTS):
         if name not in files:
-            raise BundleError(f"{where}: {name} is missing; expected a .bit and a .hwh of one name, and golden vectors")
+            kinds = "an .xclbin" if manifest.platform else "a .bit and a .hwh of one name"
+            raise BundleError(f"{where}: {name} is missing; expected {kinds}, and golden vectors")
+    if manifest.platform:
+        _check_container(manifest, files[manifest.xclbin], f"{where}: {manifest.xclbin}")
+    else:
+        _check_bitstream(manifest, files, where)
+    if ESTIMATE in files:
+        _estimate(manifest, files[ESTIMATE], where)
+    _check_golden(manifest, files, where)
+
+
+def _check_container(manifest: Manifest, data: bytes, where: str) -> None:
+    found = xclbin.check(data, manifest.platform, manifest.part, manifest.build_id, where)
+    if found.clock_mhz != manifest.clock_mhz:
+        raise BundleError(f"{where}: got {found.clock_mhz} MHz; expected {manifest.clock_mhz:g} as the manifest")
+
+
+def _check_bitstream(manifest: Manifest, files: Mapping[str, bytes], where: str) -> None:
     header = bitfile.read(files[manifest.bit], f"{where}: {manifest.bit}")
     if not bitfile.same_part(header.part, manifest.part):
         raise BundleError(
@@ -182,8 +201,9 @@ def check(manifest: Manifest, files: Mapping[str, bytes], where: str) -> None:
             "it comes from another build, run the implementation again"
         )
     _check_handoff(manifest, handoff.read(files[manifest.hwh], f"{where}: {manifest.hwh}"), where)
-    if ESTIMATE in files:
-        _estimate(manifest, files[ESTIMATE], where)
+
+
+def _check_golden(manifest: Manifest, files: Mapping[str, bytes], where: str) -> None:
     counts = set()
     for name, port in ((INPUTS, manifest.input), (OUTPUTS, manifest.output)):
         array, fmt = _array(files[name], f"{where}: {name}"), FixedPoint.parse(port.format)

@@ -67,6 +67,8 @@ class Manifest:
     which timing was met with the slack ``wns_ns``: a board may run at less, never at more. ``latency_cycles`` and
     ``interval_cycles`` are what the design is expected to take per image, from first beat in to last beat out and from
     image to image; None where nobody knows. ``dma`` and ``accelerator`` are names of the block design's cells.
+    ``platform`` is what v++ linked a kernel to, whose clock it lowers by itself until timing is met; "" where there is
+    a block design.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Manifest:
     interval_cycles: int | None = None
     dma: str = "axi_dma_0"
     accelerator: str = "accelerator_0"
+    platform: str = ""
     packing: str = PACKING
     tlast: str = TLAST
     format_version: int = FORMAT_VERSION
@@ -121,3 +124,8 @@ class Manifest:
     def hwh(self) -> str:
         """Name of the hardware handoff."""
         return f"{self.name}.hwh"
+
+    @property
+    def xclbin(self) -> str:
+        """Name of the container for XRT."""
+        return f"{self.name}.xclbin"

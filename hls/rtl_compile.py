@@ -2,7 +2,8 @@
 """Compile an emitted design with Verilator into a shared library: once per content, with the tools' words kept.
 
 Weights are read when the library runs, so networks that differ in nothing but their weights share one library.
-Verilator's own run-time code is compiled once per version and compiler.
+Verilator's own run-time code is compiled once per version and compiler, and so are its headers, which otherwise take as
+long as a small design.
 """
 
 import hashlib
@@ -23,28 +24,30 @@ from hls.verilog import TOP
 from hwsim.errors import OutputError, ToolFailed, ToolMissing
 
 LIBRARY = "libtop.so"
-_LANGUAGE = ("-std=c++17", "-fPIC", "-w")
+_LANGUAGE = ("-std=c++17", "-fPIC", "-w", "-pthread")
 _RUNTIME_SOURCES = ("verilated.cpp", "verilated_threads.cpp")
-# Registers start at whatever is fastest: control is reset, and data is written before it is used. Blocks that are split
-# by register, and tables instead of short conditions, cost a tenth more instructions per cycle.
+_HEADER = "precompiled.h"
+# Registers start at whatever is fastest: control is reset, and data is written before it is used.
 _VERILATE = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "--prefix", "Vtop")
-_LEAN = ("-fno-split", "-fno-table")
 _HELPERS = (RTL / "harness.cpp", RTL / "verilator.vlt")
+FASTER = RTL / "fast"
 
 
 @dataclass(frozen=True)
 class Effort:
-    """Options of Verilator, and of the C++ compiler, for a simulation that is soon there or one that runs long."""
+    """How a simulation is made: options of the C++ compiler, and whether modules are replaced by those of the same name
+    in ``hls/rtl/fast``."""
 
-    verilate: tuple[str, ...]
     compile: tuple[str, ...]
+    replaces: bool = False
 
 
-QUICK = Effort((), ("-O1",))
-"""Built in the least time, of the sources as synthesis reads them."""
-FAST = Effort((*_LEAN, "-DSLIMFAB_SIMULATION"), ("-O2",))
-"""Runs in the least time: FIFOs of any depth are simple, and matrix units have their sums at once and hold them until
-their cycle. Every handshake and every word handed over is that of :data:`QUICK`, cycle by cycle."""
+QUICK = Effort(("-O1",))
+"""Of the sources as synthesis reads them, every register of every multiplier; compiled with little optimisation."""
+FAST = Effort(("-O2",), replaces=True)
+"""Runs in the least time, and a large design is compiled sooner too: units that move much in every cycle are replaced
+by modules that do the same work in fewer steps of a processor. Every handshake and every word handed over is that of
+:data:`QUICK`, cycle by cycle."""
 
 
 @dataclass(frozen=True)
@@ -117,19 +120,25 @@ def compile_design(
     with tempfile.TemporaryDirectory(dir=root, prefix=".") as name:
         build = Path(name)
         log = build / "compile.log"
-        command = [str(verilator.program), *_VERILATE, *optimise.verilate, "--top-module", TOP]
-        sources = [str(RTL / "verilator.vlt"), "-f", "files.f"]
-        _run([*command, "-Mdir", str(build / "cpp"), *sources], Path(folder), log, verilator)
+        command = [str(verilator.program), *_VERILATE, "--top-module", TOP]
+        _run([*command, "-Mdir", str(build / "cpp"), *_sources(Path(folder), optimise)], Path(folder), log, verilator)
         _write_unit(build)
         runtime = _runtime(root, compiler, verilator)
         objects = [str(runtime / Path(source).with_suffix(".o").name) for source in _RUNTIME_SOURCES]
-        command = [compiler, *_LANGUAGE, *optimise.compile, *_includes(verilator), f"-I{build / 'cpp'}", "-shared"]
-        _run(
-            [*command, str(build / "all.cpp"), *objects, "-pthread", "-o", str(build / LIBRARY)], build, log, verilator
-        )
+        header = _precompiled(root, compiler, verilator, optimise) / _HEADER
+        command = [compiler, *_LANGUAGE, *optimise.compile, "-include", str(header), *_includes(verilator)]
+        command += [f"-I{build / 'cpp'}", "-shared", str(build / "all.cpp"), *objects]
+        _run([*command, "-o", str(build / LIBRARY)], build, log, verilator)
         shutil.rmtree(build / "cpp")
         _publish(build, library.parent)
     return library
+
+
+def _sources(folder: Path, optimise: Effort) -> list[str]:
+    """Arguments that name the sources; Verilator looks for modules that none of them holds."""
+    listed = (folder / "files.f").read_text().split()
+    kept = [name for name in listed if not (optimise.replaces and (FASTER / name).exists())]
+    return [str(RTL / "verilator.vlt"), *kept, *(["-y", str(FASTER)] if optimise.replaces else [])]
 
 
 def _write_unit(build: Path) -> None:
@@ -141,8 +150,7 @@ def _write_unit(build: Path) -> None:
 
 def _runtime(root: Path, compiler: str, verilator: Verilator) -> Path:
     """The folder with Verilator's run-time objects."""
-    text = "\0".join([verilator.version, str(verilator.root), _version(compiler), *_LANGUAGE])
-    folder = root / f"runtime-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    folder = root / f"runtime-{_tools_key(compiler, verilator)}"
     if folder.exists():
         return folder
     with tempfile.TemporaryDirectory(dir=root, prefix=".") as name:
@@ -154,6 +162,25 @@ def _runtime(root: Path, compiler: str, verilator: Verilator) -> Path:
             _run(command, build, build / "compile.log", verilator)
         _publish(build, folder)
     return folder
+
+
+def _precompiled(root: Path, compiler: str, verilator: Verilator, optimise: Effort) -> Path:
+    """The folder with Verilator's headers, read by g++ with the very options of a design, as it asks for."""
+    folder = root / f"headers-{_tools_key(compiler, verilator, *optimise.compile)}"
+    if folder.exists():
+        return folder
+    with tempfile.TemporaryDirectory(dir=root, prefix=".") as name:
+        header = Path(name) / _HEADER
+        header.write_text('#include "verilated.h"\n')  # what g++ falls back to
+        command = [compiler, *_LANGUAGE, *optimise.compile, *_includes(verilator), "-x", "c++-header", str(header)]
+        _run([*command, "-o", f"{header}.gch"], Path(name), Path(name) / "compile.log", verilator)
+        _publish(Path(name), folder)
+    return folder
+
+
+def _tools_key(compiler: str, verilator: Verilator, *options: str) -> str:
+    text = "\0".join([verilator.version, str(verilator.root), _version(compiler), *_LANGUAGE, *options])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _includes(verilator: Verilator) -> list[str]:
@@ -203,8 +230,9 @@ def find_compiler() -> str:
 def _key(manifest: Manifest, compiler: str, verilator: Verilator, optimise: Effort) -> str:
     """Over the sources without the memories."""
     hashes = [f"{name} {digest}" for name, digest in sorted(manifest.files.items()) if not name.endswith(".mem")]
-    helpers = [hashlib.sha256(file.read_bytes()).hexdigest() for file in _HELPERS]
-    options = [*_LANGUAGE, *_VERILATE, *optimise.verilate, *optimise.compile]
+    files = [*_HELPERS, *(sorted(FASTER.glob("*.sv")) if optimise.replaces else [])]
+    helpers = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    options = [*_LANGUAGE, *_VERILATE, *optimise.compile]
     parts = [*hashes, *helpers, verilator.version, _version(compiler), *options]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 

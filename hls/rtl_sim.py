@@ -78,7 +78,8 @@ class RtlExecutor:
         design: backend "Slimfab"; see :func:`hls.layers.build`.
         folder: where the design is emitted; replaced if it holds one.
         cache: folder of compiled libraries; the user's cache folder by default.
-        optimise: whether the simulation is to be there soon (:data:`hls.rtl_compile.QUICK`) or to run long (``FAST``).
+        optimise: whether the sources are simulated as synthesis reads them (:data:`hls.rtl_compile.QUICK`) or by
+            modules that are the same from outside in every cycle (``FAST``).
 
     Raises:
         UnsupportedError: a layer has no template, or its folding does not divide.
@@ -182,11 +183,9 @@ def simulate(
     library = compile_design(folder, manifest, cache, optimise)
     with tempfile.TemporaryDirectory(prefix="slimfab-rtl-") as name:
         work = Path(name)
-        np.save(work / "inputs.npy", pack(dataflow.input, values))
+        pack(dataflow.input, values).tofile(work / "inputs")
         _run_worker(library, Path(folder).resolve(), manifest, work, len(values), stalls or Stalls(), resets)
-        with np.load(work / "results.npz", allow_pickle=False) as found:
-            results = {key: found[key] for key in found.files}
-    return _checked_run(dataflow, manifest, results, len(values))
+        return _read_run(dataflow, manifest, work, len(values))
 
 
 def _run_worker(
@@ -198,6 +197,7 @@ def _run_worker(
         "library": str(library.resolve()),
         "folder": str(work),
         "frame_in": manifest.input.beats,
+        "bytes_in": manifest.input.bytes,
         "beats_out": images * manifest.output.beats,
         "bytes_out": manifest.output.bytes,
         "idle": round(stalls.idle * 65536),
@@ -209,7 +209,7 @@ def _run_worker(
     }
     with (work / "run.log").open("w") as log:
         code = subprocess.run(
-            [sys.executable, str(_WORKER), json.dumps(job)],
+            [sys.executable, "-I", "-S", str(_WORKER), json.dumps(job)],
             cwd=folder,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -224,20 +224,23 @@ def _run_worker(
         raise ToolFailed(f"{manifest.network}: RTL simulation failed ({how}: {last}); log: {kept}")
 
 
-def _checked_run(dataflow: Dataflow, manifest: Manifest, results: Mapping[str, Array], images: int) -> Run:
-    beats = manifest.output.beats
-    given = len(results["out"])
+def _read_run(dataflow: Dataflow, manifest: Manifest, work: Path, images: int) -> Run:
+    """What the worker left in its folder."""
+    counts, beats = json.loads((work / "counts.json").read_text()), manifest.output.beats
+    given = int(counts["given"])
     if given < images * beats:
         raise ToolFailed(
             f"{manifest.network}: the design got stuck after {given} of {images * beats} beats; deepen its FIFOs"
         )
-    ends = np.flatnonzero(results["last"])
+    ends = np.flatnonzero(np.fromfile(work / "last", dtype=np.uint8))
     if not np.array_equal(ends, np.arange(1, images + 1) * beats - 1):
         raise ToolFailed(f"{manifest.network}: TLAST came with beats {ends[:8].tolist()}; expected every {beats}th")
+    out = np.fromfile(work / "out_beats", dtype=np.uint8).reshape(given, manifest.output.bytes)
+    stall_in, stall_out = counts["stalls"]
     return Run(
-        unpack(dataflow.output, results["out"]).reshape(images, -1),
-        results["in_cycle"].astype(np.int64).reshape(images, -1),
-        results["out_cycle"].astype(np.int64).reshape(images, beats),
-        (int(results["stalls"][0]), int(results["stalls"][1])),
-        {register.name: int(value) for register, value in zip(REGISTERS, results["registers"], strict=True)},
+        unpack(dataflow.output, out).reshape(images, -1),
+        np.fromfile(work / "in_cycle", dtype=np.int64).reshape(images, -1),
+        np.fromfile(work / "out_cycle", dtype=np.int64).reshape(images, beats),
+        (stall_in, stall_out),
+        counts["registers"],
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hwsim.coverage import Uncovered, covered_values
 from hwsim.device import DTYPES, Device
 from hwsim.energy import DRAM_PJ_PER_BIT, FLOAT_BITS, breakdown
 from hwsim.estimate import EnergyParts, Estimate, Figure
@@ -41,7 +42,8 @@ class MetricCard:
         energy_scope: what the energy is of.
         hardware: what the target is made of, in words; ``occupied`` has the shares of an FPGA.
         utilisation: share of the multipliers' cycles that do products of the network.
-        covered: share of the network's MACs that the estimate counts.
+        covered: share of the network's MACs that the estimate counts; of the values written in a network without MACs.
+        uncovered: the operators that it does not count.
         bound_by: the bottleneck with the largest share of the time, and that share.
     """
 
@@ -64,6 +66,7 @@ class MetricCard:
     bytes_moved: Figure
     flexibility: str
     covered: float
+    uncovered: tuple[Uncovered, ...]
     bound_by: str
     bound_share: float
 
@@ -73,7 +76,6 @@ def card(
 ) -> MetricCard:
     """The card of an estimate that was made of ``network`` on ``device``."""
     bound_by, bound_share = bound(estimate)
-    macs = network.macs()
     return MetricCard(
         network=network.name, target=estimate.target, title=device.title, accuracy=accuracy, dataset=dataset,
         batch=estimate.batch, latency_us=estimate.latency_us,
@@ -82,9 +84,14 @@ def card(
         energy_scope=SCOPE[device.kind], power_w=estimate.power_w, hardware=_hardware(device, estimate),
         occupied=estimate.utilisation(), fits=estimate.fits(), utilisation=_utilisation(network, device, estimate),
         bytes_moved=estimate.bytes_moved, flexibility=FLEXIBILITY[device.kind],
-        covered=sum(layer.macs for layer in estimate.layers) / macs if macs else 1.0,
+        covered=_covered(network, estimate), uncovered=estimate.uncovered,
         bound_by=bound_by, bound_share=bound_share,
     )  # fmt: skip
+
+
+def _covered(network: Network, estimate: Estimate) -> float:
+    macs = network.macs()
+    return sum(layer.macs for layer in estimate.layers) / macs if macs else covered_values(network)
 
 
 def bound(estimate: Estimate) -> tuple[str, float]:
@@ -150,7 +157,8 @@ def _utilisation(network: Network, device: Device, estimate: Estimate) -> float:
         possible = sum(macs / time for macs, time in busy) * estimate.interval_us.value
         return min(1.0, sum(macs for macs, _ in busy) / possible) if possible else 0.0
     if device.kind == "npu":
-        ideal_us = network.macs() / (device["rows"] * device["columns"] * device["clock_mhz"])
+        elements = device["rows"] * device["columns"]
+        ideal_us = sum(layer.macs for layer in estimate.layers) / (elements * device["clock_mhz"])
     else:
         peak = device["cores"] * device["clock_mhz"]
         ideal_us = sum(

@@ -17,6 +17,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
+from hwsim.coverage import Uncovered
 from hwsim.errors import InputError, UnknownNameError
 from hwsim.registry import suggest
 
@@ -146,7 +147,8 @@ class LayerEstimate:
 class Estimate:
     """The cost of a network on a target.  See the head of this file for units and conventions.
 
-    ``energy_parts`` are given by targets whose energy is a sum over operations and accesses.
+    ``energy_parts`` are given by targets whose energy is a sum over operations and accesses.  ``uncovered`` are the
+    operators that no figure counts: where there are any, times, energies and resources are those of the other layers.
     """
 
     target: str
@@ -165,6 +167,12 @@ class Estimate:
     layers: tuple[LayerEstimate, ...] = ()
     notes: tuple[str, ...] = ()
     energy_parts: EnergyParts | None = None
+    uncovered: tuple[Uncovered, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every layer of the network is counted."""
+        return not self.uncovered
 
     def figure(self, name: str) -> Figure:
         """The figure called `name`: a field of this record or a resource ("latency_us", "dsp").

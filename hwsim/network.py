@@ -239,7 +239,7 @@ def _check(network: Network) -> None:
         layer_names.add(layer.name)
         for name in layer.inputs:
             if name not in written:
-                raise NetworkError(f"{layer.name}: reads '{name}' before any layer wrote it; order the layers")
+                raise NetworkError(_unwritten(network, layer, name))
         if len(layer.outputs) != 1:
             raise NetworkError(f"{layer.name}: writes {len(layer.outputs)} tensors; expected one")
         if layer.output in written or layer.output in parameters:
@@ -256,6 +256,25 @@ def _check(network: Network) -> None:
     for name in network.outputs:
         if name not in written:
             raise NetworkError(f"{network.name}: output '{name}' is written by no layer")
+
+
+def _unwritten(network: Network, layer: Layer, name: str) -> str:
+    """Why a layer cannot read a tensor: its own output is needed for it, or it only comes later or never."""
+    writers = {tensor: other for other in network.layers for tensor in other.outputs}
+    ways: list[tuple[str, tuple[str, ...]]] = [(name, (layer.name,))]
+    seen: set[str] = set()
+    while ways:
+        tensor, way = ways.pop()
+        writer = writers.get(tensor)
+        if writer is layer:
+            return (
+                f"{layer.name}: got a cycle, {' <- '.join((*way, layer.name))}; expected layers that do not read what "
+                "follows from their own output; write a loop as the layers of its steps"
+            )
+        if writer is not None and tensor not in seen:
+            seen.add(tensor)
+            ways += [(read, (*way, writer.name)) for read in writer.inputs]
+    return f"{layer.name}: reads '{name}' before any layer wrote it; order the layers"
 
 
 def _check_shapes(network: Network, layer: Layer) -> None:

@@ -143,6 +143,11 @@ def _pad2d(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shape
     return (channels, height + top + bottom, width + left + right)
 
 
+def _opaque(layer: "Layer", shapes: Shapes, params: Mapping[str, Shape]) -> Shape:
+    stated: Shape = layer.attrs["shape"]
+    return stated
+
+
 def _image(layer: "Layer", shape: Shape) -> tuple[int, int, int]:
     if len(shape) != 3:
         raise NetworkError(f"{layer.name}: got an input of shape {shape}; {layer.op} needs (channels, height, width)")
@@ -209,15 +214,29 @@ OPS: Mapping[str, Op] = {
     "silu": Op(_same, exact=False),
     "hard_sigmoid": Op(_same, exact=False),
     "hard_swish": Op(_same, exact=False),
+    # An operator of the imported file that is none of these: listed, never computed (hwsim/coverage.py). ``macs`` are
+    # those of one inference, None where nobody knows them; ``reason`` is why it is none.
+    "opaque": Op(
+        _opaque,
+        {"operator": REQUIRED, "shape": REQUIRED, "macs": None, "reason": ""},
+        {"constants": False},
+        (1, 1024),
+        exact=False,
+    ),
 }
 
 WEIGHTED = ("dense", "conv2d")
+OPAQUE = "opaque"
 
 
 def _are_counts(value: Any, length: int, smallest: int) -> bool:
     if not isinstance(value, tuple) or len(value) != length:
         return False
     return all(isinstance(v, int | np.integer) and not isinstance(v, bool) and v >= smallest for v in value)
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, tuple) and bool(value) and _are_counts(value, len(value), 1)
 
 
 def _is_number(value: Any) -> bool:
@@ -240,6 +259,10 @@ _ATTRS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "low": _NUMBER,
     "high": _NUMBER,
     "alpha": _NUMBER,
+    "operator": ("a name", lambda value: isinstance(value, str) and bool(value)),
+    "shape": ("positive whole numbers", _is_shape),
+    "reason": ("a text", lambda value: isinstance(value, str)),
+    "macs": ("a whole number >= 0, or None", lambda value: value is None or _are_counts((value,), 1, 0)),
 }
 
 
@@ -294,10 +317,15 @@ def resize(network: "Network", layer: "Layer", shapes: Shapes, width: int | None
     A depthwise convolution follows its input; a grouped one keeps its number of groups.
     """
     old = {role: network.tensors[t].shape for role, t in layer.params.items()}
+    if layer.op == OPAQUE and tuple(shapes) != network.input_shapes(layer):
+        raise NetworkError(
+            f"{layer.name}: got inputs {list(shapes)}; what '{layer.attrs['operator']}' makes of other shapes than "
+            f"{list(network.input_shapes(layer))} is not known; keep the widths of the layers before it"
+        )
     if layer.op not in WEIGHTED:
         if width is not None:
             raise NetworkError(f"{layer.name}: {layer.op} has no width of its own; name a convolution or dense layer")
-        if layer.op == "lookup":
+        if layer.op in ("lookup", OPAQUE):
             return layer, old
         return layer, {role: (shapes[0][0], *shape[1:]) for role, shape in old.items()}  # one row per channel
     out_channels = old["weight"][0] if width is None else width
@@ -348,7 +376,9 @@ def loop_dims(network: "Network", layer: "Layer") -> dict[str, int]:
 
 
 def macs(network: "Network", layer: "Layer") -> int:
-    """Multiply-accumulate operations of a layer for one input."""
+    """Multiply-accumulate operations of a layer for one input; 0 for opaque layers of which they are not known."""
+    if layer.op == OPAQUE:
+        return int(layer.attrs["macs"] or 0)
     product = 1 if layer.op in WEIGHTED else 0
     for extent in loop_dims(network, layer).values():
         product *= extent

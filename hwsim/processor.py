@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim.columns import Column
+from hwsim.coverage import remarks, uncovered
 from hwsim.device import DTYPES, MAC_KINDS, Device, Quantity
 from hwsim.estimate import Estimate, Figure, LayerEstimate
 from hwsim.network import Network
@@ -113,7 +114,8 @@ def assemble(
                          per_inference.high * power.high),
         power_w=Figure(power.value, power.low, power.high),
         bytes_moved=Figure.within(float(dram.sum()) + outside, error),
-        layers=layers, notes=_notes(network, device, work, run),
+        layers=layers, notes=(*remarks(uncovered(network)), *_notes(network, device, work, run)),
+        uncovered=uncovered(network),
     )  # fmt: skip
 
 

@@ -87,6 +87,11 @@ def _run(
 
 
 def _kernel(network: Network, layer: Layer) -> Kernel:
+    if layer.op == ops.OPAQUE:
+        raise UnsupportedError(
+            f"{layer.name}: operator '{layer.attrs['operator']}' is not supported; its costs can be listed as not "
+            "covered, but it cannot be executed; replace it in the model"
+        )
     if network.is_quantised and not ops.OPS[layer.op].exact:
         raise UnsupportedError(
             f"{layer.name}: {layer.op} has no exact integer form; end the network before it "

@@ -13,7 +13,7 @@ others in oneDNN (aten/src/ATen/native/Convolution.cpp, ConvParams::use_mkldnn),
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -53,12 +53,14 @@ class Nodes:
     """The nodes of a workload, arrays of shape (nodes,).
 
     ``kernel``: row of the kernel that a node belongs to; ``form``: index into FORMS; ``sums``: 1 where it adds another
-    tensor to its result, else 0.
+    tensor to its result, else 0. ``dispatched``: whether each is a call of its own through an interpreter and a
+    dispatcher, whose code and state the nodes in between push out of the caches.
     """
 
     kernel: Rows
     form: Rows
     sums: Column
+    dispatched: bool = False
 
 
 class _Grid:
@@ -128,7 +130,7 @@ def _layer_by_layer(grid: _Grid, single: bool) -> Nodes:
         for form in TAILS:
             here = [op not in ("", "requantise") and _tail(op) == form for op in ops]
             tables.append(grid.table(form, np.repeat(np.array(here)[:, None], grid.variants, axis=1)))
-    return _joined(tables)
+    return replace(_joined(tables), dispatched=True)
 
 
 def _tail(op: str) -> str:

@@ -2,6 +2,7 @@
 """Patterns of zeros among a layer's weights, as hardware may or may not use them.
 
     n:m            of m consecutive weights of a row, n are kept           NVIDIA Ampere's 2:4
+    pattern        of the m positions of every kernel of a convolution, n are kept, in one of a few ways     PatDNN
     block          whole blocks of ``rows`` outputs by ``columns`` inputs and taps are kept or not
     unstructured   any weight
 
@@ -9,16 +10,18 @@ Pruned channels are no pattern: such a layer is a smaller one. Where a pattern c
 so in a note, with the reason.
 """
 
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hwsim import ops
 from hwsim.errors import InputError, UnknownNameError
-from hwsim.network import Network
+from hwsim.network import Layer, Network
 from hwsim.registry import suggest
 
-KINDS = ("n:m", "block", "unstructured")
+KINDS = ("n:m", "pattern", "block", "unstructured")
+MARKS = {"n:m": (":", "2:4"), "pattern": ("/", "4/9")}  # how they are written, with an example
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Pattern:
     Args:
         kind: one of KINDS.
         density: share of weights kept, above 0 and at most 1.
-        n, m: of "n:m"; density is n / m then.
+        n, m: of "n:m" and "pattern"; density is n / m then.
         rows, columns: of "block".
 
     Raises:
@@ -45,16 +48,17 @@ class Pattern:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InputError(f"sparsity: unknown kind '{self.kind}'; {suggest(self.kind, KINDS)}")
+        if self.kind in MARKS and not (0 < self.n <= self.m and abs(self.density - self.n / self.m) < 1e-9):
+            mark, example = MARKS[self.kind]
+            raise InputError(f"sparsity: got {self.n}{mark}{self.m}; expected 0 < n <= m, such as {example}")
         if not 0 < self.density <= 1:
             raise InputError(f"sparsity: got density {self.density}; expected a share above 0, at most 1")
-        if self.kind == "n:m" and not (0 < self.n <= self.m and abs(self.density - self.n / self.m) < 1e-9):
-            raise InputError(f"sparsity: got {self.n}:{self.m}; expected 0 < n <= m, such as 2:4")
         if self.rows < 1 or self.columns < 1:
             raise InputError(f"sparsity: got blocks of {self.rows} x {self.columns}; expected at least 1 x 1")
 
     def __str__(self) -> str:
-        if self.kind == "n:m":
-            return f"{self.n}:{self.m}"
+        if self.kind in MARKS:
+            return f"{self.n}{MARKS[self.kind][0]}{self.m}"
         shape = f" of {self.rows} x {self.columns}" if self.kind == "block" else ""
         return f"{self.kind}{shape}, {self.density:.0%} kept"
 
@@ -62,6 +66,11 @@ class Pattern:
 def n_m(n: int, m: int) -> Pattern:
     """Of every ``m`` consecutive weights, ``n`` are kept."""
     return Pattern("n:m", n / m if m else 0.0, n, m)
+
+
+def kernel_pattern(n: int, m: int = 9) -> Pattern:
+    """Of the ``m`` positions of every kernel of a convolution, ``n`` are kept."""
+    return Pattern("pattern", n / m if m else 0.0, n, m)
 
 
 def block(rows: int, columns: int, density: float) -> Pattern:
@@ -75,7 +84,7 @@ def unstructured(density: float) -> Pattern:
 
 
 def parse_pattern(text: str) -> Pattern:
-    """``2:4``, blocks as ``16x8@0.5`` (outputs x inputs, share kept), or a share kept anywhere such as ``0.1``.
+    """``2:4``, ``4/9`` of every kernel, blocks as ``16x8@0.5`` (outputs x inputs, share kept), or a share as ``0.1``.
 
     Raises:
         InputError: none of these, or no pattern that a layer can have.
@@ -83,50 +92,68 @@ def parse_pattern(text: str) -> Pattern:
     number = r"(\d+(?:\.\d+)?)"
     if found := re.fullmatch(r"(\d+):(\d+)", text):
         return n_m(int(found[1]), int(found[2]))
+    if found := re.fullmatch(r"(\d+)/(\d+)", text):
+        return kernel_pattern(int(found[1]), int(found[2]))
     if found := re.fullmatch(rf"(\d+)x(\d+)@{number}", text):
         return block(int(found[1]), int(found[2]), float(found[3]))
     if re.fullmatch(number, text):
         return unstructured(float(text))
-    raise InputError(f"sparsity: got '{text}'; expected 2:4, blocks such as 16x8@0.5, or a share kept such as 0.1")
+    raise InputError(
+        f"sparsity: got '{text}'; expected 2:4, 4/9 of every kernel, blocks such as 16x8@0.5, or a share such as 0.1"
+    )
 
 
 def everywhere(network: Network, pattern: Pattern) -> dict[str, Pattern]:
-    """The pattern on every dense layer and convolution but depthwise ones, whose few weights are not worth it."""
+    """The pattern on every layer that can have it but depthwise convolutions, whose few weights are not worth it."""
     return {
         layer.name: pattern
         for layer in network.layers
         if layer.op in ops.WEIGHTED and not ops.is_depthwise(layer, network.tensors[layer.params["weight"]].shape)
+        if pattern.kind != "pattern" or _positions(layer) == pattern.m
     }
 
 
-def check_layers(network: Network, names: Iterable[str]) -> None:
-    """Raise UnknownNameError for a name that is no dense layer or convolution of the network."""
-    known = [layer.name for layer in network.layers if layer.op in ops.WEIGHTED]
-    for name in names:
+def check_layers(network: Network, patterns: Mapping[str, Pattern]) -> None:
+    """Raise UnknownNameError for a layer that has no weights, InputError for a pattern that is not its window's."""
+    known = {layer.name: layer for layer in network.layers if layer.op in ops.WEIGHTED}
+    for name, pattern in patterns.items():
         if name not in known:
             raise UnknownNameError(f"sparsity: no layer with weights '{name}'; {suggest(name, known)}")
+        if pattern.kind == "pattern" and _positions(known[name]) != pattern.m:
+            raise InputError(
+                f"{name}: got pattern {pattern}; expected {pattern.m} positions, its window has "
+                f"{_positions(known[name])}; use blocks or n:m"
+            )
+
+
+def _positions(layer: Layer) -> int:
+    """Of a layer's window; a dense layer has one."""
+    return math.prod(layer.attrs.get("kernel", (1,)))
 
 
 def unused(patterns: Iterable[Pattern], target: str, why: str) -> str:
     """One line: which patterns save nothing on a target, and why."""
-    return f"{target}: sparsity {_spelled(patterns)} saves nothing: {why}"
+    return f"{target}: sparsity {spelled(patterns)} saves nothing: {why}"
 
 
 #: Why a kind of target computes zeros as it computes other weights, by pattern.
 OBSTACLES = {
     "cpu": {
-        "n:m": "runtimes for CPUs multiply every weight",
-        "block": "runtimes for CPUs multiply every weight; only a runtime with block-sparse kernels would not",
-        "unstructured": "runtimes for CPUs multiply every weight, since looking for single zeros takes longer",
+        "n:m": "dense runtimes multiply every weight; use cpu:NAME/sparse for one that does not",
+        "pattern": "dense runtimes multiply every weight; use cpu:NAME/sparse for kernels by pattern",
+        "block": "dense runtimes multiply every weight; use cpu:NAME/sparse for one that leaves out blocks",
+        "unstructured": "dense runtimes multiply every weight, since looking for single zeros takes longer",
     },
     "gpu": {
         "n:m": "matrix units compute whole tiles, but for 2:4 where a device states it (Ampere and later)",
+        "pattern": "matrix units compute whole tiles",
         "block": "matrix units compute whole tiles; only block-sparse kernels would leave some out",
         "unstructured": "matrix units compute whole tiles",
     },
     "fpga": {
         "n:m": "the folding is chosen for every weight",
-        "block": "the folding is chosen for every weight; an estimate given the weights counts what blocks save",
+        "pattern": "the folding is chosen for every weight",
+        "block": "hls4ml computes whole matrices; fpga:NAME/folded leaves out blocks, in a folding it chooses",
         "unstructured": (
             "the folding is chosen for every weight; an estimate given the weights takes products off unrolled layers"
         ),
@@ -142,5 +169,6 @@ def remarks(patterns: Iterable[Pattern], kind: str, target: str) -> list[str]:
     return [unused(some, target, why) for why, some in by_reason.items()]
 
 
-def _spelled(patterns: Iterable[Pattern]) -> str:
+def spelled(patterns: Iterable[Pattern]) -> str:
+    """Every one of the patterns once."""
     return "; ".join(sorted({str(pattern) for pattern in patterns}))

@@ -19,6 +19,8 @@ from hwsim.processor import execution, fixed_us, traffic
 from hwsim.variants import Variants
 from hwsim.workload import workload
 
+ALONE = ("/eager", "/sparse")  # mappings that are estimated one network at a time
+
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
@@ -43,8 +45,8 @@ def sweep(many: Variants, names: Sequence[str], batch: int = 1) -> Sweep:
         raise InputError(f"batch: got {batch}; expected a whole number >= 1; use 1 for single inferences")
     found = [targets.parse(name) for name in names]
     for one in found:
-        if one.device.kind == "fpga" or one.name.endswith("/eager"):
-            raise InputError(f"sweep: got {one.name}; expected no fpga or eager target; estimate those one by one")
+        if one.device.kind == "fpga" or one.name.endswith(ALONE):
+            raise InputError(f"sweep: got {one.name}; expected no fpga, eager or sparse one; estimate those one by one")
     costs = [_array(many, one, batch) if one.device.kind == "npu" else _processor(many, one.device, batch)
              for one in found]  # fmt: skip
     latency, energy = (np.stack(column, axis=1) for column in zip(*costs, strict=True))
@@ -79,7 +81,7 @@ def by_kernel(many: Variants, name: str, figure: str) -> ByKernel:
         UnknownNameError: no such target.
     """
     target = targets.parse(name)
-    if target.device.kind == "fpga" or name.endswith("/eager") or figure not in ("latency_us", "energy_uj"):
+    if target.device.kind == "fpga" or name.endswith(ALONE) or figure not in ("latency_us", "energy_uj"):
         raise InputError(
             f"by_kernel: got {name}.{figure}; expected latency_us or energy_uj of a cpu, gpu or npu target; estimate "
             "networks one by one"

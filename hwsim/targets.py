@@ -2,6 +2,7 @@
 """Targets by name, and the one call that costs a network on any of them.
 
     cpu:NAME           a processor, all cores               hwsim/cpu.py
+    cpu:NAME/sparse    the same, kernels that leave out zeros   hwsim/cpu_sparse.py
     gpu:NAME           a GPU, one engine or CUDA graph      hwsim/gpu.py
     gpu:NAME/eager     a GPU, every operation launched      hwsim/gpu.py
     npu:NAME           an array of processing elements      hwsim/npu
@@ -19,12 +20,12 @@ from functools import partial
 
 import numpy as np
 
-from hwsim import cpu, device, gpu, npu, ops
+from hwsim import cpu, cpu_sparse, device, gpu, npu, ops
 from hwsim.design import Design
 from hwsim.device import Device
 from hwsim.errors import InputError, UnknownNameError
 from hwsim.estimate import FIGURE_NAMES, Estimate
-from hwsim.fpga import assemble
+from hwsim.fpga import assemble, stated_zeros
 from hwsim.fpga.folding import Choice, Goal, choose
 from hwsim.network import Network, Weights
 from hwsim.registry import Registry, suggest
@@ -34,6 +35,7 @@ Model = Callable[[Network, Device, int, Design | None], Estimate]
 
 TARGET_KINDS: Registry[Model] = Registry("target kind")
 TARGET_KINDS.register("cpu")(cpu.estimate)
+TARGET_KINDS.register("cpu/sparse")(cpu_sparse.estimate)
 TARGET_KINDS.register("gpu")(gpu.estimate)
 TARGET_KINDS.register("gpu/eager")(gpu.estimate_eager)
 TARGET_KINDS.register("npu")(npu.estimate)
@@ -41,6 +43,15 @@ for _dataflow in npu.DATAFLOWS:
     TARGET_KINDS.register(f"npu/{_dataflow}")(partial(npu.estimate, dataflow=_dataflow))
 TARGET_KINDS.register("fpga")(assemble.estimate_hls4ml)
 TARGET_KINDS.register("fpga/folded")(assemble.estimate_folded)
+
+#: Models that are given patterns of zeros, by kind; the other kinds compute zeros as they compute all weights.
+SPARSE_KINDS: Mapping[str, Callable[..., Estimate]] = {
+    "cpu/sparse": cpu_sparse.estimate,
+    "gpu": gpu.estimate_sparse,
+    "npu": npu.estimate,
+    **{f"npu/{dataflow}": partial(npu.estimate, dataflow=dataflow) for dataflow in npu.DATAFLOWS},
+    "fpga/folded": stated_zeros.estimate,
+}
 
 COUNTS: dict[str, Callable[[Network], int]] = {
     "macs": Network.macs,
@@ -51,11 +62,12 @@ COUNTS: dict[str, Callable[[Network], int]] = {
 
 @dataclass(frozen=True)
 class Target:
-    """A parsed target: the model to ask and the device to ask it about."""
+    """A parsed target: the model to ask, the device to ask it about, and the model to ask about zeros, if any."""
 
     name: str
     model: Model
     device: Device
+    sparse: Callable[..., Estimate] | None
 
 
 def names() -> list[str]:
@@ -87,7 +99,7 @@ def parse(name: str) -> Target:
         raise UnknownNameError(f"unknown target '{name}'; {suggest(name, names())}") from None
     if found.kind != kind:
         raise InputError(f"target: got '{name}', but {device_name} is a {found.kind}; use {found.kind}:{device_name}")
-    return Target(name, TARGET_KINDS[kind + mapping], found)
+    return Target(name, TARGET_KINDS[kind + mapping], found, SPARSE_KINDS.get(kind + mapping))
 
 
 def _suffixes(kind: str) -> list[str]:
@@ -130,18 +142,15 @@ def estimate(
     found = parse(target)
     if design is not None and design.network_hash != network.hash:
         raise InputError(f"design: made for network {design.network_hash}, got {network.hash}; choose a design again")
-    zeros = _zeros(network, weights or {}) if sparsity is None else {}
-    if found.device.kind == "npu" and (sparsity or zeros):
-        return npu.estimate(network, found.device, batch, design, target.partition("/")[2] or None, sparsity or zeros)
-    if sparsity and found.model is gpu.estimate and design is None:
-        return gpu.estimate_sparse(network, found.device, batch, sparsity)
     if weights is not None and found.device.kind == "fpga":
         model = assemble.estimate_folded if target.endswith("/folded") else assemble.estimate_hls4ml
         return model(network, found.device, batch, design, weights)
+    patterns = _zeros(network, weights or {}) if sparsity is None else sparsity
+    if patterns and found.sparse is not None and design is None:
+        return found.sparse(network, found.device, batch, sparsity=patterns)
     dense = found.model(network, found.device, batch, design)
-    check_layers(network, sparsity or {})
-    patterns = (sparsity or zeros).values()
-    return replace(dense, notes=(*dense.notes, *remarks(patterns, found.device.kind, target)))
+    check_layers(network, patterns)
+    return replace(dense, notes=(*dense.notes, *remarks(patterns.values(), found.device.kind, target)))
 
 
 def _zeros(network: Network, weights: Weights) -> dict[str, Pattern]:

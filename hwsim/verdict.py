@@ -79,7 +79,9 @@ def verdict(estimates: Sequence[Estimate], field: str) -> Verdict:
 
 
 def _remark(best: Estimate, others: Sequence[Estimate], field: str) -> str:
-    """Energies of arrays are of a chip and its memory, those of other targets of whole boards or packages."""
+    """What is not covered; energies of arrays are of a chip and its memory, those of others of boards or packages."""
+    if not best.is_complete:
+        return "of the layers that are covered"
     is_array = [one.target.startswith("npu:") for one in (best, *others)]
     if field != "energy_uj" or all(is_array) or not any(is_array):
         return ""

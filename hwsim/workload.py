@@ -17,6 +17,7 @@ from hwsim.columns import Column, columns, per_network
 from hwsim.network import Layer, Network
 
 FREE = ("input", "output", "flatten")
+UNCOUNTED = (*FREE, ops.OPAQUE)  # no kernels; of opaque layers nobody knows them, and estimates list them
 EPILOGUES = ("batch_norm", "relu", "clip", "requantise", "leaky_relu", "sigmoid", "tanh", "gelu", "silu",
              "hard_sigmoid", "hard_swish")  # fmt: skip
 HEADS = ("conv2d", "dense", "max_pool2d", "avg_pool2d", "global_avg_pool", "global_max_pool", "add", "batch_norm")
@@ -99,7 +100,7 @@ def workload(network: Network) -> Workload:
     for layer in network.layers:
         if layer.name in taken:
             continue
-        if layer.op in FREE:  # passes on what another kernel made
+        if layer.op in UNCOUNTED:  # passes on what another kernel made
             makers |= {name: makers.get(layer.inputs[0], -1) for name in layer.outputs if layer.inputs}
             continue
         chain = _fuse(network, layer)

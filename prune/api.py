@@ -28,7 +28,7 @@ from prune.samples import Samples, observe
 from prune.schedule import SCHEDULES
 from prune.soft import Pick, Soft
 from prune.store import save
-from prune.take import take
+from prune.take import Evidence, take
 from prune.view import View, look, look_again
 from quant.hooks import Hook
 
@@ -237,7 +237,8 @@ class _Job:
             if done != {group.name: group.width for group in view.groups}:
                 view = look_again(view.model, self.first, done)
             done |= {group.name: counts[group.name] for group in part}
-            view, taken = take(view, done, self.plan, scores, self.samples, self.seed + step, picks)
+            evidence = Evidence(view.model, self.samples)
+            view, taken = take(view, done, self.plan, scores, evidence, self.seed + step, picks)
             choice = replace(choice, kept=compose(choice, taken).kept)
             if self.tune and (taken.kept or not self.plan.one_by_one):
                 self.tune(view.model, self.cuts)

@@ -19,7 +19,7 @@ from prune.recalibrate import recalibrate
 from prune.samples import Samples
 from prune.soft import Pick
 from prune.surgery import mask, shrink
-from prune.take import UPDATES, write
+from prune.take import UPDATES, Evidence, write
 from prune.view import look
 
 Evaluate = Callable[[nn.Module], float]
@@ -69,10 +69,10 @@ class Ladder:
         if rung in ("recalibrated", "refit"):
             if self.samples is None:
                 raise InputError(f"ladder: rung '{rung}' needs samples=Samples(x)")
-            model = copy.deepcopy(self.model)
+            model, evidence = copy.deepcopy(self.model), Evidence(self.model, self.samples)
             for group in view.groups if rung == "refit" else ():
                 if group.name in choice.kept:
-                    write(model, UPDATES["refit"](model, group, Pick(choice.kept[group.name]), self.samples))
+                    write(model, UPDATES["refit"](model, group, Pick(choice.kept[group.name]), evidence))
             small = shrink(model, view.network, choice)
             return recalibrate(small, self.samples.x.to(next(small.parameters()).device))
         if self.train is None:

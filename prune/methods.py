@@ -56,6 +56,9 @@ _ASCP = "Niu et al., ASCP, arXiv:2206.08186; asymptotic schedule after ASFP, mer
 _SFP = "He et al., Soft Filter Pruning, IJCAI 2018; γ and β are silenced with the filter"
 
 METHODS.register("magnitude")(Method(source="Li et al., Pruning Filters for Efficient ConvNets, ICLR 2017"))
+METHODS.register("reconstruct")(
+    Method(update="reconstruct", source="Channel Pruning, ICCV 2017, as AMC's candidates are repaired (ECCV 2018)")
+)
 METHODS.register("random")(Method(criterion="random", allocator="uniform", source="control"))
 METHODS.register("fpgm")(Method(criterion="fpgm", allocator="uniform", source="He et al., FPGM, CVPR 2019"))
 METHODS.register("taylor")(Method(criterion="taylor", allocator="global_raw", source="Molchanov et al., CVPR 2019"))

@@ -3,6 +3,7 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,24 @@ from prune.soft import Pick, cluster, merge
 from prune.view import View
 
 Array = npt.NDArray[Any]
-Update = Callable[[nn.Module, ChannelGroup, Pick, Samples | None], Mapping[str, Array]]
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What units are chosen by and weights fitted to.
+
+    Attributes:
+        uncut: the network before the cut.
+        samples: training inputs, where there are any.
+        fields: what consumers of the uncut network see, by tensor, kept for the next cut of it.
+    """
+
+    uncut: nn.Module
+    samples: Samples | None
+    fields: dict[str, list[Array]] = field(default_factory=dict)
+
+
+Update = Callable[[nn.Module, ChannelGroup, Pick, Evidence], Mapping[str, Array]]
 UPDATES: Registry[Update] = Registry("weight update")  # new weights of consumers, by tensor name
 
 
@@ -35,7 +53,7 @@ def take(
     counts: Counts,
     method: Method,
     scores: Scores,
-    samples: Samples | None,
+    evidence: Evidence,
     seed: int,
     picks: Mapping[str, Pick] | None = None,
 ) -> tuple[View, Choice]:
@@ -52,10 +70,10 @@ def take(
         if counts[group.name] == group.width:
             continue
         made = (picks or {}).get(group.name)
-        pick = made or choose(model, group, counts[group.name], method, scores, samples, seed)
+        pick = made or choose(model, group, counts[group.name], method, scores, evidence.samples, seed)
         if made is None and pick.labels is not None:
             merge(model, group, pick.labels)
-        write(model, UPDATES[method.update](model, group, pick, samples))
+        write(model, UPDATES[method.update](model, group, pick, evidence))
         kept[group.name] = pick.kept
     return view.cut(kept, model)
 
@@ -80,19 +98,19 @@ def choose(
 
 
 @UPDATES.register("removal")
-def removal(model: nn.Module, group: ChannelGroup, pick: Pick, samples: Samples | None) -> Mapping[str, Array]:
+def removal(model: nn.Module, group: ChannelGroup, pick: Pick, evidence: Evidence) -> Mapping[str, Array]:
     """The next layers keep their weights for what stays."""
     return {}
 
 
 @UPDATES.register("constant")
-def constant(model: nn.Module, group: ChannelGroup, pick: Pick, samples: Samples | None) -> Mapping[str, Array]:
+def constant(model: nn.Module, group: ChannelGroup, pick: Pick, evidence: Evidence) -> Mapping[str, Array]:
     """Every removed unit's mean goes into the next layers' biases: exact for units that say the same for all inputs.
 
     So are those whose γ reached zero, but for zero padding at the edges. Layers without a bias stay as they are; the
     batch norm behind them takes the mean when its statistics are taken anew.
     """
-    statistics = activation_statistics(model, [group], _needed(samples, group, "constant"))
+    statistics = activation_statistics(model, [group], _needed(evidence.samples, group, "constant"))
     found = {}
     for member in group.consumers:
         layer = model.get_submodule(member.tensor.rpartition(".")[0])
@@ -109,21 +127,21 @@ def constant(model: nn.Module, group: ChannelGroup, pick: Pick, samples: Samples
 
 
 @UPDATES.register("scale")
-def scale(model: nn.Module, group: ChannelGroup, pick: Pick, samples: Samples | None) -> Mapping[str, Array]:
+def scale(model: nn.Module, group: ChannelGroup, pick: Pick, evidence: Evidence) -> Mapping[str, Array]:
     """One least-squares factor per kept unit and next layer (ThiNet)."""
-    grams = contributions(model, group, _needed(samples, group, "scale"))
+    grams = contributions(model, group, _needed(evidence.samples, group, "scale"))
     return _mixed(model, group, pick, {tensor: updates.scale(gram, pick.kept) for tensor, gram in grams.items()})
 
 
 @UPDATES.register("interpolate")
-def interpolate(model: nn.Module, group: ChannelGroup, pick: Pick, samples: Samples | None) -> Mapping[str, Array]:
+def interpolate(model: nn.Module, group: ChannelGroup, pick: Pick, evidence: Evidence) -> Mapping[str, Array]:
     """Every removed unit as the linear combination of kept ones that is nearest to its activations."""
-    grams = unit_activations(model, group, _needed(samples, group, "interpolate"))
+    grams = unit_activations(model, group, _needed(evidence.samples, group, "interpolate"))
     return _mixed(model, group, pick, {t: updates.least_squares(gram, pick.kept) for t, gram in grams.items()})
 
 
 @UPDATES.register("merge")
-def merge_add(model: nn.Module, group: ChannelGroup, pick: Pick, samples: Samples | None) -> Mapping[str, Array]:
+def merge_add(model: nn.Module, group: ChannelGroup, pick: Pick, evidence: Evidence) -> Mapping[str, Array]:
     """Weights of a cluster's members are added; without clusters this is removal."""
     if pick.labels is None:
         raise InputError(f"{group.name}: update merge needs clusters; choose selector cluster, or another update")
@@ -132,12 +150,27 @@ def merge_add(model: nn.Module, group: ChannelGroup, pick: Pick, samples: Sample
 
 
 @UPDATES.register("refit")
-def refit(model: nn.Module, group: ChannelGroup, pick: Pick, samples: Samples | None) -> Mapping[str, Array]:
+def refit(model: nn.Module, group: ChannelGroup, pick: Pick, evidence: Evidence) -> Mapping[str, Array]:
     """All weights of the next layers anew by least squares (Channel Pruning, ICCV 2017; AMC, ECCV 2018)."""
     found = {}
     for member in group.consumers:
-        grams = receptive_fields(model, member, _needed(samples, group, "refit"))
+        grams = receptive_fields(model, member, _needed(evidence.samples, group, "refit"))
         found[member.tensor] = _refit(_weight(model, member), member, pick, grams)
+    return found
+
+
+@UPDATES.register("reconstruct")
+def reconstruct(model: nn.Module, group: ChannelGroup, pick: Pick, evidence: Evidence) -> Mapping[str, Array]:
+    """As refit, but to what the layers saw before the cut, looked at once however often the network is cut.
+
+    Source: AMC's published code (He et al., ECCV 2018), which scores candidates so.
+    """
+    found = {}
+    for member in group.consumers:
+        if member.tensor not in evidence.fields:
+            samples = _needed(evidence.samples, group, "reconstruct")
+            evidence.fields[member.tensor] = receptive_fields(evidence.uncut, member, samples)
+        found[member.tensor] = _refit(_weight(model, member), member, pick, evidence.fields[member.tensor])
     return found
 
 

@@ -29,8 +29,10 @@ def profile(model: Any, x: Any, targets: Sequence[str] | None = None, bits: int 
         targets: as listed by ``slimfab targets``; a CPU, a GPU and an FPGA by default.
         bits: cost it with weights and activations of so many bits; None leaves it as it is.
 
+    Layers that no model knows are listed with their share of the MACs, and figures are those of the others.
+
     Raises:
-        UnsupportedError: the module cannot be imported; the message names the layer.
+        UnsupportedError: the module cannot be imported at all: torch.export refuses it, or it has several results.
         UnknownNameError: no such target.
     """
     from slimfab.profiling import profile_model

@@ -99,8 +99,9 @@ def build(
         inputs = sample_inputs(network, GOLDEN_IMAGES)
         outputs = _golden(network, weights, inputs)
         cycles = [None if figure is None else round(figure.value) for figure in (estimate.cycles, estimate.ii)]
-        files = driver_files() | notebook_files() | cpu_files(network, weights)
-        files |= onnx_bundle.bundle_files(network, weights)
+        files = cpu_files(network, weights) | onnx_bundle.bundle_files(network, weights)
+        if written.has_bitstream:  # the driver is pynq's, which opens no cards
+            files |= driver_files() | notebook_files()
         files[ESTIMATE] = (folder / ESTIMATE).read_bytes()
         bundle = results.bundle(found, files, inputs, outputs, folder / f"{name}.zip", *cycles)
     return Built(found, estimate, bundle, choice.text())

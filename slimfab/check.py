@@ -12,7 +12,7 @@ from hwsim.fixed import FixedPoint
 from hwsim.fpga.folding import Goal
 from hwsim.network import Network
 from slimfab.console import occupation, time_text
-from slimfab.models import Model, build_module, is_torch, load_model
+from slimfab.models import Model, build_module, is_torch, load_for_estimates
 
 if TYPE_CHECKING:
     from torch import nn
@@ -62,7 +62,12 @@ def check_model(source: str, board: str, shape: tuple[int, ...] | None = None, g
         if refused:
             remedy = "change the refused layers, then check again"
             return Check(source, refused, (f"layers refused: {_count(refused, 'refused')}; {remedy}",), ok=False)
-    return check_network(load_model(source, shape), board, goal)
+    model = load_for_estimates(source, shape)
+    opaque = _opaque_rows(model.network)
+    if opaque:
+        remedy = "change the refused layers, then check again"
+        return Check(model.name, opaque, (f"layers refused: {_count(opaque, 'refused')}; {remedy}",), ok=False)
+    return check_network(model, board, goal)
 
 
 def check_network(model: Model, board: str, goal: Goal | None = None) -> Check:
@@ -183,6 +188,22 @@ def _refused_rows(module: "nn.Module", shape: tuple[int, ...]) -> tuple[Row, ...
         placed.append((one.position - 1, Row(one.name, one.operator, one.shape, None, "refused", remark)))
     ordered = [row for _, row in sorted(placed, key=lambda pair: pair[0])]
     return tuple(row for row in ordered if row.status == "refused" or row.operator not in ("input", "output"))
+
+
+def _opaque_rows(network: Network) -> tuple[Row, ...]:
+    """All layers of a file of which at least one has no operator of ours; empty if all have."""
+    layers = [layer for layer in network.layers if layer.op not in ("input", "output")]
+    if all(layer.op != ops.OPAQUE for layer in layers):
+        return ()
+    rows = []
+    for layer in layers:
+        status = "exact" if ops.OPS[layer.op].exact else "refused"
+        remark = "" if status == "exact" else "no exact integer form; use relu or clip, or end the network before it"
+        operator, macs = layer.op, ops.macs(network, layer)
+        if layer.op == ops.OPAQUE:
+            operator, remark, macs = layer.attrs["operator"], layer.attrs["reason"], layer.attrs["macs"]
+        rows.append(Row(layer.name, operator, network.tensors[layer.output].shape, macs, status, remark))
+    return tuple(rows)
 
 
 def _fit(network: Network, target: str, goal: Goal | None) -> tuple[str, bool]:

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hwsim.card import MetricCard
+from hwsim.coverage import remarks
 from hwsim.estimate import Estimate, Figure
 from slimfab import console
 from slimfab.console import bar_text, count_text, energy_text, time_text
@@ -42,25 +43,31 @@ def card_rows(one: MetricCard) -> dict[str, str]:
     """A metric card as text, by metric; what is not known is a dash."""
     shares = {PARTS[name]: value for name, value in one.energy_parts.shares_uj().items()}
     total = one.energy_parts.total_uj
+    least, most = ("≥ ", "≤ ") if one.uncovered else ("", "")
     answers = UNKNOWN if one.accuracy is None else f"{one.accuracy:.2%}" + (f" on {one.dataset}" if one.dataset else "")
     return {
         "device": one.title,
         "accuracy": answers,
         "batch": str(one.batch),
-        "latency": _with_bar(time_text(one.latency_us.value), one.latency_us),
-        "throughput": _with_bar(f"{count_text(one.per_second.value)}/s", one.per_second),
-        "energy per inference": _with_bar(energy_text(one.energy_uj.value), one.energy_uj),
+        "latency": least + _with_bar(time_text(one.latency_us.value), one.latency_us),
+        "throughput": most + _with_bar(f"{count_text(one.per_second.value)}/s", one.per_second),
+        "energy per inference": least + _with_bar(energy_text(one.energy_uj.value), one.energy_uj),
         "of it": ", ".join(f"{name} {value / total:.0%}" for name, value in shares.items() if value >= 0.005 * total),
         "energy is of": one.energy_scope,
         "power": _with_bar(f"{one.power_w.value:.3g} W", one.power_w),
         "hardware": one.hardware,
         "occupied": _occupied(one),
         "utilisation": f"{100 * one.utilisation:.2g}% of all multiplier cycles",
-        "off-chip traffic": _with_bar(f"{count_text(one.bytes_moved.value)}B", one.bytes_moved),
+        "off-chip traffic": least + _with_bar(f"{count_text(one.bytes_moved.value)}B", one.bytes_moved),
         "flexibility": one.flexibility,
-        "covered": f"{one.covered:.0%} of the MACs",
+        "covered": _covered(one),
         "bound by": f"{one.bound_by}, {one.bound_share:.0%} of the time" if one.bound_by else UNKNOWN,
     }
+
+
+def _covered(one: MetricCard) -> str:
+    share = f"{one.covered:.0%} of the MACs"
+    return f"{share}; not covered: {', '.join(each.operator for each in one.uncovered)}" if one.uncovered else share
 
 
 def _occupied(one: MetricCard) -> str:
@@ -101,6 +108,8 @@ def show(found: "Comparison", name: str, parts: Collection[str] = ()) -> None:
     macs, parameters = count_text(found.network.macs()), count_text(found.network.parameters())
     title = f"{name}: {macs} MACs, {parameters} parameters, batch {found.estimates[0].batch}"
     console.out.print(console.estimates_table(title, found.estimates))
+    for line in remarks(found.estimates[0].uncovered):
+        console.say(line, style="yellow")
     several = len(found.estimates) > 1
     for verdict in found.verdicts if several else ():
         console.say(verdict.text())
@@ -113,7 +122,7 @@ def show(found: "Comparison", name: str, parts: Collection[str] = ()) -> None:
             console.say(f"{one.target} occupies  {console.occupation(one)}")
         for note in one.notes:
             # What was asked for and does not happen is said unasked.
-            if "notes" in parts or ": sparsity " in note:
+            if note not in remarks(one.uncovered) and ("notes" in parts or ": sparsity " in note):
                 named = note if note.startswith(one.target) else f"{one.target}: {note}"
                 console.say(named, style="dim" if "notes" in parts else None)
     if "notes" not in parts:

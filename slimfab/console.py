@@ -141,12 +141,13 @@ def estimates_table(title: str, estimates: Sequence[Estimate]) -> Table:
     for name in ("target", "latency", "energy", "power", "per second", "limited by"):
         table.add_column(name, justify="left" if name in ("target", "limited by") else "right")
     for one in estimates:
+        least, most = ("", "") if one.is_complete else ("≥ ", "≤ ")  # what is not covered takes time and energy too
         table.add_row(
             one.target,
-            f"{time_text(one.latency_us.value)} {bar_text(one.latency_us)}",
-            f"{energy_text(one.energy_uj.value)} {bar_text(one.energy_uj)}",
+            f"{least}{time_text(one.latency_us.value)} {bar_text(one.latency_us)}",
+            f"{least}{energy_text(one.energy_uj.value)} {bar_text(one.energy_uj)}",
             f"{one.power_w.value:.3g} W",
-            count_text(1e6 / one.interval_us.value),
+            most + count_text(1e6 / one.interval_us.value) if one.interval_us.value else "–",  # nothing is covered
             escape(limits(one)),
         )
     return table
@@ -190,13 +191,14 @@ def limits(estimate: Estimate) -> str:
     """Which bottleneck takes the largest share of the time, and on which layer it is worst; or that it does not fit."""
     if not estimate.fits():
         return "does not fit"
+    incomplete = "" if estimate.is_complete else ", incomplete"
     if not estimate.layers:
         return ""
     shares: dict[str, float] = {}
     for layer in estimate.layers:
         shares[layer.bottleneck] = shares.get(layer.bottleneck, 0.0) + layer.latency_us
     worst = max(estimate.layers, key=lambda layer: layer.latency_us)
-    return f"{max(shares, key=lambda name: shares[name])} ({worst.name})"
+    return f"{max(shares, key=lambda name: shares[name])} ({worst.name}){incomplete}"
 
 
 def occupation(estimate: Estimate) -> str:

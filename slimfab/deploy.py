@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from boards.bundle import ESTIMATE, open_verified
+from boards.bundle import ESTIMATE, Bundle, open_verified
 from boards.deploy import Effort, measure
 from boards.fleet import Verdict, everywhere
 from boards.measurement import Comparison, Measurement, compare
@@ -17,7 +17,7 @@ from boards.session import Session
 from boards.transports import BOARD_PYTHON, Host, local, ssh
 from hwsim import device as devices
 from hwsim import reference, serial
-from hwsim.errors import InputError, VerifyError
+from hwsim.errors import InputError, UnsupportedError, VerifyError
 from hwsim.network import Network, Weights
 from hwsim.targets import estimate
 from slimfab import onnx_bundle
@@ -164,13 +164,24 @@ def deploy_everywhere(
     say: Say = lambda text: None,
 ) -> tuple[Verdict[Deployed], ...]:
     """Like :func:`deploy_bundle`, on several boards at once; each has a folder of its name under ``folder``."""
-    open_verified(path)  # once for all of them, before anything else
+    _for_a_driver(path)  # once for all of them, before anything else
 
     def one(name: str, at: Place) -> Callable[[], Deployed]:
         place = folder / re.sub(r"[^\w.-]", "_", name)
         return lambda: deploy_bundle(path, place, at, effort, lambda text: say(f"{name}: {text}"))
 
     return everywhere({name: one(name, at) for name, at in where.items()})
+
+
+def _for_a_driver(path: Path) -> Bundle:
+    """A verified bundle of a board that the driver knows.  Raises UnsupportedError where it is a card's."""
+    bundle = open_verified(path)
+    if bundle.manifest.platform:
+        raise UnsupportedError(
+            f"{path}: is a kernel for XRT on {bundle.manifest.board}; expected a board of pynq's, there is no driver "
+            f"for cards; load {bundle.manifest.xclbin} from a program of your own (docs/boards.md)"
+        )
+    return bundle
 
 
 def deploy_bundle(
@@ -189,7 +200,7 @@ def deploy_bundle(
         VerifyError: an integer is wrong.
         ToolMissing, OutputError: there is no ssh or no pynq; the folder cannot be written.
     """
-    bundle = open_verified(path)
+    bundle = _for_a_driver(path)
     (inputs, expected), expected_cost = bundle.golden(), bundle.estimate()
     unpacked = bundle.unpack(folder / "bundle")
     with where.connect(unpacked) as session:

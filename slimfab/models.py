@@ -43,19 +43,46 @@ def load_model(source: str, shape: tuple[int, ...] | None = None, options: Mappi
         InputError: nothing of that name, or it cannot be imported; the message names the layer.
         ToolMissing: a package is needed that is not installed.
     """
-    path = Path(source)
-    if not is_torch(source):
-        if path.suffix.lower() == ".onnx":
-            from hwsim.importers.onnx import import_onnx
+    if is_torch(source):
+        from hwsim.importers.torch import import_torch
 
-            network, weights = import_onnx(path)
-            return Model(path.stem, network, weights, path=path)
-        network, weights = load(path)
-        return Model(network.name, network, weights, path=path)
+        return _of_module(source, shape, options, import_torch)
+    from hwsim.importers.onnx import import_onnx
+
+    return _of_file(Path(source), import_onnx)
+
+
+def load_for_estimates(
+    source: str, shape: tuple[int, ...] | None = None, options: Mapping[str, Any] | None = None
+) -> Model:
+    """As :func:`load_model`, but what has no operator of ours becomes opaque layers, which estimates do not cover.
+
+    Raises:
+        InputError, ToolMissing: as :func:`load_model`.
+    """
+    if is_torch(source):
+        from hwsim.importers.torch import import_torch_partly
+
+        return _of_module(source, shape, options, import_torch_partly)
+    from hwsim.importers.onnx import import_partly
+
+    return _of_file(Path(source), import_partly)
+
+
+def _of_file(path: Path, importer: Callable[[Path], tuple[Network, Weights]]) -> Model:
+    if path.suffix.lower() == ".onnx":
+        network, weights = importer(path)
+        return Model(path.stem, network, weights, path=path)
+    network, weights = load(path)
+    return Model(network.name, network, weights, path=path)
+
+
+def _of_module(
+    source: str, shape: tuple[int, ...] | None, options: Mapping[str, Any] | None,
+    importer: Callable[..., tuple[Network, Weights]],
+) -> Model:  # fmt: skip
     module, shape = build_module(source, shape, options or {})
-    from hwsim.importers.torch import import_torch
-
-    network, weights = import_torch(module, shape, name=source.split(":")[-1])
+    network, weights = importer(module, shape, name=source.split(":")[-1])
     return Model(source, network, weights, module)
 
 

@@ -28,6 +28,7 @@ class Profile:
     def __str__(self) -> str:
         from rich.console import Console
 
+        from hwsim.coverage import remarks
         from hwsim.verdict import QUESTIONS, verdict
         from slimfab.console import estimates_table
 
@@ -35,7 +36,8 @@ class Profile:
         with console.capture() as capture:
             console.print(estimates_table(self.network.name, self.estimates))
         answers = [verdict(self.estimates, field).text() for field in QUESTIONS] if len(self.estimates) > 1 else []
-        return capture.get() + "".join(f"{answer}\n" for answer in answers)
+        missing = remarks(self.estimates[0].uncovered)
+        return capture.get() + "".join(f"{line}\n" for line in (*missing, *answers))
 
 
 def profile_model(model: Any, x: Any, targets: Sequence[str] | None, bits: int | None) -> Profile:
@@ -52,19 +54,19 @@ def _network(model: Any, x: Any) -> Network:
     if isinstance(model, Network):
         return model
     if isinstance(model, str):
-        from slimfab.models import load_model
+        from slimfab.models import load_for_estimates
 
-        return load_model(model, _shape(x)).network
+        return load_for_estimates(model, _shape(x)).network
     from slimfab.models import require_torch
 
     require_torch()
     from torch import nn
 
-    from hwsim.importers.torch import import_torch
+    from hwsim.importers.torch import import_torch_partly
 
     if not isinstance(model, nn.Module):
         raise InputError(f"profile: got {type(model).__name__}; expected a torch.nn.Module, a network, or a name")
-    return import_torch(model, _shape(x) or ())[0]
+    return import_torch_partly(model, _shape(x) or ())[0]
 
 
 def _shape(x: Any) -> tuple[int, ...] | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwsim import serial
 from hwsim.errors import InputError
 from hwsim.serial import atomic_write
 from quant.spec import MAX_WIDTH, MIN_WIDTH
@@ -99,14 +100,15 @@ def search_recipe(
     """Train the recipe's network (or take it from an earlier run) and search its widths, densities, or bits too.
 
     Every method's result is written to ``search/METHOD`` as a choice with weights, which ``prune.store.rebuild`` reads,
-    and, but for zeros, as a recipe for 'slimfab run', and all of them to ``search.html`` (with ``zeros`` of
+    where the budget names an FPGA with the design that keeps it (``design-BOARD.json``), and, but for zeros, as a
+    recipe for 'slimfab run', and all of them to ``search.html`` (with ``zeros`` of
     ``search-ZEROS``, with bits of ``search-joint``). Scores are kept, so that an interrupted search goes on and methods
     share them.
 
     Args:
         zeros: instead of removing channels, zero units of this granularity (:func:`slimfab.posing.parse_granularity`).
         bits: that weights and activations may have; they are searched too, with the folding of the budget's FPGA.
-            Without any, the recipe's own, and the folding only for the knapsack.
+            Without any, widths alone are searched, in the recipe's own bits.
         options: widths per layer at most, evenly spread.
 
     ``metapruning`` trains its generator of weights first; what it leaves has generated weights, to be trained anew.
@@ -125,7 +127,7 @@ def search_recipe(
     _expect_together(methods, zeros, bits, options)
     listener = listener or Silent()
     run = run_recipe(recipe, folder, listener, until="train")
-    posed = _posed(Posing(run, budget, val_images), methods, zeros, bits, options)
+    posed = _posed(Posing(run, budget, val_images), zeros, bits, options)
     out = folder / _folder_name(posed, zeros)
     x, y = dataset(run).as_float("test")
     results, test = [], []
@@ -139,6 +141,8 @@ def search_recipe(
         module = problem.module(found)
         found.save(out / method / "found.json")
         save(out / method, module, found.choice)
+        for target, design in problem.designs(found).items():
+            serial.write_json(out / method / f"design-{target.partition(':')[2].replace('/', '-')}.json", design)
         if not zeros:
             write_recipe(winner(recipe, problem, found), out / method / RECIPE_FILE, f"What {method} found.")
         results.append(found)
@@ -186,13 +190,10 @@ def _progress(env: "Environment") -> tuple[float, str]:
     return env.spent / env.evaluations, f"{env.spent}/{env.evaluations}, {best}"
 
 
-def _posed(posing: Posing, methods: Sequence[str], zeros: str, bits: Sequence[int], options: int | None) -> "Problem":
+def _posed(posing: Posing, zeros: str, bits: Sequence[int], options: int | None) -> "Problem":
     if zeros:
         return posing.zeros(zeros)
-    is_folded = "knapsack" in methods and all(field.startswith("fpga:") for field in posing.budget)
-    if bits or (is_folded and GENERATED not in methods):
-        return posing.joint(bits, options)
-    return posing.widths(options)
+    return posing.joint(bits, options) if bits else posing.widths(options)
 
 
 def _folder_name(posed: "Problem", zeros: str) -> str:

@@ -10,6 +10,7 @@ import importlib.util
 import os
 import re
 import shutil
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -51,6 +52,8 @@ def rtl_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)  # a recipe that an earlier test ran set its own
     for marker in item.iter_markers("needs"):
         for name in marker.args:
             if not is_present(name):

@@ -9,7 +9,7 @@ import pytest
 from boards import board
 
 TESTS = Path(__file__).resolve().parent
-TOOLS = ("vivado", "vivado_hls", "vitis_hls", "vitis-run")
+TOOLS = ("vivado", "vivado_hls", "vitis_hls", "vitis-run", "v++")
 _TOOL = """#!/bin/sh
 PYTHONPATH='{root}:{tests}' exec '{python}' -W ignore '{tests}/vivado_model.py' {name} "$@"
 """

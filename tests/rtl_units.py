@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from rtl_efforts import PLAIN
 from token_runs import same_cycles
 
 from hls.beats import pack
 from hls.dataflow import Dataflow, Stream
 from hls.emit import write
 from hls.registers import BY_NAME
-from hls.rtl_compile import QUICK, Effort
+from hls.rtl_compile import Effort
 from hls.rtl_sim import Run, Stalls, simulate
 from hls.templates.streams import stream_fork
 from hls.templates.unit import Unit
@@ -47,11 +48,11 @@ def meets_contract(
     expected: np.ndarray,
     folder: Path,
     cache: Path,
-    effort: Effort = QUICK,
+    effort: Effort = PLAIN,
 ) -> Run:
     """Bits and the token level's cycles under every stall pattern, bits and cycles after two resets.
 
-    Values and expected are (images, values); ``effort`` says of which sources, see :data:`hls.rtl_compile.FAST`.
+    Values and expected are (images, values); ``effort`` says of which sources.
     """
     write(dataflow, folder / "design")
     timing = dataflow.units[-1].timing  # what stands in front of it, if anything, takes no cycle

@@ -83,6 +83,12 @@ def test_an_unknown_board():
         ({"sensors": ["x"]}, "sensors\\[0\\]: got 'x'; expected a mapping"),
         ({"sensors": [{"driver": "xrt", "source": "UG585"}]}, "sensors\\[0\\]: key 'name' is missing"),
         ({"images": [{"pynq": "3.0.1", "python": "3.10", "source": "?"}]}, "got source '\\?'; expected where it comes"),
+        (
+            {"platform": {"name": "x"}},
+            "platform: got {'name': 'x'} for shell zynq-7000; expected one with",
+        ),
+        ({"shell": "xrt"}, "platform: got None for shell xrt; expected one"),
+        ({"shell": "xrt", "platform": {"name": "x"}}, "platform: key 'memory' is missing|platform: key 'since'"),
         ({"images": [{"pynk": "3.0.1"}]}, "unknown key 'pynk'; did you mean 'pynq'"),
     ],
 )

@@ -12,7 +12,7 @@ import board_bundles as bundles
 import numpy as np
 import pytest
 
-from boards import archive, bitfile, handoff
+from boards import archive, bitfile, handoff, xclbin
 from boards.archive import Content
 from boards.bundle import INPUTS, MANIFEST, OUTPUTS, Bundle, open_verified, pack
 from boards.manifest import Port
@@ -240,6 +240,46 @@ def test_what_a_handoff_says():
     assert found.addresses == {"axi_dma_0": (0x40400000, 0x10000), "accelerator_0": (0x43C00000, 0x1000)}
     with pytest.raises(BundleError, match="expected a whole number"):
         found.cell("axi_dma_0", "x").number("c_nothing", "x")
+
+
+CARD = {"board": "u50", "part": "xcu50-fsvh2104-2-e", "platform": "xilinx_u50_gen3x16_xdma_5_202210_1", "wns_ns": None}
+
+
+def container(build_id: str = bundles.BUILD_ID, clock_mhz: int = 100, payload: bytes = b"\1", **changes: str) -> bytes:
+    about = {key: {**CARD, **changes}[key] for key in ("platform", "part")}
+    return xclbin.write(
+        about["platform"], about["part"], {xclbin.instance(build_id): "slimfab_kernel"}, clock_mhz, payload
+    )
+
+
+def test_a_bundle_for_a_card(tmp_path):
+    made = pack(bundles.manifest(**CARD), {"doubler.xclbin": container()}, *bundles.golden(), tmp_path / "x.zip")
+    found = open_verified(tmp_path / "x.zip", board="u50", part=CARD["part"])
+    assert found.manifest == made.manifest
+    assert (found.unpack(tmp_path / "out") / "doubler.xclbin").read_bytes() == container()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (container("deadbeef"), "doubler.xclbin is stale: got kernels slimfab_deadbeef; expected slimfab_1a2b3c4d"),
+        (container(part="xcu55c-fsvh2892-2L-e"), "is for part xcu55c-fsvh2892-2L-e; expected xcu50-fsvh2104-2-e"),
+        (container(platform="xilinx_u55c"), "is for platform xilinx_u55c; expected xilinx_u50_gen3x16_xdma_5_202210_1"),
+        (container(clock_mhz=300), "got 300 MHz; expected 100 as the manifest"),
+        (container(payload=b""), "holds no configuration"),
+        (container()[:-1], r"expected \d+ bytes; it is damaged"),
+        (bundles.bit(), "is no .xclbin file"),
+    ],
+)
+def test_a_container_that_is_not_the_manifests(data, message, tmp_path):
+    with pytest.raises(BundleError, match=message):
+        pack(bundles.manifest(**CARD), {"doubler.xclbin": data}, *bundles.golden(), tmp_path / "x.zip")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_card_without_its_container(tmp_path):
+    with pytest.raises(BundleError, match="doubler.xclbin is missing; expected an .xclbin, and golden vectors"):
+        pack(bundles.manifest(**CARD), bundles.files(), *bundles.golden(), tmp_path / "x.zip")
 
 
 def test_golden_vectors_that_do_not_fit(tmp_path):

@@ -16,7 +16,7 @@ from boards.emulated.environment import ROOT, EmulatedSession, RemoteBoard, find
 from boards.session import Session
 from hls.emit import load_manifest
 from hwsim import reference
-from hwsim.errors import BoardError, InputError, ToolMissing
+from hwsim.errors import BoardError, InputError, ToolMissing, UnknownNameError
 
 #: An ssh that runs the command here, by a shell as the other side would.
 SSH = '#!/bin/sh\nwhile [ "$1" != board ]; do shift; done\nshift\ncd "$FAR" && exec sh -c "$*"\n'
@@ -150,6 +150,8 @@ def test_without_pynq_the_remedy_is_said(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("SLIMFAB_PYNQ", str(tmp_path))
     with pytest.raises(ToolMissing, match=r"pynq 4\.0\.0 is not installed in .*; the emulated board needs it; make"):
         find_pynq()
+    with pytest.raises(UnknownNameError, match=r"pynq: got version 2\.7; expected one of 4\.0\.0, 3\.1\.2, 3\.0\.1"):
+        find_pynq("2.7")
 
 
 @pytest.mark.parametrize(

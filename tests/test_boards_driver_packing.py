@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The driver's quantising and packing against hwsim's fixed point and the simulation's beats."""
 
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -37,9 +39,7 @@ def test_bytes_are_the_simulations(width: int, signed: bool, lanes: int) -> None
     np.testing.assert_array_equal(words[:, :data], beats.pack(stream, beats.to_stream(stream, values)))
     assert not words[:, data:].any()
     np.testing.assert_array_equal(packing.unpack(one, memory), values)
-    np.testing.assert_array_equal(
-        packing.data_only(one, memory), words[:, :data].reshape(packing.data_only(one, memory).shape)
-    )
+    assert packing.checksum(one, memory, 7) == zlib.crc32(words[:, :data].tobytes(), 7)
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)

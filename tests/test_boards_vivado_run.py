@@ -11,7 +11,7 @@ import fake_tools
 import numpy as np
 import pytest
 
-from boards import bitfile, board
+from boards import bitfile, board, xclbin
 from boards.bundle import open_verified
 from boards.vivado import plan, results, run
 from boards.vivado.accelerator import HLS4ML, RTL
@@ -77,6 +77,35 @@ def test_a_build_from_scripts_to_bundle(flow, name, tmp_path, tools):
     assert (manifest.build_id, manifest.flow, manifest.clock_mhz, manifest.wns_ns) == (made.build_id, flow, 100.0, 0.29)
     assert (manifest.latency_cycles, manifest.interval_cycles) == (1000, 400)
     assert bundle.read("tiny.hwh") == (tmp_path / "build" / "tiny.hwh").read_bytes()
+
+
+def test_what_v_plus_plus_left_must_be_of_this_build(tmp_path, tools):
+    made = write(tmp_path / "build", name="u50")
+    run.run(tmp_path / "build", made, run.Machine())
+    path = tmp_path / "build" / "tiny.xclbin"
+    found = results.collect(tmp_path / "build", made)
+    assert (found.clock_mhz, found.files) == (100.0, {"tiny.xclbin": path.read_bytes()})
+    platform, part = board.load("u50").platform.name, made.part
+    for instance, mhz, error, message in (
+        ("slimfab_deadbeef", 100, BundleError, "tiny.xclbin is stale: got kernels slimfab_deadbeef"),
+        (xclbin.instance(made.build_id), 101, BudgetError, "tiny.xclbin: got 101 MHz; expected at most 100"),
+    ):
+        path.write_bytes(xclbin.write(platform, part, {instance: "slimfab_kernel"}, mhz))
+        with pytest.raises(error, match=message):
+            results.collect(tmp_path / "build", made)
+    path.unlink()
+    with pytest.raises(ToolFailed, match="tiny.xclbin: cannot read"):
+        results.collect(tmp_path / "build", made)
+
+
+def test_a_kernel_that_cannot_be_linked(tmp_path, tools, monkeypatch):
+    made = write(tmp_path / "build", name="u55c")
+    monkeypatch.setenv("FAKE_FAIL", "v++")
+    with pytest.raises(ToolFailed, match=r"60_link: v\+\+ failed with exit code 1.*v\+\+ 60-602"):
+        run.run(tmp_path / "build", made, run.Machine())
+    (tools / "v++").unlink()
+    with pytest.raises(ToolMissing, match=r"v\+\+: is not on PATH; expected release 2022.2"):
+        run.run(tmp_path / "build", made, run.Machine())
 
 
 def test_reports_as_an_estimate(built):
@@ -213,10 +242,10 @@ def test_a_stale_bitstream_and_reports_of_another_part(built):
         results.collect(folder, made)
 
 
-@pytest.mark.parametrize("flow", [RTL, HLS4ML])
-def test_on_another_machine(flow, tmp_path, tools):
+@pytest.mark.parametrize(("flow", "name"), [(RTL, "pynq-z2"), (HLS4ML, "pynq-z2"), (RTL, "u50")])
+def test_on_another_machine(flow, name, tmp_path, tools):
     fake_tools.install_ssh(tools, tmp_path / "there" / "home")
-    made = write(tmp_path / "build", flow)
+    made = write(tmp_path / "build", flow, name)
     said: list[str] = []
     run.run(tmp_path / "build", made, run.Machine("me@server", jobs=2), said.append)
     there = tmp_path / "there" / "home" / "slimfab-builds" / f"tiny-{made.build_id}"

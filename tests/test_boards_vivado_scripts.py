@@ -9,10 +9,11 @@ from pathlib import Path
 
 import board_designs
 import pytest
+from vitis_model import link
 from vivado_model import Model
 
-from boards import bitfile, board, handoff
-from boards.vivado import plan, scripts
+from boards import bitfile, board, handoff, xclbin
+from boards.vivado import kernel, plan, scripts
 from boards.vivado.accelerator import HLS4ML, RTL
 from boards.vivado.block_design import ACCELERATOR, CORE, DMA
 from boards.vivado.releases import Release
@@ -21,6 +22,7 @@ from hwsim.errors import InputError, OutputError, ToolMissing
 
 tkinter = pytest.importorskip("tkinter", reason="needs tkinter")
 GOLDEN = Path(__file__).parent / "data" / "vivado"
+CARDS = ("u50", "u55c")
 BOARDS = ("pynq-z1", "pynq-z2", "zcu104", "aup-zu3", "kv260", "rfsoc4x2")
 RELEASES = ("2019.2", "2020.1", "2020.2", "2021.1", "2022.2", "2023.1", "2023.2", "2024.1", "2025.1", "2025.2")
 CASES = [(name, flow) for name in BOARDS for flow in (RTL, HLS4ML)]
@@ -32,8 +34,9 @@ def written(folder: Path, name: str = "pynq-z2", flow: str = RTL, release: str =
 
 def together(folder: Path) -> str:
     """All scripts of a build as one text; what depends on the content of hls/rtl is left out."""
-    parts = [f"# ---- {path.name}\n{path.read_text()}" for path in sorted(folder.glob("*.tcl"))]
-    return re.sub(r"USERID 0x[0-9A-F]{8}", "USERID 0x00000000", "".join(parts))
+    scripts = sorted([*folder.glob("*.tcl"), *folder.glob("*.cfg")])
+    text = "".join(f"# ---- {path.name}\n{path.read_text()}" for path in scripts)
+    return re.sub(r"(USERID 0x|slimfab_)[0-9A-Fa-f]{8}", r"\g<1>00000000", text)
 
 
 def run(folder: Path, release: str, monkeypatch: pytest.MonkeyPatch, slack_ns: float = 0.29, fail: str = "") -> Model:
@@ -41,6 +44,9 @@ def run(folder: Path, release: str, monkeypatch: pytest.MonkeyPatch, slack_ns: f
     monkeypatch.chdir(folder)
     model = Model("vivado", release)
     for step in plan.load(folder).steps:
+        if step.command[0] == "v++":
+            link(list(step.command[1:]))
+            continue
         model = Model(step.command[0], release, slack_ns, fail)
         model.source(step.command[-1])
     return model
@@ -52,7 +58,7 @@ def boards_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_BOARDS", " ".join(part for part in parts if part))
 
 
-@pytest.mark.parametrize(("name", "flow"), CASES)
+@pytest.mark.parametrize(("name", "flow"), [*CASES, *((name, RTL) for name in CARDS)])
 def test_the_scripts_are_the_golden_ones(name, flow, tmp_path):
     written(tmp_path, name, flow)
     assert together(tmp_path) == (GOLDEN / f"{name}-{flow}.tcl").read_text()
@@ -199,11 +205,12 @@ def test_the_model_finds_mistakes(old, new, message, tmp_path, monkeypatch):
         run(tmp_path, "2022.2", monkeypatch)
 
 
-@pytest.mark.parametrize("flow", [RTL, HLS4ML])
-def test_a_board_without_bitstream_is_implemented_alone(flow, tmp_path, monkeypatch):
-    made = written(tmp_path, "u50", flow)
+@pytest.mark.parametrize(("name", "flow"), [("arty-a7-100t", RTL), ("arty-a7-100t", HLS4ML), ("u50", HLS4ML)])
+def test_a_board_without_bitstream_is_implemented_alone(name, flow, tmp_path, monkeypatch):
+    made = written(tmp_path, name, flow)
     model = run(tmp_path, "2022.2", monkeypatch)
     assert not made.has_bitstream
+    assert made.result_files == ()
     assert not any(call[0] == "write_bitstream" for call in model.calls)
     assert {path.name for path in (tmp_path / "reports").iterdir()} == {
         "utilisation.rpt", "hierarchy.rpt", "timing.rpt", "power.rpt",
@@ -211,6 +218,50 @@ def test_a_board_without_bitstream_is_implemented_alone(flow, tmp_path, monkeypa
     (read,) = [call for call in model.calls if call[0] == "read_xdc"]
     clock = "aclk" if flow == RTL else "ap_clk"
     assert f"[get_ports {clock}]" in Path(read[-1]).read_text()
+
+
+@pytest.mark.parametrize("release", ["2022.1", "2025.2"])
+@pytest.mark.parametrize("name", CARDS)
+def test_a_card_gets_a_kernel_that_is_linked(name, release, tmp_path, monkeypatch):
+    made = written(tmp_path, name, release=release)
+    run(tmp_path, release, monkeypatch)
+    assert [step.command[0] for step in made.steps] == ["vivado", "vivado", "v++"]
+    assert (tmp_path / "reports" / "timing.rpt").exists()
+    (file,) = made.result_files
+    found = xclbin.read((tmp_path / file).read_bytes(), file)
+    assert bitfile.same_part(found.part, made.part)
+    assert found.instances == {xclbin.instance(made.build_id): kernel.NAME}
+    assert (found.platform, found.clock_mhz) == (board.load(name).platform.name, 100)
+
+
+@pytest.mark.parametrize(
+    ("script", "old", "new", "message"),
+    [
+        ("50_kernel.tcl", "0x1018 64", "0x1018 32", "addresses have 64 bits"),
+        ("50_kernel.tcl", "0x1018 64 m_axi_send", "0x1018 64 s_axi_control", "s_axi_control is no memory port"),
+        ("50_kernel.tcl", "register $block receive 0x1048 64 m_axi_receive", "", "a memory port has no address"),
+        ("50_kernel.tcl", "0x1028", "0x2028", "does not fit"),
+        ("50_kernel.tcl", "{ctrl_protocol user_managed}", "{ctrl_protocol ap_ctrl_hs}", "vitis_drc does not allow"),
+        ("50_kernel.tcl", "-busif $bus -clock ap_clk", "-busif $bus -clock aclk", "no such interface or clock"),
+        ("60_link.cfg", "m_axi_receive:HBM", "m_axi_result:HBM", "CFGEN 83-2284"),
+        ("60_link.cfg", "xilinx_u50_", "xilinx_u5_", "No valid platform"),
+        ("60_link.cfg", "kernel_frequency", "frequency", "unrecognised option frequency"),
+    ],
+)
+def test_the_model_finds_mistakes_of_kernels(script, old, new, message, tmp_path, monkeypatch):
+    written(tmp_path, "u50")
+    path = tmp_path / script
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises((tkinter.TclError, SystemExit), match=message):
+        run(tmp_path, "2022.2", monkeypatch)
+
+
+def test_a_release_that_is_older_than_the_platform(tmp_path):
+    message = "got release 2021.2; expected 2022.1 or newer, which has platform xilinx_u55c_gen3x16_xdma_3_202210_1"
+    with pytest.raises(ToolMissing, match=message):
+        written(tmp_path, "u55c", release="2021.2")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_build_is_known_by_what_it_depends_on(tmp_path):
@@ -250,7 +301,7 @@ def test_a_release_that_is_not_supported(text):
 if __name__ == "__main__":
     import tempfile
 
-    for one, way in CASES:
+    for one, way in [*CASES, *((card, RTL) for card in CARDS)]:
         with tempfile.TemporaryDirectory() as temporary:
             written(Path(temporary), one, way)
             GOLDEN.mkdir(parents=True, exist_ok=True)

@@ -71,13 +71,13 @@ endmodule
 @pytest.mark.slow
 @pytest.mark.needs("verilator", "g++")
 @pytest.mark.parametrize("stalls", [Stalls(), Stalls(0.4, 0.5, 7)], ids=["smooth", "stalled"])
-def test_the_shell_around_a_core_is_the_emitted_top(stalls, tmp_path):
+def test_the_shell_around_a_core_is_the_emitted_top(stalls, tmp_path, rtl_cache):
     network, dataflow = design()
     emit.write(dataflow, tmp_path / "emitted")
     behind_the_shell(tmp_path / "emitted", tmp_path / "shell", network)
     values = np.random.default_rng(0).integers(S8.min_int, S8.max_int + 1, (6, 100))
     runs: list[Run] = [
-        simulate(dataflow, tmp_path / name, values, stalls, cache=tmp_path / "cache", optimise=QUICK)
+        simulate(dataflow, tmp_path / name, values, stalls, cache=rtl_cache, optimise=QUICK)
         for name in ("emitted", "shell")
     ]
     np.testing.assert_array_equal(runs[0].values, runs[1].values)

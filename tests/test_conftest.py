@@ -38,6 +38,12 @@ def test_numeric_libraries_run_on_one_thread() -> None:
     assert os.environ["OMP_NUM_THREADS"] == "1"
     torch = pytest.importorskip("torch")
     assert torch.get_num_threads() == 1
+    torch.set_num_threads(2)
+
+
+def test_threads_that_another_test_set_are_forgotten() -> None:
+    torch = pytest.importorskip("torch")
+    assert torch.get_num_threads() == 1
 
 
 def test_missing_tools_skip_by_name(suite: pytest.Pytester) -> None:

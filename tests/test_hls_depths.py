@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hls_networks import Builder, corner_images
+from rtl_efforts import PLAIN
 from test_hls_emit import ACT, WEIGHT, design
 
 from hls.layers import build
-from hls.rtl_compile import QUICK
 from hls.rtl_sim import RtlExecutor
 from hwsim.network import Network, Weights
 
@@ -51,7 +51,7 @@ def test_a_depth_that_the_design_gives_stays() -> None:
 @pytest.mark.needs("verilator", "g++")
 def test_an_image_of_two_rows_keeps_the_pace(tmp_path: Path, rtl_cache: Path) -> None:
     network, weights = residual(2, 6)
-    executor = RtlExecutor(network, weights, design(network), tmp_path, cache=rtl_cache, optimise=QUICK)
+    executor = RtlExecutor(network, weights, design(network), tmp_path, cache=rtl_cache, optimise=PLAIN)
     executor.predict(corner_images(network, 12))
     assert executor.last_run is not None
     assert executor.last_run.interval == executor.manifest.interval == 2 * 6 * 9 * 4

@@ -110,9 +110,9 @@ def test_layers_equal_the_c_simulation(name: str, tmp_path: Path) -> None:
 @pytest.mark.needs("g++", "verilator")
 @pytest.mark.parametrize("name", MODELS)
 def test_their_hardware_equals_the_golden_network(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, rtl_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("hls.rtl_compile.default_cache", lambda: rtl_cache)
     (graph,) = graphs(name, tmp_path, ("Slimfab",))
     x = samples(graph, 50)
     with quiet():

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from hls_networks import Builder, corner_images
+from rtl_efforts import PLAIN
 from test_hls_emit import ACT, UNSIGNED, WEIGHT, design
 
 from hls.layers import build
-from hls.rtl_compile import QUICK
 from hls.rtl_sim import RtlExecutor
 from hls.verify import verify
 from hwsim.design import Folding
@@ -61,7 +61,7 @@ def test_a_network_of_integer_arithmetic_alone_is_exact(tmp_path: Path, rtl_cach
     conv, norm, steps, table, _, elements, dense, choice = (layer.name for layer in network.layers[1:])
     folding = {conv: Folding(2, 2), norm: Folding(4, multiplier="lut"), steps: Folding(2), table: Folding(4)}
     folding |= {elements: Folding(2), dense: Folding(3, 4), choice: Folding(2)}
-    executor = RtlExecutor(network, weights, design(network, **folding), tmp_path, cache=rtl_cache, optimise=QUICK)
+    executor = RtlExecutor(network, weights, design(network, **folding), tmp_path, cache=rtl_cache, optimise=PLAIN)
     verify(network, weights, corner_images(network, 100), {"rtl": executor}).require()
     assert executor.last_run is not None
     assert executor.last_run.interval == executor.manifest.interval

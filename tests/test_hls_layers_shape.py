@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hls_networks import Builder, corner_images
+from rtl_efforts import PLAIN
 from test_hls_emit import ACT, BIAS, UNSIGNED, WEIGHT, design
 
 from hls.layers import build
-from hls.rtl_compile import QUICK
 from hls.rtl_sim import RtlExecutor, Stalls, simulate
 from hwsim import reference
 from hwsim.design import Design, Folding
@@ -72,13 +72,13 @@ def whole_context() -> Case:
 
 def exact_under_stalls(case: Case, folder: Path, cache: Path, count: int = 12) -> RtlExecutor:
     network, weights, plan = case
-    executor = RtlExecutor(network, weights, plan, folder, cache=cache, optimise=QUICK)
+    executor = RtlExecutor(network, weights, plan, folder, cache=cache, optimise=PLAIN)
     images = corner_images(network, count)
     golden = reference.execute(network, weights, images)
     np.testing.assert_array_equal(executor.predict(images), golden)
     flat = images.reshape(count, -1)[:, executor.dataflow.input.order]
     for stalls in (Stalls(0.5, 0.0, 1), Stalls(0.0, 0.9, 2), Stalls(0.6, 0.6, 3)):
-        run = simulate(executor.dataflow, folder, flat, stalls, cache=cache, optimise=QUICK)
+        run = simulate(executor.dataflow, folder, flat, stalls, cache=cache, optimise=PLAIN)
         np.testing.assert_array_equal(run.values, golden.reshape(count, -1)[:, executor.dataflow.output.order])
     return executor
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from hls_networks import Builder, corner_images
+from rtl_efforts import PLAIN
 from test_hls_emit import ACT, BIAS, UNSIGNED, WEIGHT, design
 
 from hls.emit import emit
 from hls.layers import build
-from hls.rtl_compile import QUICK
 from hls.rtl_sim import RtlExecutor
 from hls.verify import verify
 from hwsim.design import Folding
@@ -31,7 +31,7 @@ def test_unrolled_layers_of_a_network_are_exact_and_as_fast_as_their_inputs_come
     x = draft.dense(draft.add("flatten", x, UNSIGNED), 8, UNSIGNED, WEIGHT, BIAS)
     network, weights = draft.build(draft.dense(x, 5, ACT, WEIGHT))
     folding = {"conv2d1": unrolled(3, 2), "dense3": unrolled(8, 3), "dense4": unrolled(5, 8)}
-    executor = RtlExecutor(network, weights, design(network, **folding), tmp_path, cache=rtl_cache, optimise=QUICK)
+    executor = RtlExecutor(network, weights, design(network, **folding), tmp_path, cache=rtl_cache, optimise=PLAIN)
     verify(network, weights, corner_images(network, 50), {"rtl": executor}).require()
     assert executor.last_run is not None
     assert executor.last_run.interval == executor.manifest.interval == 16 * 4  # windows of four positions, one a cycle

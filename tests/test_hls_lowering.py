@@ -73,7 +73,7 @@ def test_what_cannot_be_exact_is_refused_with_a_remedy(made, message):
 
 
 def test_tables_stay_refused_for_every_float_only_operator():
-    float_only = [op for op, row in ops.OPS.items() if not row.exact]
+    float_only = [op for op, row in ops.OPS.items() if not row.exact and op != ops.OPAQUE]
     assert len(float_only) >= 8
     for op in float_only:
         attrs = {"alpha": 0.1} if op == "leaky_relu" else {}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every module alone, and an emitted network, without a complaint from three tools."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from test_hls_emit import tiny
 
 from hls.emit import emit
-from hls.rtl_compile import lint
+from hls.rtl_compile import FASTER, lint
 from hls.templates import MODULES, RTL, sources
 
 
@@ -42,6 +43,34 @@ def files(name: str) -> list[str]:
 @pytest.mark.parametrize("name", MODULES)
 def test_verilator_finds_nothing(name: str, modules: Path) -> None:
     assert lint(modules, files(name), name) == ""
+
+
+@pytest.mark.needs("verilator")
+@pytest.mark.parametrize("shape", ["PE=8 STEPS=2", "SIMD=16", "PE=8 SIMD=16 STEPS=1", "PE=1 SIMD=1 STEPS=60 DEPTH=40"])
+@pytest.mark.parametrize("name", ["matrix_vector", "sparse_matrix_vector"])
+def test_verilator_finds_nothing_in_matrix_units_of_one_block(name: str, shape: str, modules: Path) -> None:
+    text = (modules / f"{name}.sv").read_text()
+    given = [f"-G{one}" for one in [*shape.split(), "ACC_WIDTH=22"] if f" {one.split('=')[0]} " in text]
+    assert lint(modules, [*given, *files(name)], name) == ""
+
+
+def interface(file: Path) -> str:
+    """Parameters and ports, without comments and white space."""
+    code = re.sub(r"//.*", "", file.read_text())
+    return "".join(code[code.index("\nmodule ") : code.index("\n);\n")].split())
+
+
+@pytest.mark.parametrize("file", sorted(FASTER.glob("*.sv")), ids=lambda file: file.stem)
+def test_a_module_for_simulation_has_the_parameters_and_ports_of_what_it_replaces(file: Path) -> None:
+    assert f"\nmodule {file.stem} " in file.read_text()
+    assert file.stem == "matrix_products" or interface(file) == interface(RTL / file.name)
+
+
+@pytest.mark.needs("verilator")
+@pytest.mark.parametrize("name", sorted(file.stem for file in FASTER.glob("*.sv")))
+def test_verilator_finds_nothing_in_modules_for_simulation(name: str) -> None:
+    files = [str(RTL / "verilator.vlt"), "-y", str(FASTER), "-y", str(RTL), str(FASTER / f"{name}.sv")]
+    assert lint(FASTER, files, name) == ""
 
 
 @pytest.mark.needs("verilator")

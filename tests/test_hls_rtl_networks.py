@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole networks of the zoo as SystemVerilog, at the folding that the cost model chooses for a board.
 
-Integers equal the golden executor's, and images follow each other in the cycles that the cost model states.
+Integers equal the golden executor's, images follow each other in the cycles that the cost model states, and every beat
+passes in the cycle of the token level.
 """
 
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hls_networks import corner_images
+from token_runs import compared
 
+from hls.beats import to_stream
+from hls.layers import build
 from hls.rtl_compile import QUICK
-from hls.rtl_sim import RtlExecutor
-from hls.verify import verify
+from hls.rtl_sim import Stalls
 from hwsim import device, reference
 from hwsim.design import Design, Folding
 from hwsim.fpga import folded
@@ -45,16 +48,17 @@ def quantised(name: str, width: int, in_shape: tuple[int, ...] | None = None) ->
 
 
 def compare(network: Network, weights: Weights, design: Design, inputs: int, folder: Path, cache: Path) -> None:
-    executor = RtlExecutor(network, weights, design, folder, cache=cache, optimise=QUICK)
-    images = corner_images(network, inputs)
-    report = verify(network, weights, images, {"rtl": executor}).require()
-    assert report.comparisons[0].outputs == inputs * network.tensors[network.outputs[0]].size
+    dataflow, images = build(network, weights, design), corner_images(network, inputs)
     results = reference.execute(network, weights, images)
     assert len(np.unique(results, axis=0)) > inputs // 2  # the network tells its inputs apart
-    run, predicted = executor.last_run, estimate_folded(network, BOARD, 1, design, weights)
-    assert run is not None
-    assert run.interval == executor.manifest.interval == predicted.field("ii")
+    values, golden = to_stream(dataflow.input, images), to_stream(dataflow.output, results)
+    ((run, _),) = compared(dataflow, values, (Stalls(),), folder, cache, QUICK)
+    np.testing.assert_array_equal(run.values, golden)
+    predicted = estimate_folded(network, BOARD, 1, design, weights)
+    assert run.interval == dataflow.interval == predicted.field("ii")
     assert run.latency == predicted.field("cycles")
+    ((stalled, _),) = compared(dataflow, values[:4], (Stalls(0.2, 0.3, 7),), folder, cache, QUICK)
+    np.testing.assert_array_equal(stalled.values, golden[:4])
 
 
 def modest(network: Network, most: int) -> Design:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random small networks at random foldings as SystemVerilog.
 
-The integers equal the golden executor's, whether source and sink pause or not. No network is faster than its slowest
-unit, and none slower whose FIFOs are deep enough.
+The integers equal the golden executor's, whether source and sink pause or not; every beat passes in the cycle of the
+token level, which knows the most that every FIFO holds. No network is faster than its slowest unit, and none slower
+whose FIFOs are deep enough.
 """
 
 import math
@@ -14,12 +15,16 @@ import pytest
 import strategies as some
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from rtl_efforts import REPLACED
+from rtl_units import counters_agree
 from strategies import HARDWARE, Sketch, data_for, weights_for
+from token_runs import compared
 
+from hls.beats import to_stream
 from hls.dataflow import Dataflow
+from hls.emit import write
 from hls.layers import LOWERINGS, build
-from hls.rtl_compile import QUICK
-from hls.rtl_sim import RtlExecutor, Stalls, simulate
+from hls.rtl_sim import Run, Stalls, simulate
 from hwsim import reference
 from hwsim.design import MEMORIES, MULTIPLIERS, Design, Folding
 from hwsim.fpga import folded
@@ -30,6 +35,7 @@ from hwsim.network import Network, Weights
 
 GROUPS = 12  # of ten networks each; the first is in the default suite
 IMAGES = 12
+STALLS = (Stalls(), Stalls(0.3, 0.4, 12), Stalls(0.0, 0.6, 5), Stalls(0.5, 0.0, 3))
 
 
 def averaged(draw: st.DrawFn, sketch: Sketch) -> None:
@@ -115,30 +121,47 @@ def test_random_networks_are_exact(group: int, tmp_path: Path, rtl_cache: Path) 
     def check(data: st.DataObject) -> None:
         network = data.draw(networks())
         weights, design = data.draw(pruned(network)), data.draw(designs(network))
-        is_exact(network, weights, design, tmp_path, rtl_cache)
+        runs = exact_runs(network, weights, design, tmp_path, rtl_cache)
+        if group == 1:
+            runs_alike_fast(network, weights, design, runs, tmp_path, rtl_cache)
 
     check()
 
 
-def is_exact(network: Network, weights: Weights, design: Design, folder: Path, cache: Path) -> None:
-    executor = RtlExecutor(network, weights, design, folder / "design", cache=cache, optimise=QUICK)
-    images = data_for(network, IMAGES)
-    golden = reference.execute(network, weights, images)
-    np.testing.assert_array_equal(executor.predict(images), golden)
-    assert executor.last_run is not None
-    assert executor.last_run.interval >= executor.manifest.interval
+def exact_runs(network: Network, weights: Weights, design: Design, folder: Path, cache: Path) -> list[Run]:
+    """One for each of STALLS."""
+    dataflow, images = build(network, weights, design), data_for(network, IMAGES)
+    golden = to_stream(dataflow.output, reference.execute(network, weights, images))
+    runs = [run for run, _ in compared(dataflow, to_stream(dataflow.input, images), STALLS, folder / "plain", cache)]
+    for run in runs:
+        np.testing.assert_array_equal(run.values, golden)
+        counters_agree(dataflow, run)
+    interval = runs[0].interval
+    assert interval is not None
+    assert interval >= dataflow.interval
+    if design.fifo_depths == ample(network):
+        assert interval == dataflow.interval
     counted = count(network, design, IMAGES, weights)
     assert isinstance(counted, Counted)
-    assert counted.total == executor.last_run.out_cycles[-1, -1] - executor.last_run.in_cycles[0, 0]
-    if design.fifo_depths == ample(network):
-        assert executor.last_run.interval == executor.manifest.interval
+    assert counted.total == runs[0].out_cycles[-1, -1] - runs[0].in_cycles[0, 0]
     dense = busy(build(network, weights, design, skip_zeros=False))
     assert not design.folding or dense == slowest_stage(network, design)
-    assert busy(executor.dataflow) <= dense
-    flat = images.reshape(IMAGES, -1)[:, executor.dataflow.input.order]
-    stalls = Stalls(0.3, 0.4, seed=IMAGES)
-    stalled = simulate(executor.dataflow, folder / "design", flat, stalls, cache=cache, optimise=QUICK)
-    np.testing.assert_array_equal(stalled.values, golden.reshape(IMAGES, -1)[:, executor.dataflow.output.order])
+    assert busy(dataflow) <= dense
+    return runs
+
+
+def runs_alike_fast(
+    network: Network, weights: Weights, design: Design, runs: list[Run], folder: Path, cache: Path
+) -> None:
+    dataflow = build(network, weights, design)
+    write(dataflow, folder / "fast")
+    values = to_stream(dataflow.input, data_for(network, IMAGES))
+    for stalls, plain in zip(STALLS[:2], runs, strict=False):
+        run = simulate(dataflow, folder / "fast", values, stalls, cache=cache, optimise=REPLACED)
+        np.testing.assert_array_equal(run.values, plain.values)
+        np.testing.assert_array_equal(run.in_cycles, plain.in_cycles)
+        np.testing.assert_array_equal(run.out_cycles, plain.out_cycles)
+        assert run.counters == plain.counters
 
 
 def busy(dataflow: Dataflow) -> int:

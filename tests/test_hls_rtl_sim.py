@@ -98,7 +98,8 @@ def test_the_simulation_that_runs_fast_is_that_of_the_sources_as_they_are(
         assert fast.counters == plain.counters
 
 
-def test_relative_folders_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_folders_do(tmp_path: Path, rtl_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cache").symlink_to(rtl_cache)
     monkeypatch.chdir(tmp_path)
     network, weights, plan = tiny()
     executor = RtlExecutor(network, weights, plan, "design", cache=Path("cache"), optimise=QUICK)

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rtl_efforts import PLAIN, REPLACED
 from rtl_units import WIRES, alone, meets_contract, stream
 
+from hls.rtl_compile import Effort
 from hls.templates.cast import OVERFLOWS, cast
 from hwsim.errors import UnsupportedError
 from hwsim.fixed import FixedPoint
@@ -28,12 +30,19 @@ CASES: dict[str, tuple[FixedPoint, FixedPoint, Clip]] = {
     "more rounded away than there is": (FixedPoint(3, 8), FixedPoint(8, 0, True, "RND_CONV", "SAT"), None),
 }
 IN_DEFAULT = ("RND_CONV, SAT", "RND, WRAP", "TRN, SAT", "relu to unsigned", "bounds on a finer grid")
+IN_DEFAULT_FAST = ("RND_CONV, SAT", "bounds on a finer grid")
 
 
 @pytest.mark.parametrize(
-    "name", [name if name in IN_DEFAULT else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
+    ("name", "effort"),
+    [
+        *((name, PLAIN) for name in IN_DEFAULT),
+        *((name, REPLACED) for name in IN_DEFAULT_FAST),
+        *(pytest.param(name, PLAIN, marks=pytest.mark.slow) for name in CASES if name not in IN_DEFAULT),
+        *(pytest.param(name, REPLACED, marks=pytest.mark.slow) for name in CASES if name not in IN_DEFAULT_FAST),
+    ],
 )
-def test_bits_and_cycles_over_every_input(name: str, tmp_path: Path, rtl_cache: Path) -> None:
+def test_bits_and_cycles_over_every_input(name: str, effort: Effort, tmp_path: Path, rtl_cache: Path) -> None:
     source, target, clip = CASES[name]
     lanes, images = 2, 4
     values = np.arange(source.min_int, source.max_int + 1)
@@ -45,7 +54,7 @@ def test_bits_and_cycles_over_every_input(name: str, tmp_path: Path, rtl_cache: 
     beats = values.shape[1] // lanes
     unit = cast("b", "relu", WIRES, source, target, lanes, beats, clip)
     dataflow = alone(unit, stream("a", source, lanes, beats), stream("b", target, lanes, beats))
-    meets_contract(dataflow, values, target.cast(exact, frac), tmp_path, rtl_cache)
+    meets_contract(dataflow, values, target.cast(exact, frac), tmp_path, rtl_cache, effort)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matrix_units import filled, formats, operands, results
+from rtl_efforts import PLAIN, REPLACED
 from rtl_units import WIRES, alone, corners, meets_contract, stream
 
-from hls.rtl_compile import FAST, QUICK, Effort
+from hls.rtl_compile import Effort
 from hls.templates.matrix_vector import accumulator, matrix_vector
 from hls.templates.operands import Operands
 from hls.templates.unit import expect_divisor
@@ -24,7 +25,7 @@ INT8, UINT8 = FixedPoint(8, 0), FixedPoint(8, 0, False)
 
 def check(
     parts: Operands, folding: Folding, vectors: int, folder: Path, cache: Path, parallel: int = 1,
-    values: np.ndarray | None = None, effort: Effort = QUICK,
+    values: np.ndarray | None = None, effort: Effort = PLAIN,
 ) -> None:  # fmt: skip
     """The contract of a matrix_vector with these operands; ``vectors`` per image."""
     _, rows, columns = parts.matrices.shape
@@ -58,7 +59,7 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("effort", [QUICK, FAST], ids=["plain", "fast"])
+@pytest.mark.parametrize("effort", [PLAIN, REPLACED], ids=["plain", "fast"])
 @pytest.mark.parametrize("name", CASES)
 def test_bits_and_cycles(name: str, effort: Effort, tmp_path: Path, rtl_cache: Path) -> None:
     (count, rows, columns, vectors, parallel), folding, source, weight, offset = CASES[name]
@@ -84,7 +85,7 @@ def test_bits_and_cycles_of_random_units(
     matrices = filled(weight, (count, rows, columns), np.random.default_rng(seed))
     parts = operands(matrices, source, weight, offset, seed)
     vectors, folder = count * number(2), tmp_path_factory.mktemp("unit")
-    for effort in (QUICK, FAST):
+    for effort in (PLAIN, REPLACED):
         check(parts, folding, vectors, folder, rtl_cache, parallel, effort=effort)
 
 

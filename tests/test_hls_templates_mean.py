@@ -3,8 +3,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rtl_efforts import PLAIN, REPLACED
 from rtl_units import WIRES, alone, corners, meets_contract, stream
 
+from hls.rtl_compile import Effort
 from hls.templates.mean import accumulate, divide
 from hwsim.errors import UnsupportedError
 from hwsim.fixed import FixedPoint
@@ -46,9 +48,15 @@ IN_DEFAULT = ("49 pixels, ties to even", "6 pixels, ties up, coarser")
 
 @needs_simulator
 @pytest.mark.parametrize(
-    "name", [name if name in IN_DEFAULT else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
+    ("name", "effort"),
+    [
+        *((name, PLAIN) for name in IN_DEFAULT),
+        (IN_DEFAULT[0], REPLACED),
+        *(pytest.param(name, PLAIN, marks=pytest.mark.slow) for name in CASES if name not in IN_DEFAULT),
+        *(pytest.param(name, REPLACED, marks=pytest.mark.slow) for name in CASES if name != IN_DEFAULT[0]),
+    ],
 )
-def test_quotients_of_every_sum_bits_and_cycles(name: str, tmp_path: Path, rtl_cache: Path) -> None:
+def test_quotients_of_every_sum_bits_and_cycles(name: str, effort: Effort, tmp_path: Path, rtl_cache: Path) -> None:
     total, divisor, target = CASES[name]
     values = np.arange(total.min_int, total.max_int + 1).reshape(8, -1)
     quotient = Division.of(total, divisor, target).quotient
@@ -57,7 +65,7 @@ def test_quotients_of_every_sum_bits_and_cycles(name: str, tmp_path: Path, rtl_c
     beats = values.shape[1] // 2
     unit = divide("b", "pool", WIRES, total, divisor, target, 2, beats)
     dataflow = alone(unit, stream("a", total, 2, beats), stream("b", quotient, 2, beats))
-    meets_contract(dataflow, values, expected, tmp_path, rtl_cache)
+    meets_contract(dataflow, values, expected, tmp_path, rtl_cache, effort)
 
 
 @pytest.mark.parametrize("divisor", [3, 5, 7, 49, 81, 1000])

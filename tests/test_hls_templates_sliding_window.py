@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rtl_efforts import PLAIN, REPLACED
 from rtl_units import WIRES, alone, corners, meets_contract, stream
 
+from hls.rtl_compile import Effort
 from hls.templates.max_pool import max_pool
 from hls.templates.ram import bank_words
 from hls.templates.sliding_window import expect_padding, sliding_window
@@ -62,8 +64,16 @@ def expected_windows(shape: Window, lanes: int, groups: int, pad: int, images: n
     return np.concatenate(parts, axis=1)
 
 
-@pytest.mark.parametrize("name", [*CASES, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
-def test_bits_and_cycles(name: str, tmp_path: Path, rtl_cache: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "effort"),
+    [
+        *((name, PLAIN) for name in CASES),
+        *((name, REPLACED) for name in list(CASES)[:3]),
+        *(pytest.param(name, PLAIN, marks=pytest.mark.slow) for name in SLOW),
+        *(pytest.param(name, REPLACED, marks=pytest.mark.slow) for name in [*list(CASES)[3:], *SLOW]),
+    ],
+)
+def test_bits_and_cycles(name: str, effort: Effort, tmp_path: Path, rtl_cache: Path) -> None:
     shape, lanes, groups, pad = {**CASES, **SLOW}[name]
     fmt = FixedPoint(3, 0)
     values = corners(fmt, (9, shape.rows * shape.columns * shape.blocks * lanes))
@@ -71,7 +81,7 @@ def test_bits_and_cycles(name: str, tmp_path: Path, rtl_cache: Path) -> None:
     expected = expected_windows(shape, lanes, groups, pad, images)
     unit = sliding_window("b", "conv", WIRES, shape, fmt, lanes, pad, groups)
     ins, outs = stream("a", fmt, lanes, shape.beats_in), stream("b", fmt, lanes, expected.shape[1] // lanes)
-    run = meets_contract(alone(unit, ins, outs), values, expected, tmp_path, rtl_cache)
+    run = meets_contract(alone(unit, ins, outs), values, expected, tmp_path, rtl_cache, effort)
     assert run.interval == max(shape.beats_in + shape.padding_rows, expected.shape[1] // lanes)
 
 

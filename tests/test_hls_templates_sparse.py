@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matrix_units import filled, formats, operands, results
+from rtl_efforts import PLAIN, REPLACED
 from rtl_units import WIRES, alone, corners, meets_contract, stream
 
-from hls.rtl_compile import FAST, QUICK, Effort
+from hls.rtl_compile import Effort
 from hls.rtl_sim import Run
 from hls.templates.operands import Operands
 from hls.templates.sparse import sparse_matrix_vector
@@ -27,7 +28,7 @@ def punched(blocks: Blocks, pe: int, simd: int, weight: FixedPoint, seed: int) -
     return np.where(kept, filled(weight, kept.shape, np.random.default_rng(seed)), 0)[np.newaxis]
 
 
-def check(parts: Operands, folding: Folding, vectors: int, folder: Path, cache: Path, effort: Effort = QUICK) -> Run:
+def check(parts: Operands, folding: Folding, vectors: int, folder: Path, cache: Path, effort: Effort = PLAIN) -> Run:
     """The contract of a unit with these operands; ``vectors`` per image."""
     _, rows, columns = parts.matrices.shape
     values = corners(parts.source, (9, vectors * columns))
@@ -53,9 +54,13 @@ CASES = {
 @pytest.mark.parametrize(
     ("name", "effort"),
     [
-        *((name, QUICK) for name in list(CASES)[:3]),
-        (list(CASES)[1], FAST),
-        *(pytest.param(name, effort, marks=pytest.mark.slow) for name in list(CASES)[3:] for effort in (QUICK, FAST)),
+        *((name, PLAIN) for name in list(CASES)[:3]),
+        (list(CASES)[1], REPLACED),
+        *(
+            pytest.param(name, effort, marks=pytest.mark.slow)
+            for name in list(CASES)[3:]
+            for effort in (PLAIN, REPLACED)
+        ),
     ],
 )
 def test_bits_and_cycles(name: str, effort: Effort, tmp_path: Path, rtl_cache: Path) -> None:
@@ -82,7 +87,7 @@ def test_bits_and_cycles_of_random_units(
     folding = Folding(pe, simd, **{key: data.draw(st.sampled_from(known)) for key, known in words.items()})
     parts = operands(punched(blocks, pe, simd, weight, seed), source, weight, offset, seed)
     vectors, folder = number(4), tmp_path_factory.mktemp("unit")
-    for effort in (QUICK, FAST):
+    for effort in (PLAIN, REPLACED):
         check(parts, folding, vectors, folder, rtl_cache, effort)
 
 

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rtl_efforts import PLAIN, REPLACED
 from rtl_units import WIRES, alone, behind_a_fork, corners, meets_contract, stream
 
 from hls.dataflow import Dataflow
 from hls.emit import write
+from hls.rtl_compile import Effort
 from hls.rtl_sim import Stalls, simulate
 from hls.templates.streams import add, fifo, width_converter
 from hwsim.fixed import FixedPoint
@@ -24,11 +26,18 @@ def fifo_alone(depth: int, module: str = "fifo") -> Dataflow:
 
 @needs_simulator
 @pytest.mark.parametrize(
-    "depth", [3, 40, *(pytest.param(depth, marks=pytest.mark.slow) for depth in (1, 16, 32, 33, 64))]
+    ("depth", "effort"),
+    [
+        (3, PLAIN),
+        (40, PLAIN),
+        (5, REPLACED),
+        *(pytest.param(depth, PLAIN, marks=pytest.mark.slow) for depth in (1, 16, 32, 33, 64)),
+        *(pytest.param(depth, REPLACED, marks=pytest.mark.slow) for depth in (1, 2, 8, 33)),
+    ],
 )
-def test_a_fifo_passes_everything_in_order(depth: int, tmp_path: Path, rtl_cache: Path) -> None:
+def test_a_fifo_passes_everything_in_order(depth: int, effort: Effort, tmp_path: Path, rtl_cache: Path) -> None:
     values = corners(FORMAT, (16, 20))
-    meets_contract(fifo_alone(depth), values, values, tmp_path, rtl_cache)
+    meets_contract(fifo_alone(depth), values, values, tmp_path, rtl_cache, effort)
 
 
 @needs_simulator
@@ -49,14 +58,24 @@ def test_a_fifo_in_memory_is_one_in_registers_in_every_cycle(tmp_path: Path, rtl
 
 @needs_simulator
 @pytest.mark.parametrize(
-    "lanes",
-    [(2, 6), (6, 2), *(pytest.param(pair, marks=pytest.mark.slow) for pair in ((1, 2), (12, 1), (3, 3)))],
+    ("lanes", "effort"),
+    [
+        *(((2, 6), effort) for effort in (PLAIN, REPLACED)),
+        *(((6, 2), effort) for effort in (PLAIN, REPLACED)),
+        *(
+            pytest.param(pair, effort, marks=pytest.mark.slow)
+            for pair in ((1, 2), (12, 1), (3, 3))
+            for effort in (PLAIN, REPLACED)
+        ),
+    ],
 )
-def test_a_width_converter_keeps_the_order(lanes: tuple[int, int], tmp_path: Path, rtl_cache: Path) -> None:
+def test_a_width_converter_keeps_the_order(
+    lanes: tuple[int, int], effort: Effort, tmp_path: Path, rtl_cache: Path
+) -> None:
     values = corners(FORMAT, (8, 24))
     unit = width_converter("b", "conv", WIRES, FORMAT.width, lanes, 24 // lanes[0])
     ins, outs = stream("a", FORMAT, lanes[0], 24 // lanes[0]), stream("b", FORMAT, lanes[1], 24 // lanes[1])
-    meets_contract(alone(unit, ins, outs), values, values, tmp_path, rtl_cache)
+    meets_contract(alone(unit, ins, outs), values, values, tmp_path, rtl_cache, effort)
 
 
 @needs_simulator

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The token level against Verilator: the cycle of every beat at both ends, and the most that every FIFO held."""
+"""The token level against Verilator: the cycle of every beat at both ends, and the most that every FIFO held.
+
+:mod:`test_hls_rtl_random` and :mod:`test_hls_rtl_networks` compare the same of networks with FIFOs of other depths.
+"""
 
 from pathlib import Path
 
@@ -8,26 +11,21 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from rtl_efforts import PLAIN
 from test_hls_depths import residual
 from test_hls_emit import design, tiny
-from test_hls_rtl_networks import quantised
-from test_hls_rtl_random import designs, networks, pruned
+from test_hls_rtl_random import STALLS, designs, networks, pruned
 from token_runs import agree
 
 from hls.emit import write
 from hls.layers import build
-from hls.rtl_compile import QUICK
-from hls.rtl_sim import Stalls
 from hls.rtl_sim import simulate as run
 from hls.tokens import pipeline, with_depths
-from hwsim import device
 from hwsim.errors import NetworkError, ToolFailed
 from hwsim.fpga.dataflow import MIN_DEPTH
-from hwsim.fpga.folding import choose_design
 from hwsim.fpga.tokens import simulate, smallest_depths, steady
 
-STALLS = (Stalls(), Stalls(0.3, 0.4, 12), Stalls(0.0, 0.6, 5), Stalls(0.5, 0.0, 3))
-GROUPS = 12  # of ten networks each
+GROUPS = 12  # of five networks each
 
 pytestmark = [pytest.mark.needs("verilator", "g++")]
 
@@ -63,7 +61,7 @@ def test_rtl_stands_still_where_the_token_level_says_so(tmp_path: Path, rtl_cach
     assert {"relu1_fifo", "relu1_fifo_2"} <= set(simulate(pipeline(short), 2).circle)
     write(short, tmp_path)
     with pytest.raises(ToolFailed, match="the design got stuck after 0 of 64 beats; deepen its FIFOs"):
-        run(short, tmp_path, np.ones((2, 32), dtype=np.int64), cache=rtl_cache, optimise=QUICK)
+        run(short, tmp_path, np.ones((2, 32), dtype=np.int64), cache=rtl_cache, optimise=PLAIN)
 
 
 def test_depths_of_fifos_that_are_not_there() -> None:
@@ -90,28 +88,3 @@ def test_random_networks_at_their_smallest_depths(group: int, tmp_path: Path, rt
         assert all(depth <= max(MIN_DEPTH, held[name] + 1) for name, depth in depths.items())
 
     check()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("group", range(GROUPS))
-def test_random_networks(group: int, tmp_path: Path, rtl_cache: Path) -> None:
-    @hypothesis.seed(group)
-    @settings(
-        max_examples=10, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
-    )
-    @given(st.data())
-    def check(data: st.DataObject) -> None:
-        network = data.draw(networks())
-        weights, plan = data.draw(pruned(network)), data.draw(designs(network))
-        agree(build(network, weights, plan), 12, STALLS, tmp_path, rtl_cache)
-
-    check()
-
-
-@pytest.mark.slow
-@pytest.mark.needs("torch", "brevitas")
-@pytest.mark.parametrize("name", ["jet_mlp", "vgg_tiny", "resnet8", "mobilenet_tiny", "ds_cnn"])
-def test_the_zoo(name: str, tmp_path: Path, rtl_cache: Path) -> None:
-    network, weights = quantised(name, 6)
-    plan = choose_design(network, device.load("pynq-z2"), "folded")
-    agree(build(network, weights, plan), 4, (Stalls(), Stalls(0.2, 0.3, 7)), tmp_path, rtl_cache)

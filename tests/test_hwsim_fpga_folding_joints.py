@@ -51,6 +51,26 @@ def test_they_are_the_units_that_are_built():
     assert (found.least <= cells).all()
 
 
+def test_an_input_that_is_read_twice_is_forked_in_front_of_fifos():
+    made = Builder((4, 6, 6), ACT)
+    left, right = made.conv("x", 8, (1, 1), ACT, WEIGHT), made.conv("x", 8, (3, 3), ACT, WEIGHT, padding=(1, 1, 1, 1))
+    network, weights = made.build(made.add("add", (left, right), ACT))
+    stages = pipeline(network)
+    foldings = {stage.name: Folding(2, 2) for stage in stages.stages}
+    foldings[stages.stages[-1].name] = Folding(2)
+    design = Design(network.hash, "pynq-z2", 100.0, backend="Slimfab", folding=foldings)
+    dataflow = build(network, weights, design)
+    first = next(layer.name for layer in network.layers if layer.op == "input")
+    own = [resources(unit.module, unit.parameters) for unit in dataflow.units if unit.layer == first]
+    assert len(own) == 3  # the fork and two FIFOs
+    around = [resources("control", {"BEATS_IN": dataflow.input.beats, "OUT_BYTES": data_bytes(dataflow.output),
+                                    "STAMPS": 1 << (UNITS_PER_STAGE * len(stages.stages)).bit_length()}),
+              resources("frame_last", {"BEATS": dataflow.output.beats})]  # fmt: skip
+    found = joints_of_design(network, stages, [foldings[stage.name] for stage in stages.stages]).cells(np.arange(3))
+    for name, value in zip(COUNTED, found, strict=True):
+        assert value == pytest.approx(sum(getattr(one, name)[0] for one in (*own, *around)))
+
+
 def test_many_points_are_single_ones():
     network = resnet8()
     space = DesignSpace(network, device.load("pynq-z2"), "folded")

@@ -34,7 +34,7 @@ WINDOW = {
 # (module, parameters, LUT, DSP, BRAM18) by yosys 0.70 for 7 series
 COUNTED = (
     ("matrix_vector", MATRIX, 1137, 8, 0),
-    ("matrix_vector", {**MATRIX, **NARROW, "ROWS_PER_DSP": 4, "MEMORY": '"block"'}, 134, 2, 1),
+    ("matrix_vector", {**MATRIX, **NARROW, "ROWS_PER_DSP": 4, "MEMORY": '"block"'}, 153, 2, 1),
     ("matrix_vector", {**MATRIX, "IN_WIDTH": 5, "W_WIDTH": 8, "SPACING": 13, "PE": 3, "MH": 6, "MW": 8, "ACC_WIDTH": 17,
                        "MEMORY": '"block"'}, 330, 8, 3),
     ("fifo", {"WIDTH": 32, "DEPTH": 2}, 36, 0, 0),
@@ -92,11 +92,13 @@ def test_units_that_had_no_part_in_the_fit_are_near_their_netlists():
 
 def test_every_module_has_a_formula_or_stands_inside_others():
     inside = {
-        "adder_tree", "axi_lite", "crc32", "fifo_memory", "fifo_short", "multiply", "multiply_accumulate",
-        "product_dsp", "product_lut", "ram", "rom", "stream_monitor",
+        "adder_tree", "axi_lite", "crc32", "dense_order", "fifo_memory", "fifo_short", "multiply",
+        "multiply_accumulate", "product_dsp", "product_lut", "ram", "rom", "sparse_order", "stream_monitor",
     }  # fmt: skip
     simulated = {"tap"}  # nothing in hardware
-    assert PARTS.keys() | inside | simulated == MODULES.keys()
+    # Between a design and a card's memory; of a card's kernel, estimates state the design.
+    around = {"axi_lite_split", "data_mover", "memory_read", "memory_write"}
+    assert PARTS.keys() | inside | simulated | around == MODULES.keys()
     assert constants.LUT.keys() == constants.FF.keys() == constants.BARS.keys() == PARTS.keys()
 
 

@@ -240,7 +240,11 @@ INVALID = {
         lambda: chain(Layer("r", "relu", ("z",), ("r",))),
         "r: reads 'z' before any layer wrote it; order the layers",
     ),
-    "reads its own output": (lambda: chain(Layer("r", "relu", ("r",), ("r",))), "r: reads 'r' before any layer wrote"),
+    "reads its own output": (lambda: chain(Layer("r", "relu", ("r",), ("r",))), "r: got a cycle, r <- r; expected"),
+    "a cycle": (
+        lambda: network(INPUT, Layer("r", "add", ("x", "s"), ("r",)), Layer("s", "relu", ("r",), ("s",))),
+        "r: got a cycle, r <- s <- r; expected layers that do not read what follows from their own output",
+    ),
     "writes twice": (
         lambda: network(INPUT, RELU, Layer("s", "relu", ("x",), ("r",))),
         "s: writes 'r', which exists already; rename the tensor",

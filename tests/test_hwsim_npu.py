@@ -225,7 +225,7 @@ def test_blocks_must_span_what_the_array_computes_at_once(flow, pattern, skips):
     [
         (lambda: sparsity.Pattern("n:n", 0.5), "sparsity: unknown kind 'n:n'; did you mean 'n:m'"),
         (lambda: sparsity.unstructured(0.0), "sparsity: got density 0.0; expected a share above 0, at most 1"),
-        (lambda: sparsity.n_m(5, 4), "sparsity: got density 1.25; expected a share above 0, at most 1"),
+        (lambda: sparsity.n_m(5, 4), "sparsity: got 5:4; expected 0 < n <= m, such as 2:4"),
         (lambda: sparsity.Pattern("n:m", 0.4, 2, 4), "sparsity: got 2:4; expected 0 < n <= m, such as 2:4"),
         (lambda: sparsity.block(0, 4, 0.5), "sparsity: got blocks of 0 x 4; expected at least 1 x 1"),
     ],
@@ -283,3 +283,6 @@ def test_notes_say_what_is_assumed():
     assert "stored and computed as 8 bits" in " ".join(estimate(resnet8(4, 4), GEMMINI).notes)
     assert estimate(resnet8(4, 4), GEMMINI).latency_us == estimate(resnet8(), GEMMINI).latency_us
     assert TPU["power_static_w"] == 28
+    notes = estimate(resnet8(), GEMMINI).notes
+    assert "add, global_avg_pool: 0 % of the MACs, not computed by the array; costed as data moved" in notes
+    assert "relu: 0 % of the MACs, not computed by the array; costed as nothing beside the layer before" in notes

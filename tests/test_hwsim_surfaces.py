@@ -77,6 +77,26 @@ def test_an_outlier_moves_nothing(fitted):
         assert two == pytest.approx(one, rel=0.05)
 
 
+@pytest.mark.parametrize(
+    ("size", "width", "lines"), [((32, 8), 7, 9 * 32 * 7), ((8, 32), 7, 9 * 8 * 7), ((8, 32), 16, 0)]
+)
+def test_windows_are_packed_line_by_line_and_blocks_of_channels_are_not(size, width, lines):
+    grown = micro.Builder(width, *size)
+    grown.conv(width, 3, groups=width)
+    work = workload(grown.network("narrow"))
+    nodes = LOWERINGS["onnxruntime"](work, "fp32", 16)
+    assert counts(work, nodes, "fp32", 16)[:, list(TERMS).index("line")].sum() == lines
+
+
+@pytest.mark.parametrize(("width", "share"), [(512, 0.0), (1000, 0.0), (2048, 0.75)])
+def test_weights_beyond_the_share_of_the_last_cache_are_lost_between_inferences(width, share):
+    grown = micro.Builder(width)
+    grown.dense(width)
+    work = workload(grown.network("wide"))
+    table = counts(work, LOWERINGS["onnxruntime"](work, "fp32", 16), "fp32", 16)
+    assert table[:, list(TERMS).index("lost_weight")].sum() == pytest.approx(4 * width**2 * share, rel=1e-3)
+
+
 def test_far_from_every_centre_the_roofline_holds():
     far = matern(np.zeros((1, FEATURES)), np.full((1, FEATURES), 30.0), 1.5)
     assert far[0, 0] < 1e-9

@@ -138,7 +138,7 @@ def test_what_is_no_variant_is_refused():
 
 def test_fpgas_and_empty_batches_are_refused():
     many = variants(resnet8(), drawn(resnet8(), 2, 0))
-    with pytest.raises(InputError, match="sweep: got fpga:pynq-z2; expected no fpga or eager target; estimate"):
+    with pytest.raises(InputError, match="sweep: got fpga:pynq-z2; expected no fpga, eager or sparse one; estimate"):
         sweep(many, ["cpu:cortex-a9", "fpga:pynq-z2"])
     with pytest.raises(InputError, match="by_kernel: got cpu:cortex-a9.ii; expected latency_us or energy_uj of a cpu"):
         by_kernel(many, "cpu:cortex-a9", "ii")

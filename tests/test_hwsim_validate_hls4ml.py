@@ -198,9 +198,16 @@ def test_rows_outside_the_calibrated_range_are_reported(tmp_path: Path) -> None:
     (layers,) = HLS4ML_SYNTH.report(rows(tmp_path, LAYERS))
     # 48 inputs and 16 outputs are fewer than any regime has seen, a reuse factor of 96 is lower
     assert layers.startswith("dense layers: 3 outside the calibrated range, where error bars do not hold (n_in 2, ")
-    (projects,) = HLS4ML_PROJECTS.report(rows(tmp_path, PROJECTS))
+    projects, _ = HLS4ML_PROJECTS.report(rows(tmp_path, PROJECTS))
     assert projects == (
         "networks: 3 outside the calibrated range, where error bars do not hold (weight_bits 2, input_bits 3)"
     )
     inside = PROJECTS.replace("fixed<6,2>", "fixed<8,2>").replace("fixed<7,2>", "fixed<8,2>")
-    assert HLS4ML_PROJECTS.report(rows(tmp_path, inside)) == []
+    assert [line for line in HLS4ML_PROJECTS.report(rows(tmp_path, inside)) if "calibrated" in line] == []
+
+
+def test_projects_that_no_formula_is_for_are_named(tmp_path: Path) -> None:
+    head, first, *_ = PROJECTS.splitlines()
+    others = (first.replace("dense(", "gru(in6,units120) -> dense(", 1), first.replace("dense(", "conv2d(", 1))
+    (line,) = HLS4ML_PROJECTS.report(rows(tmp_path, "\n".join((head, *others, others[0])) + "\n"))
+    assert line == "not predicted: 1 with conv2d, 2 with gru; formulas are those of dense networks"

@@ -22,6 +22,7 @@ TARGETS = [
     "test",
     "test-slow",
     "test-all",
+    "test-rtl",
     "demo",
     "board-demo",
     "dist",

@@ -69,11 +69,12 @@ def output_of(model, path):
 def test_the_next_layers_error_falls_with_the_freedom_of_its_weights(name, layer, reader):
     model = net(name)
     expected, errors = output_of(model, reader), []
-    for update in ("removal", "scale", "interpolate", "refit"):
+    for update in ("removal", "scale", "interpolate", "refit", "reconstruct"):
         method = replace(METHODS["backward"], update=update, allocator="per_layer")
         small = prune(model, SHAPE, method=method, ratios={layer: 0.25}, samples=Samples(X))
         errors.append(((output_of(small.module, reader) - expected) ** 2).sum().item())
-    removal, scale, interpolate, refit = errors
+    removal, scale, interpolate, refit, reconstruct = errors
+    assert reconstruct == pytest.approx(refit)  # one layer: it sees the same before the cut as after those before it
     assert removal > scale > refit
     assert refit <= 1.01 * interpolate  # fitted on samples of the outputs it is judged by here
     assert refit < 0.5 * removal

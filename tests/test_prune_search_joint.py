@@ -14,7 +14,7 @@ from hwsim.fpga.folding import Goal
 from hwsim.fpga.stages import pipeline
 from hwsim.importers.torch import import_torch
 from prune.budget import Bounds
-from prune.search import Environment, pose_joint
+from prune.search import Environment, fold, pose_joint
 from prune.search.bits import Formats, bit_variables, overrides, with_bits
 from quant.calibrate import calibrate
 from quant.convert import to_network
@@ -104,6 +104,15 @@ def test_the_knapsack_finds_the_best_of_all_points(latency_us):
     assert found.best.score == pytest.approx(max(score(problem.space.values(point)) for point in fitting), abs=1e-9)
     assert found.best.costs[LATENCY] <= latency_us
     assert "no widths, bits and folding within the budget are predicted more than" in found.remark
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_search_that_runs_out_of_steps_takes_what_fits(monkeypatch, steps):
+    monkeypatch.setattr(fold, "STEPS", steps)
+    least = posed({LATENCY: "=100", **SMALL}).limits[0].cost.folded.estimate(np.zeros(4, np.int64)).field("latency_us")
+    problem = posed({LATENCY: f"={least}", **SMALL})
+    found = problem.run("knapsack", Environment(problem.space, problem.limits, additive(problem), 30))
+    assert found.best.costs[LATENCY] <= least
 
 
 def test_what_is_found_costs_what_its_quantised_network_costs():

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,12 +9,13 @@ from search_problems import environment, weighted
 
 from hwsim.errors import InputError
 from prune.search import METHODS, classic, evolve, exact
-from prune.search.agmc import GraphState, agmc
-from prune.search.amc import HandMade, accuracy_guaranteed, walk, worth
+from prune.search.agmc import EMBEDDING, GraphState, agmc
+from prune.search.amc import HandMade, accuracy_guaranteed, quarter_warmup, walk, worth
 from prune.search.costs import Tabulated
 from prune.search.ddpg import Agent, Hyper
 from prune.search.environment import PointLimit
 from prune.search.features import STATE, Layers
+from prune.search.refit import refit
 
 EDGES = np.array([[0, 1], [1, 2], [2, 3]])
 
@@ -74,6 +76,31 @@ def test_the_knapsack_does_not_solve_for_a_point_twice():
     assert profile.predict(second) <= profile.predict(first) + 1e-12
 
 
+def test_the_knapsack_learns_where_drops_do_not_add_up():
+    def score(values):  # two layers that are only wide together, which single choices do not show
+        return min(values["v1"], values["v2"]) / 8 + 0.01 * (values["v0"] + values["v3"])
+
+    env = environment(share=0.3, evaluations=60, score=score)
+    exact.knapsack(env)
+    points = np.array(list(itertools.product(*(range(n) for n in env.space.sizes))))
+    best = max(score(env.space.values(point)) for point in points[env.fits(points)])
+    assert env.spent == 60  # as many as every method has, the measured drops among them
+    assert env.best().score == pytest.approx(best)
+
+
+def test_refitted_drops_explain_what_was_scored_and_stay_monotone():
+    env = environment(sizes=(4, 5, 4), evaluations=30)
+    measured = exact.measure(env, 13)
+    rng = np.random.default_rng(0)
+    env.rate([rng.integers(0, env.space.sizes) for _ in range(12)], passing=True)
+    wrong = replace(measured, drops=tuple(0.5 * drops for drops in measured.drops))
+    found = refit(env, wrong)
+    points = np.stack([env.space.indices(one.values) for one in env.history])
+    scores = np.array([one.score for one in env.history])
+    assert np.abs(found.predict(points) - scores).mean() < 0.5 * np.abs(wrong.predict(points) - scores).mean()
+    assert all((np.diff(drops) <= 1e-12).all() and drops[-1] == 0 for drops in found.drops)
+
+
 def test_the_knapsack_says_what_it_needs():
     with pytest.raises(InputError, match=r"got 3 evaluations to measure 4 variables; expected at least 5"):
         exact.knapsack(environment(evaluations=4))
@@ -132,6 +159,17 @@ def test_the_encoder_of_agmc_learns_unless_it_is_frozen(frozen):
     assert all(same) if frozen else not any(same)
 
 
+def test_the_encoder_learns_no_states_that_flatter_the_actor():
+    encoder = GraphState(layers(), 2)
+    agent = Agent(encoder, EMBEDDING, 4, Hyper(warmup=1, critic_lr=0.0), 0)
+    with torch.no_grad():
+        agent._critic.action.weight.zero_()  # all actions are worth the same, and only another state could be better
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    for reward in (0.2, 0.9, 0.4):
+        agent.learn(np.full(4, reward), reward)
+    assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
+
+
 def test_an_encoder_moves_to_a_network_of_another_depth():
     trained = agmc(environment(evaluations=16), layers(), 2).encoder
     env = environment(sizes=(4, 4, 4, 4, 4, 4), evaluations=8)
@@ -155,6 +193,16 @@ def test_the_agent_learns_what_pays():
         shares = np.array([agent.act(np.ones(n)) for n in range(4)])
         agent.learn(shares, 1 - float(np.mean(shares)))  # small shares pay
     assert np.mean([agent.act(np.full(n, 0.3)) for n in range(4)]) < 0.4
+
+
+def test_noise_lasts_as_long_as_the_search():
+    def left(evaluations):
+        hyper = quarter_warmup(environment(evaluations=evaluations))
+        return hyper.warmup, hyper.decay ** (evaluations - hyper.warmup)
+
+    assert quarter_warmup(environment(evaluations=60)).decay == Hyper().decay  # never sooner gone than published
+    assert left(400) == (100, pytest.approx(0.02))
+    assert left(2000) == (500, pytest.approx(0.02))
 
 
 def test_failed_episodes_teach_nothing():

@@ -11,7 +11,7 @@ from hwsim.importers.torch import import_torch
 from prune.groups import channel_groups, find_group
 from prune.methods import METHODS
 from prune.soft import Soft, cluster, merge, own_rows, silence
-from prune.take import UPDATES, Pick, take
+from prune.take import UPDATES, Evidence, Pick, take
 from prune.view import look
 from quant.train import fit
 from slimfab import zoo
@@ -53,7 +53,7 @@ def test_merging_copies_changes_no_logit(name):
     x = torch.randn(8, *view.shape, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         before = model(x)
-        small, _ = take(view, counts, METHODS["ascp"], {}, None, 0, picks)
+        small, _ = take(view, counts, METHODS["ascp"], {}, Evidence(model, None), 0, picks)
         after = small.model(x)
     assert (after - before).abs().max() < 1e-5 * max(1, before.abs().max())
     assert small.network.macs() < 0.5 * view.network.macs()
@@ -70,7 +70,7 @@ def test_in_double_precision_nothing_is_left_of_the_change():
         merge(model, group, labels)
         picks[group.name] = Pick(tuple(np.unique(labels, return_index=True)[1].tolist()), labels)
     x = data(16)[0].double()
-    small, _ = take(view, counts, METHODS["ascp"], {}, None, 0, picks)
+    small, _ = take(view, counts, METHODS["ascp"], {}, Evidence(model, None), 0, picks)
     with torch.no_grad():
         assert (small.model(x) - model(x)).abs().max() < 1e-12 * max(1, model(x).abs().max())
 

@@ -61,9 +61,28 @@ def test_from_a_network_to_a_bundle(flow, model, tmp_path, monkeypatch):
 
 def test_a_board_without_bitstream(model, tmp_path, monkeypatch):
     fake_tools.install(tmp_path / "bin", monkeypatch)
-    out = succeeds("build", model, "--output", tmp_path / "out", "--board", "u50")
+    out = succeeds("build", model, "--output", tmp_path / "out", "--board", "arty-a7-100t")
     assert f"reports  {tmp_path / 'out' / 'build' / 'reports'}" in out
     assert not list((tmp_path / "out").glob("*.zip"))
+
+
+def test_a_card_gets_a_kernel_for_xrt(model, tmp_path, monkeypatch):
+    """v++ lowers the clock where it must; the bundle has that one, and no driver is promised."""
+    fake_tools.install(tmp_path / "bin", monkeypatch)
+    monkeypatch.setenv("FAKE_KERNEL_MHZ", "190")
+    out = succeeds("build", model, "--output", tmp_path / "out", "--board", "u50", "--clock", 200)
+    assert "v++ linked the kernel for 190 MHz" in out
+    (path,) = (tmp_path / "out").glob("*.zip")
+    bundle = open_verified(path, board="u50")
+    assert (bundle.manifest.clock_mhz, bundle.manifest.wns_ns) == (190.0, None)
+    assert bundle.manifest.xclbin in bundle.manifest.files
+    assert not any(name.startswith("driver") or name.endswith(".ipynb") for name in bundle.manifest.files)
+    found = bundle.estimate()
+    assert found is not None
+    assert (found.clock_mhz, found.notes[0].rpartition(", ")[2]) == (190.0, "by itself")
+    message = "is a kernel for XRT on u50; expected a board of pynq's, there is no driver for cards; load net.xclbin"
+    assert message in refused("deploy", path, "--output", tmp_path / "deployed")
+    assert not (tmp_path / "deployed" / "bundle").exists()
 
 
 def test_a_board_of_the_users_own(model, tmp_path, monkeypatch):

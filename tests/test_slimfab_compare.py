@@ -2,12 +2,14 @@
 """Comparisons: the call, the tables of the command line, and the page in a browser."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import browser
+import numpy as np
 import pytest
-from command_line import refused, succeeds
+from command_line import refused, slimfab, succeeds
 from cost_networks import resnet8
 from rich.console import Console
 
@@ -15,6 +17,7 @@ from hwsim import targets
 from hwsim.errors import InputError, ToolMissing
 from hwsim.network import Network
 from hwsim.verdict import QUESTIONS
+from slimfab import profile
 from slimfab.compare import compare, parse_options
 from slimfab.comparison_tables import card_rows, card_tables, layer_tables
 from slimfab.report.comparison import render_comparison
@@ -167,6 +170,71 @@ def test_options_and_data_sets_that_mean_nothing_are_refused() -> None:
 
 def test_a_pattern_that_cannot_pay_is_said_unasked() -> None:
     text = succeeds("compare", "jet_mlp", "-t", "cpu:cortex-a9,npu:gemmini", "--sparsity", "2:4")
-    assert "cpu:cortex-a9: sparsity 2:4 saves nothing: runtimes for CPUs multiply every weight\n" in text
+    assert "cpu:cortex-a9: sparsity 2:4 saves nothing: dense runtimes multiply every weight; use " in text
     assert "npu:gemmini: sparsity 2:4 saves nothing: the array has no multiplexers for n in m\n" in text
     assert refused("compare", "jet_mlp", "--sparsity", "some").startswith("sparsity: got 'some'; expected 2:4, ")
+
+
+MIXED = """\
+from torch import nn
+
+
+class Mixed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(1, 4, 3, padding=1)
+        self.up = nn.ConvTranspose2d(4, 4, 2, 2)
+        self.last = nn.Conv2d(4, 2, 1)
+
+    def forward(self, x):
+        return self.last(self.up(self.first(x)))
+"""
+
+
+@pytest.mark.parametrize("source", ["mixed.py:Mixed", "mixed.onnx"])
+def test_operators_that_no_model_knows_are_listed_and_mark_every_figure(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mixed.py").write_text(MIXED)
+    if source.endswith(".onnx"):
+        export_mixed(Path(source))
+    shape = [] if source.endswith(".onnx") else ["--input", "1x8x8"]
+    text = succeeds("compare", source, *shape, "-t", "cpu:cortex-a72,npu:eyeriss,fpga:pynq-z2", "--card", "--html", "a")
+    # 64 x 9 x 4, 64 x 4 x 4 x 4 and 256 x 2 x 4 products; 4 x 64, 4 x 256 and 2 x 256 values
+    assert "(1 layer): 48.5% of the MACs, 57.1% of the values written" in text
+    assert text.count(", incomplete") == 3
+    assert re.search(r"cpu:cortex-a72 +≥ \S+ µs .* ≥ \S+ .* ≤ ", text)
+    assert "52% of the MACs; not covered:" in text
+    assert text.count("; of the layers that are covered") == 3
+    assert "not covered and not counted: " in Path("a").read_text()
+    outcome = slimfab("check", source, *shape)
+    assert outcome.code == 1
+    assert re.search(r"up +\w+ +4×16×16 .*refused", outcome.out)
+
+
+def export_mixed(path: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = {"first.weight": (4, 1, 3, 3), "up.weight": (4, 4, 2, 2), "last.weight": (2, 4, 1, 1)}
+    nodes = [
+        helper.make_node("Conv", ["x", "first.weight"], ["a"], "first", pads=[1, 1, 1, 1]),
+        helper.make_node("ConvTranspose", ["a", "up.weight"], ["b"], "up", strides=[2, 2]),
+        helper.make_node("Conv", ["b", "last.weight"], ["y"], "last"),
+    ]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in
+            (("x", (1, 1, 8, 8)), ("y", None))]  # fmt: skip
+    fixed = [numpy_helper.from_array(np.ones(shape, np.float32), name) for name, shape in weights.items()]
+    graph = helper.make_graph(nodes, "mixed", ends[:1], ends[1:], fixed)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+
+def test_a_profile_lists_them_too_and_hardware_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    export_mixed(Path("mixed.onnx"))
+    found = profile("mixed.onnx", None, targets=["cpu:cortex-a72"])
+    assert [one.operator for one in found["cpu:cortex-a72"].uncovered] == ["ConvTranspose"]
+    message = refused("rtl", "mixed.onnx", "--output", "rtl")
+    assert message.startswith("up: operator 'ConvTranspose' is not supported; use nearest upsampling")
+    assert "incomplete: not covered and not counted: ConvTranspose (1 layer): 48.5% of the MACs" in str(found)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random networks run under every runtime, prices fitted to recorded times come back from the device file."""
 
+import contextlib
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from slimfab.measure import cuda, host, micro, runtimes
 from slimfab.measure.command import calibrate_to
 from slimfab.measure.nodes import node_times
 from slimfab.measure.onnx_graph import layer_of, onnx_model
-from slimfab.measure.timing import PROBE, Probe, fastest_us, repeated, time_call
+from slimfab.measure.timing import PROBE, Probe, Timing, fastest_us, repeated, time_call
 
 QUIET = (lambda share, text: None,)
 
@@ -138,6 +140,20 @@ def test_measured_networks_are_the_sum_of_their_parts():
         assert [len(times) > 3 for times in one.node_us] == [True, True]
 
 
+def test_of_all_passes_the_shortest_time_counts(monkeypatch):
+    networks = micro.networks(2, seed=4)
+    taken = iter([9.0, 5.0, 7.0, 6.0])  # a neighbour is busy while the first network is first looked at
+    inside = iter([[4.0, 4.0], [1.0, 2.0], [3.0, 3.0], [2.0, 3.0]])
+    monkeypatch.setattr(runtimes, "prepare", lambda *given: None)
+    monkeypatch.setattr(host, "time_call", lambda *given: Timing(next(taken), 99.0, 1))
+    monkeypatch.setattr(host, "node_times", lambda *given: np.array(next(inside)))
+    found = host.measure(networks, "torch", 1)["fp32"]
+    assert found.total_us.tolist() == [7, 5]
+    assert [one.tolist() for one in found.node_us] == [[3, 3], [1, 2]]
+    taken = iter([9.0, 5.0, 7.0, 6.0])
+    assert host.latencies(networks, "torch", "fp32", 1).tolist() == [7, 5]
+
+
 @pytest.mark.needs("onnxruntime", "onnx")
 def test_a_calibrated_host_estimates_networks(tmp_path, monkeypatch):
     def work_us(network, dtype):
@@ -213,6 +229,96 @@ def test_a_recorded_gpu_is_calibrated(tmp_path, monkeypatch):
     times = [(gpu.estimate(one, found).latency_us.value, gpu.estimate(one, like).latency_us.value)
              for one in micro.networks(20, seed=9)]  # fmt: skip
     assert np.median([abs(a / b - 1) for a, b in times]) < 0.1
+
+
+class Cuda:
+    """What torch.cuda does, on this processor: a recorded graph runs again what was called while it was recorded."""
+
+    def __init__(self, monkeypatch):
+        self.calls, self.recorded = [], []
+        steps = cuda.torch_steps
+        monkeypatch.setattr(cuda, "require_gpu", lambda: "stand-in")
+        monkeypatch.setattr(cuda, "torch_steps", lambda network, seed, device: self.noted(steps(network, seed), device))
+        monkeypatch.setattr(cuda, "SECONDS", 0.001)
+        for name in ("Stream", "CUDAGraph", "graph", "stream", "current_stream", "synchronize"):
+            monkeypatch.setattr(f"torch.cuda.{name}", getattr(self, name))
+
+    def noted(self, run, device):
+        def one():
+            self.calls.append(device)
+            return run()
+
+        return one
+
+    def synchronize(self):
+        self.calls.append("synchronize")
+
+    def Stream(self):
+        return SimpleNamespace(wait_stream=lambda other: None)
+
+    current_stream = Stream
+
+    def CUDAGraph(self):
+        return SimpleNamespace(replay=lambda: self.calls.append("replay"))
+
+    @contextlib.contextmanager
+    def stream(self, stream):
+        yield
+
+    @contextlib.contextmanager
+    def graph(self, graph):
+        before = len(self.calls)
+        yield
+        self.recorded.append(self.calls[before:])
+
+
+@pytest.mark.needs("torch")
+def test_every_inference_on_a_gpu_ends_before_the_next(monkeypatch):
+    stand_in = Cuda(monkeypatch)
+    times = cuda.measure(micro.networks(2), "eager", *QUIET)
+    assert times.shape == (2,)
+    assert (times > 0).all()
+    assert stand_in.calls[::2] == ["cuda"] * (len(stand_in.calls) // 2)
+    assert stand_in.calls[1::2] == ["synchronize"] * (len(stand_in.calls) // 2)
+    assert not stand_in.recorded
+
+
+@pytest.mark.needs("torch")
+def test_a_graph_is_recorded_once_after_warming_up_and_then_replayed(monkeypatch):
+    stand_in = Cuda(monkeypatch)
+    cuda.measure(micro.networks(1), "graph", *QUIET)
+    assert stand_in.recorded == [["cuda"]]
+    assert stand_in.calls[:4] == ["cuda"] * 4  # three to warm up
+    rest = stand_in.calls[4:]
+    assert rest == ["replay", "synchronize"] * (len(rest) // 2)
+
+
+def test_the_driver_is_named(tmp_path):
+    said = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 22:23:56 UTC 2024\n"
+    (tmp_path / "version").write_text(said)
+    assert cuda.driver_version(tmp_path / "version") == "550.54.15"
+    opened = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  560.35.03  Release Build  (dvs-builder)\n"
+    (tmp_path / "version").write_text(opened)
+    assert cuda.driver_version(tmp_path / "version") == "560.35.03"
+    assert cuda.driver_version(tmp_path / "none") == "not known"
+
+
+def test_unseen_networks_are_held_against_a_recorded_gpu(monkeypatch, capsys):
+    from benchmarks import host_gpu
+
+    like = device.load("h100")
+    monkeypatch.setattr(cuda, "require_gpu", lambda: "made-up GPU, driver 1.2")
+    monkeypatch.setattr(
+        cuda, "measure", lambda networks, mode, listen: np.array(
+            [gpu.estimate(one, like).latency_us.value for one in networks])
+    )  # fmt: skip
+    monkeypatch.setattr(host_gpu, "networks", lambda seed: micro.networks(12, seed=9))
+    record = host_gpu.judge("h100", "graph", 40, 0)
+    assert record["gpu"] == "made-up GPU, driver 1.2"
+    assert record["mean_error"] < 0.15
+    assert (
+        capsys.readouterr().out.splitlines()[-1].startswith("made-up GPU, driver 1.2, graph: 12 networks, mean error")
+    )
 
 
 def test_unknown_gpus_are_refused(tmp_path, monkeypatch):

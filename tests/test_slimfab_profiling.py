@@ -65,8 +65,24 @@ def test_printing_it_shows_the_table(module: nn.Module) -> None:
     assert "\x1b" not in text
 
 
+class TwoResults(nn.Module):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return x, x + 1
+
+
+def test_what_no_model_knows_is_listed() -> None:
+    found = slimfab.profile(nn.Sequential(nn.Conv2d(3, 4, 1), nn.PReLU()), (3, 6, 6), TARGETS)
+    assert [one.operator for one in found.estimates[0].uncovered] == ["prelu"]
+    assert "incomplete: not covered and not counted: prelu (1 layer): no MACs, 50.0% of the values" in str(found)
+
+
+def test_a_network_of_which_nothing_is_known_has_a_table() -> None:
+    text = str(slimfab.profile(nn.PReLU(), (3, 6, 6), ["npu:eyeriss", "fpga:pynq-z2"]))
+    assert "prelu (1 layer): no MACs, 100.0% of the values written" in text
+
+
 @pytest.mark.parametrize(("model", "x", "targets", "error", "message"), [
-    (nn.PReLU(), (3, 6, 6), TARGETS, UnsupportedError, "torch operator 'prelu' is not supported; use relu"),
+    (TwoResults(), (3, 6, 6), TARGETS, UnsupportedError, "TwoResults: returns 2 values; expected one tensor computed"),
     (nn.ReLU(), None, TARGETS, InputError, r"ReLU: input shape \(\); expected positive whole numbers such as \(1, 28"),
     (nn.ReLU(), (3,), ["cpu:a9"], UnknownNameError, "unknown target 'cpu:a9'"),
     ("nothing", None, TARGETS, UnknownNameError, "unknown network 'nothing'"),

@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from rtl_efforts import PLAIN
 
-from hls.dataflow import Dataflow
+from hls.dataflow import Array, Dataflow
 from hls.emit import write
-from hls.rtl_compile import QUICK
+from hls.rtl_compile import Effort
 from hls.rtl_sim import Run, Stalls, simulate
 from hls.templates import RTL
 from hls.tokens import pipeline
@@ -100,21 +101,36 @@ def drawn(state: int) -> int:
 def agree(
     dataflow: Dataflow, images: int, patterns: tuple[Stalls, ...], folder: Path, cache: Path, seed: int = 0
 ) -> list[tokens.Flow]:
-    """Run both and compare the cycle of every beat at both ends and the most words of every FIFO; random inputs."""
-    design = watched(dataflow)
-    write(design, folder)
+    """What the token level says about random inputs, once RTL has said the same; see :func:`compared`."""
     rng, fmt = np.random.default_rng(seed), dataflow.input.format
     values = rng.integers(fmt.min_int, fmt.max_int + 1, (images, len(dataflow.input.order)))
-    flows = []
+    return [flow for _, flow in compared(dataflow, values, patterns, folder, cache)]
+
+
+def compared(
+    dataflow: Dataflow,
+    values: Array,
+    patterns: tuple[Stalls, ...],
+    folder: Path,
+    cache: Path,
+    effort: Effort = PLAIN,
+) -> list[tuple[Run, tokens.Flow]]:
+    """Run both and compare the cycle of every beat at both ends and the most words of every FIFO.
+
+    Values are (images, values) in the order of the input stream.
+    """
+    design = watched(dataflow)
+    write(design, folder)
+    results = []
     for stalls in patterns:
-        run = simulate(design, folder, values, stalls, cache=cache, optimise=QUICK)
+        run = simulate(design, folder, values, stalls, cache=cache, optimise=effort)
         flow = same_cycles(dataflow, run, stalls)
         names = [unit.name for unit in dataflow.units if unit.module == "fifo"]
         most = {name: int((folder / f"{name}.peak").read_text()) for name in names}
         end = max(run.in_cycles[-1, -1], run.out_cycles[-1, -1])
         assert {name: until(flow, name, end) for name in names} == most
-        flows.append(flow)
-    return flows
+        results.append((run, flow))
+    return results
 
 
 def same_cycles(dataflow: Dataflow, run: Run, stalls: Stalls) -> tokens.Flow:

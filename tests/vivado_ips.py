@@ -130,10 +130,12 @@ def from_verilog(text: str) -> tuple[dict, dict, dict]:
         for direction, high, name in re.findall(r"^\s*(input|output)\s+wire (?:\[(\d+):0\] )?(\w+),?$", text, re.M)
     }
     pins = {name: ("in" if ports[name][0] == "input" else "out", "clock" if "clk" in name else "reset")
-            for name in ports if name.endswith(("aclk", "aresetn"))}  # fmt: skip
+            for name in ports if name.endswith(("aclk", "aresetn", "ap_clk", "ap_rst_n"))}  # fmt: skip
     interfaces, widths = {}, {}
-    if "s_axi_awaddr" in ports:
-        interfaces["s_axi"] = ("aximm", "slave", "aclk")
+    clock = "ap_clk" if "ap_clk" in ports else "aclk"
+    for name in [one for one in ports if one.endswith(("_awaddr", "_araddr"))]:
+        role = "slave" if ports[name][0] == "input" else "master"
+        interfaces[name.rpartition("_")[0]] = ("aximm", role, clock)
     for name in [one.removesuffix("_tvalid") for one in ports if one.endswith("_tvalid")]:
         source = ports[f"{name}_tvalid"][0] == "output"
         if ports[f"{name}_tready"][0] == ports[f"{name}_tvalid"][0]:

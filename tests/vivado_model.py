@@ -18,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import vivado_ips
+from vitis_model import Kernels, link
 from vivado_commands import COMMANDS, HLS_ONLY
 from vivado_ips import Cell
 
@@ -28,7 +29,7 @@ class Refused(Exception):
     """A command that the tool would not accept."""
 
 
-class Model:
+class Model(Kernels):
     """One run of a tool in the current folder; ``calls`` are all commands with their words."""
 
     def __init__(self, tool: str, release: str, slack_ns: float = 0.29, fail: str = "") -> None:
@@ -123,6 +124,8 @@ class Model:
         target = words[-1]
         pairs = self.tcl.splitlist(words[0]) if "-dict" in options else words[:-1]
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
+            if self.set_kernel_property(key, value, target):
+                continue
             if target in self.cells:
                 if not key.startswith("CONFIG."):
                     raise Refused(f"{key} is no parameter of a cell")
@@ -374,6 +377,9 @@ def main(tool: str, words: list[str]) -> None:
     release = os.environ.get("FAKE_RELEASE", "2022.2")
     if words in (["-version"], ["--version"]):
         sys.stdout.write(f"Vivado v{release} (64-bit)\n")
+        return
+    if tool == "v++":
+        link(words)
         return
     model = Model(tool, release, float(os.environ.get("FAKE_SLACK", "0.29")), os.environ.get("FAKE_FAIL", ""))
     script = script_of(tool, words)

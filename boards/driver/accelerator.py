@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -94,7 +93,7 @@ class Accelerator:
         size = self.max_images
         parts: list[Array] = []
         try:
-            for part in self.stream(integers[start : start + size] for start in range(0, len(integers), size)):
+            for part in self._stream(integers[start : start + size] for start in range(0, len(integers), size)):
                 parts.append(part)  # those before an error are kept
         except BoardError as error:
             error.results = np.concatenate(parts) if parts else self._nothing()
@@ -110,6 +109,10 @@ class Accelerator:
 
         What came before an error is handed out before the error is raised.
         """
+        return self._stream(map(self.integers, batches))
+
+    def _stream(self, batches: Iterable[Array]) -> Iterator[Array]:
+        """:meth:`stream` of integers that have been checked."""
         at_work: Slot | None = None
         failed: BaseException | None = None
         iterator, free = iter(batches), list(self._slots)
@@ -119,7 +122,7 @@ class Accelerator:
                 try:
                     batch = next(iterator, None)
                     if batch is not None:
-                        self.fill(free[0], self.integers(batch))
+                        self.fill(free[0], batch)
                         started = free.pop(0)
                 except Exception as error:  # of the caller's batches: what is at work comes first
                     failed = error
@@ -158,15 +161,17 @@ class Accelerator:
         """Stage 2: hand it to the DMA engine."""
         if not self._ready:
             self.reload()
-        with self._recovering():
+        try:
             if slot.images != self._packet:
                 self._write("frames_per_packet", slot.images)
                 self._packet = slot.images
             self._transfers.start(slot.source, slot.target)
+        except Exception as error:
+            self._fail(error)
 
     def finish(self, slot: Slot) -> None:
         """Stage 3: wait for it, and read what the design says of it."""
-        with self._recovering():
+        try:
             try:
                 self._transfers.wait(slot.images * self.manifest.output.image_bytes, self.timeout_s(slot.images))
             except DmaTimeout as error:
@@ -179,19 +184,23 @@ class Accelerator:
                 raise StreamError(
                     f"design: TLAST {word} at its input; expected one per {slot.images} images; run again"
                 )
+        except Exception as error:
+            self._fail(error)
 
     def take(self, slot: Slot) -> Array:
         """Stage 4: check and unpack the result into a new array."""
         port = self.manifest.output
-        with self._recovering():
+        try:
             memory = slot.received(slot.images * port.image_bytes)
-            self._checksum = zlib.crc32(packing.data_only(port, memory).data, self._checksum)
+            self._checksum = packing.checksum(port, memory, self._checksum)
             if self._checksum != slot.checksum:
                 raise ChecksumError(
                     f"checksum: memory has 0x{self._checksum:08x}, the design sent 0x{slot.checksum:08x}; "
                     "expected the same; run again"
                 )
             return packing.unpack(port, memory)
+        except Exception as error:
+            self._fail(error)
 
     @property
     def slot(self) -> Slot:
@@ -311,21 +320,20 @@ class Accelerator:
         self._write("control", ENABLE | CLEAR)
         self._checksum = self._packet = self._images = 0
 
-    @contextmanager
-    def _recovering(self) -> Iterator[None]:
-        """Every error leaves the accelerator ready for the next transfer."""
-        try:
-            with _connection():
-                yield
-        except BoardError as error:
+    def _fail(self, error: Exception) -> NoReturn:
+        """Raise what a stage raised, by its name; the accelerator is then ready for the next transfer."""
+        named = _named(error)
+        if isinstance(named, BoardError):
             try:
-                if isinstance(error, (DmaTimeout, ConnectionLost)):  # what hangs, a reset might not reach
+                if isinstance(named, (DmaTimeout, ConnectionLost)):  # what hangs, a reset might not reach
                     self.reload()
                 else:
                     self.recover()
             except BoardError as second:
-                error.args = (f"{error}; and then: {second}",)
-            raise
+                named.args = (f"{named}; and then: {second}",)
+        if named is error:
+            raise named
+        raise named from error
 
     def _diagnosis(self, images: int) -> str:
         names = ("frames_in", "frames_out", "status", "stall_in", "stall_out")
@@ -347,11 +355,19 @@ def _connection() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not (isinstance(error, OSError) or type(error).__module__.startswith("grpc")):  # grpc's are no OSErrors
+        named = _named(error)
+        if named is error:
             raise
-        details = getattr(error, "details", None)
-        words = str(error) if details is None else str(details())
-        raise ConnectionLost(f"board: no longer answers ({words}); check its cable and power") from error
+        raise named from error
+
+
+def _named(error: Exception) -> Exception:
+    """The error itself, or ConnectionLost where it is the operating system's or grpc's, which are no OSErrors."""
+    if not (isinstance(error, OSError) or type(error).__module__.startswith("grpc")):
+        return error
+    details = getattr(error, "details", None)
+    words = str(error) if details is None else str(details())
+    return ConnectionLost(f"board: no longer answers ({words}); check its cable and power")
 
 
 def _member(overlay: Any, path: str) -> Any:

@@ -7,6 +7,7 @@ A beat carries its first value in the low bits, is little endian, and is padded 
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -44,8 +45,8 @@ def quantise(port: Port, reals: Array) -> Array:
     # A sum is finite if all its terms are; it may overflow only where a term is already out of every format's range.
     if not np.isfinite(scaled.sum(dtype=np.float64)) and not np.isfinite(scaled).all():
         raise DataError(f"input: got {np.count_nonzero(~np.isfinite(scaled))} values that are not finite; clean them")
-    limited: Array = np.clip(_rounded(scaled, port.rounding), port.low, port.high)
-    return limited.astype(container(port))
+    rounded = _rounded(scaled, port.rounding)
+    return np.clip(rounded, port.low, port.high, out=rounded).astype(container(port))
 
 
 def _is_exact(port: Port, reals: Array) -> bool:
@@ -54,9 +55,10 @@ def _is_exact(port: Port, reals: Array) -> bool:
 
 
 def _rounded(scaled: Array, rounding: str) -> Array:
+    """Whole numbers; ``scaled`` is used again."""
     simple = {"RND_CONV": np.rint, "TRN_ZERO": np.trunc, "TRN": np.floor}
     if rounding in simple:
-        whole: Array = simple[rounding](scaled)
+        whole: Array = simple[rounding](scaled, out=scaled)
         return whole
     floor: Array = np.floor(scaled)
     rest = scaled - floor
@@ -86,34 +88,41 @@ def check(port: Port, integers: Array) -> Array:
 
 def pack(port: Port, integers: Array, out: Array) -> None:
     """Write (N, *shape) integers into ``out``, N·beats·word_bytes bytes, in the order in which they travel."""
-    values = _pixels_first(port, integers.reshape(len(integers), port.image[0], -1)).reshape(len(integers), -1)
+    pixels_first = integers.reshape(len(integers), port.image[0], -1).transpose(0, 2, 1)
+    kind = _whole_words(port)
+    if kind is not None:  # one pass over memory
+        target = out.view(kind).reshape(pixels_first.shape)
+        np.copyto(target, pixels_first, casting="unsafe")
+        if port.signed and port.width < 8 * kind.itemsize:
+            target &= kind.type((1 << port.width) - 1)  # the sign's copies above the value
+        return
+    values = np.ascontiguousarray(pixels_first, container(port)).reshape(len(integers), -1)
     words = out.reshape(-1, port.word_bytes)
-    if port.lanes == 1 and port.word_bytes in (1, 2, 4, 8):
-        _pack_single(port, values, words)
-    elif port.width in (8, 16, 32):
+    if port.width in (8, 16, 32):
         bytes_in = values.astype(f"<i{port.width // 8}", copy=False).reshape(len(words), port.lanes)
-        words[:, : port.data_bytes] = np.ascontiguousarray(bytes_in).view(np.uint8)
-        words[:, port.data_bytes :] = 0
+        words[:, : port.data_bytes] = bytes_in.view(np.uint8)
     else:
         lanes = values.astype(np.int64, copy=False).reshape(-1, port.lanes, 1)
         bits = (lanes >> np.arange(port.width)).astype(np.uint8) & 1
         words[:, : port.data_bytes] = np.packbits(bits.reshape(len(words), -1), axis=1, bitorder="little")
-        words[:, port.data_bytes :] = 0
+    words[:, port.data_bytes :] = 0
 
 
-def _pack_single(port: Port, values: Array, words: Array) -> None:
-    target = words.view(f"<u{port.word_bytes}").reshape(values.shape)
-    np.copyto(target, values, casting="unsafe")
-    if port.signed and port.width < 8 * port.word_bytes:
-        target &= target.dtype.type((1 << port.width) - 1)  # the sign's copies above the value
+def _whole_words(port: Port) -> np.dtype[Any] | None:
+    """The integers that memory consists of where a word is one value, or values without anything between them."""
+    if port.lanes == 1 and port.word_bytes in (1, 2, 4, 8):
+        return np.dtype(f"<u{port.word_bytes}")
+    if port.width in (8, 16, 32) and port.word_bytes == port.data_bytes:
+        return np.dtype(f"<u{port.width // 8}")
+    return None
 
 
 def unpack(port: Port, memory: Array) -> Array:
     """N·beats·word_bytes bytes → a new array of (N, *shape) integers."""
     words = memory.reshape(-1, port.word_bytes)
-    count = len(words) // port.beats
-    if port.lanes == 1 and port.word_bytes in (1, 2, 4, 8):
-        values = _extended(port, words.view(f"<u{port.word_bytes}"))
+    count, kind = len(words) // port.beats, _whole_words(port)
+    if kind is not None:
+        values = _extended(port, words.view(kind))
     elif port.width in (8, 16, 32):
         bytes_out = np.ascontiguousarray(words[:, : port.data_bytes])
         values = bytes_out.view(f"<{'i' if port.signed else 'u'}{port.width // 8}").astype(container(port), copy=False)
@@ -125,24 +134,19 @@ def unpack(port: Port, memory: Array) -> Array:
     return np.array(pixels.transpose(0, 2, 1), order="C").reshape((count, *port.shape))  # memory is used again
 
 
-def _pixels_first(port: Port, values: Array) -> Array:
-    """(N, channels, pixels) integers → (N, pixels, channels) in little memory."""
-    if 1 in values.shape[1:]:
-        return values
-    return np.ascontiguousarray(values.transpose(0, 2, 1), container(port))
-
-
 def _extended(port: Port, raw: Array) -> Array:
     """Bits of values, with zeros above them → values."""
     kind = container(port)
+    if raw.dtype.itemsize == kind.itemsize and (not port.signed or port.width == 8 * kind.itemsize):
+        return raw.view(kind)
     if not port.signed:
         return raw.astype(kind)
     unused = 8 * kind.itemsize - port.width
     return (raw.astype(kind) << unused) >> unused
 
 
-def data_only(port: Port, memory: Array) -> Array:
-    """The bytes of TDATA without the words' padding, contiguous: what the design's checksum is over."""
-    if port.word_bytes == port.data_bytes:
-        return memory
-    return np.ascontiguousarray(memory.reshape(-1, port.word_bytes)[:, : port.data_bytes])
+def checksum(port: Port, memory: Array, before: int) -> int:
+    """The design's checksum: CRC-32 over words without their padding, after bytes whose own is ``before``."""
+    if port.word_bytes != port.data_bytes:
+        memory = np.ascontiguousarray(memory.reshape(-1, port.word_bytes)[:, : port.data_bytes])
+    return zlib.crc32(memory.data, before)

@@ -15,17 +15,16 @@ from pathlib import Path
 from types import TracebackType
 
 from boards.session import ANSWER_S, Session
-from hwsim.errors import BoardError, ToolMissing
+from hwsim.errors import BoardError, ToolMissing, UnknownNameError
 
 ROOT = Path(__file__).resolve().parents[2]
-VERSIONS = ("4.0.0", "3.1.2")
+VERSIONS = ("4.0.0", "3.1.2", "3.0.1")
 VARIABLE = "SLIMFAB_PYNQ"
 _SHOWN = (
     "boards/__init__.py",
     "boards/driver",
     "boards/emulated",
     "hls/__init__.py",
-    "hls/registers.py",
     "hls/registers.py",
     "hls/rtl_worker.py",
 )
@@ -40,8 +39,11 @@ def find_pynq(version: str = VERSIONS[0]) -> tuple[Path, str]:
     """Python with that pynq, and the search path that it needs.
 
     Raises:
+        UnknownNameError: the emulated board is not made for that version.
         ToolMissing: the environment has not been made.
     """
+    if version not in VERSIONS:
+        raise UnknownNameError(f"pynq: got version {version}; expected one of {', '.join(VERSIONS)}; name one of these")
     python, other = home() / "bin" / "python", home() / f"pynq-{version}"
     if not python.exists() or not (version == VERSIONS[0] or other.exists()):
         raise ToolMissing(f"pynq {version} is not installed in {home()}; the emulated board needs it; make pynq")

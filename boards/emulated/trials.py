@@ -6,29 +6,47 @@ from __future__ import annotations
 import cProfile
 import pstats
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from boards.driver import Accelerator
 from boards.driver.worker import Answer
+from boards.emulated.replay import Recorder, Replay, in_place_of_board
+
+if TYPE_CHECKING:
+    from boards.emulated.device import EmulatedDevice
 
 _STATUS = Path("/proc/self/status")
 
 
-def overhead(one: Accelerator, images: np.ndarray, runs: int) -> Answer:
-    """Seconds per transfer of the same images, by who spends them: driver, pynq, copies and board.
+PLACES = ("driver", "pynq", "copies", "checksum", "board")
 
-    By the interpreter's profiler, whose own time per call makes each an upper bound. ``copies`` are numpy's, checksums
-    included; ``board`` is the emulation; ``pynq`` its drivers and its way to registers, which is longer here than on a
-    board.
+
+def overhead(one: Accelerator, device: EmulatedDevice, images: np.ndarray, runs: int) -> Answer:
+    """Seconds per transfer of the same images, by who spends them, each an upper bound.
+
+    The runs are recorded with the emulated board and then timed against its answers alone, by the interpreter's
+    profiler, whose own time per call is in all that it says.
+
+    ``copies`` are all of :mod:`boards.driver.packing`: numpy's passes over the images; ``checksum`` is zlib's pass over
+    the results; ``pynq`` its drivers and its way to registers, which is longer here than on a board; ``board`` the
+    answers. Whatever is none of these is the ``driver``'s.
     """
-    one.run(images)
+    recorder = Recorder(device.board)
+    with in_place_of_board(device, recorder):
+        one.recover()  # both times from the same state
+        for _ in range(runs + 1):
+            one.run(images)
     profile = cProfile.Profile()
-    profile.enable()
-    for _ in range(runs):
+    with in_place_of_board(device, Replay(recorder.accesses)):
+        one.recover()
         one.run(images)
-    profile.disable()
-    spent = dict.fromkeys(("driver", "pynq", "copies", "board"), 0.0)
+        profile.enable()
+        for _ in range(runs):
+            one.run(images)
+        profile.disable()
+    spent = dict.fromkeys(PLACES, 0.0)
     for (file, _, name), (_, _, own, _, callers) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
         for place, share in _shares(file, name, own, callers):
             spent[place] += share / runs
@@ -39,20 +57,20 @@ _Callers = dict[tuple[str, int, str], tuple[float, ...]]
 
 
 def _shares(file: str, name: str, own: float, callers: _Callers) -> list[tuple[str, float]]:
-    """Whose time a function's own is; that of built-in functions is their callers'."""
-    if file != "~":
-        return [(_place(file, name), own)]
+    """Whose time a function's own is; that of built-in functions and Python's library is their callers'."""
+    place = _place(file, name)
+    if place is not None:
+        return [(place, own)]
+    return [(_place(caller[0], caller[2]) or "driver", times[2]) for caller, times in callers.items()]
+
+
+def _place(file: str, name: str) -> str | None:
     if "crc32" in name:
-        return [("copies", own)]
-    return [(_place(caller[0], caller[2]), times[2]) for caller, times in callers.items()]
-
-
-def _place(file: str, name: str) -> str:
-    if "/emulated/" in file or file.endswith("struct.py"):
-        return "board"
+        return "checksum"
     if "/boards/driver/" in file:
-        return "copies" if file.endswith("packing.py") or name == "received" else "driver"
-    return "copies" if "/numpy/" in file else "pynq"
+        return "copies" if file.endswith("packing.py") else "driver"
+    known = {"/emulated/": "board", "struct.py": "board", "/numpy/": "copies", "/pynq/": "pynq"}
+    return next((place for part, place in known.items() if part in file), None)
 
 
 def soak(one: Accelerator, images: np.ndarray, total_bytes: int) -> Answer:

@@ -7,7 +7,7 @@ NN_*.tcl        the steps
 sources/        SystemVerilog, or hls4ml's C++, with what stands around it
 logs/, done/    of every step: what the tool said, and the key of what it was done for
 reports/        of Vivado
-NAME.bit, .hwh  the result, if timing is met
+NAME.bit, .hwh  the result, if timing is met; NAME.xclbin for a card
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from pathlib import Path
 from boards import board as boards
 from boards.board import Board
 from boards.manifest import Port
-from boards.vivado import block_design, network_cpp, scripts, shell
+from boards.vivado import block_design, kernel, link, network_cpp, scripts, shell
 from boards.vivado.accelerator import RTL, Accelerator
 from boards.vivado.releases import Release
 from hls.constraints import sdc, xdc
@@ -65,6 +65,14 @@ class Plan:
         """Whether the build ends in a bitstream."""
         return boards.load(self.board).has_bitstream
 
+    @property
+    def result_files(self) -> tuple[str, ...]:
+        """Names of what the build ends in; none where the design is implemented by itself."""
+        if self.has_bitstream:
+            return f"{self.name}.bit", f"{self.name}.hwh"
+        linked = any(step.name == link.STEP for step in self.steps)
+        return (f"{self.name}.xclbin",) if linked else ()
+
 
 def write(
     board: Board, board_name: str, accelerator: Accelerator, release: Release, folder: Path | str, name: str
@@ -77,6 +85,7 @@ def write(
 
     Raises:
         InputError: the clock is not possible on the board, or the name is none.
+        ToolMissing: the release is older than the card's platform.
         OutputError: the folder holds something else or cannot be written.
     """
     target = Path(folder)
@@ -84,7 +93,7 @@ def write(
         raise OutputError(f"{target}: holds files that are no build; choose an empty or new folder")
     if not name.replace("_", "").replace("-", "").isalnum() or not name.isascii():
         raise InputError(f"name: got {name!r}; expected letters, digits, _ and -")
-    files = _sources(accelerator)
+    files = _sources(board, accelerator)
     draft = _scripts(board, accelerator, release, files, name, "0" * 8)
     build_id = hashlib.sha256("".join([str(release), *draft.values(), _digest(files)]).encode()).hexdigest()[:8]
     texts = _scripts(board, accelerator, release, files, name, build_id)
@@ -117,15 +126,24 @@ def is_done(folder: Path | str, step: Step) -> bool:
 
 def _forget(folder: Path, wanted: set[str]) -> None:
     """Remove sources and scripts of an earlier plan."""
-    for path in [*folder.glob("*.tcl"), *(folder / "sources").rglob("*")]:
+    for path in [*folder.glob("*.tcl"), *folder.glob("*.cfg"), *(folder / "sources").rglob("*")]:
         if path.is_file() and path.relative_to(folder).as_posix() not in wanted:
             path.unlink()
 
 
-def _sources(accelerator: Accelerator) -> dict[str, bytes]:
+def _is_linked(board: Board, accelerator: Accelerator) -> bool:
+    """Whether the accelerator becomes a kernel of a card; networks of HLS are implemented by themselves there."""
+    return board.platform is not None and accelerator.flow == RTL
+
+
+def _sources(board: Board, accelerator: Accelerator) -> dict[str, bytes]:
     files = dict(accelerator.files)
     files[f"{shell.NAME}.v"] = shell.text(accelerator).encode()
-    for module in shell.modules(accelerator):
+    modules = shell.modules(accelerator)
+    if _is_linked(board, accelerator):
+        files[f"{kernel.NAME}.v"] = kernel.text(accelerator).encode()
+        modules += kernel.modules()
+    for module in modules:
         files[f"{module}.sv"] = (RTL_FOLDER / f"{module}.sv").read_bytes()
     if accelerator.flow == RTL:
         files[f"{shell.NAME}.xdc"] = xdc(accelerator.clock_mhz).encode()
@@ -151,7 +169,17 @@ def _scripts(
         else:
             verilog, constraints = f"{scripts.HLS_VERILOG}/*", f"sources/{network_cpp.TOP}.xdc"
             text = scripts.implement_alone(board.part, network_cpp.TOP, [], constraints, verilog)
-        return {**found, "40_implement.tcl": head + text}
+        found["40_implement.tcl"] = head + text
+        if board.platform is not None and _is_linked(board, accelerator):
+            link.check_release(board.platform, release)
+            with_movers = [
+                *hdl,
+                *(f"sources/{module}.sv" for module in kernel.modules() if f"sources/{module}.sv" not in hdl),
+                f"sources/{kernel.NAME}.v",
+            ]
+            found["50_kernel.tcl"] = head + link.package_kernel(board.part, with_movers, name)
+            found[f"{link.STEP}.cfg"] = link.configuration(board.platform, accelerator.clock_mhz, name, build_id)
+        return found
     interfaces = ["s_axi", "s_axis", "m_axis"] + ([] if accelerator.flow == RTL else ["to_core", "from_core"])
     found["20_package.tcl"] = head + scripts.package(board.part, hdl, interfaces)
     found["30_design.tcl"] = head + block_design.text(board, accelerator)
@@ -170,11 +198,12 @@ def _in_order(accelerator: Accelerator, files: Mapping[str, bytes]) -> list[str]
 def _steps(texts: Mapping[str, str], release: Release, sources: str) -> list[Step]:
     steps, key = [], sources
     for script, text in texts.items():
-        name = script.removesuffix(".tcl")
+        name = script.rpartition(".")[0]
         # A step is done again when its script, or anything before it, has changed.
         key = hashlib.sha256(f"{key}{release}{text}".encode()).hexdigest()[:16]
         vivado = ("vivado", "-mode", "batch", "-nojournal", "-notrace", "-log", f"logs/{name}.log", "-source", script)
-        steps.append(Step(name, (*release.hls_command, script) if name == "10_hls" else vivado, key))
+        others = {"10_hls": (*release.hls_command, script), link.STEP: link.command(script)}
+        steps.append(Step(name, others.get(name, vivado), key))
     return steps
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from boards import bitfile, handoff
+from boards import bitfile, handoff, xclbin
 from boards import board as boards
 from boards.bundle import Bundle, IntArray, pack
 from boards.manifest import Manifest
@@ -24,7 +24,11 @@ CLOCK_TOLERANCE = 1e-3  # reports round periods to picoseconds: 0.6 parts in a t
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """A finished build. ``clock_mhz`` is the clock that timing was met for; ``files`` are bitstream and handoff."""
+    """A finished build. ``clock_mhz`` is the clock that timing was met for; ``files`` are what a bundle is made of.
+
+    Where v++ linked a kernel, ``timing``, ``utilisation`` and ``power`` are of the accelerator by itself, and the clock
+    is the one that v++ settled on.
+    """
 
     plan: Plan
     clock_mhz: float
@@ -64,12 +68,13 @@ def collect(folder: Path | str, plan: Plan) -> Results:
     hls_report = target / scripts.HLS_REPORT
     hls = reports.parse_csynth(hls_report) if any(step.name.endswith("_hls") for step in plan.steps) else None
     tools = {"vivado": used.version or plan.tools} | ({} if hls is None else {"hls": hls.version})
-    files: dict[str, bytes] = {}
+    files = {name: _read(target / name) for name in plan.result_files}
     clock_mhz = plan.clock_mhz
     if plan.has_bitstream:
-        files = {name: _read(target / name) for name in (f"{plan.name}.bit", f"{plan.name}.hwh")}
         clock_mhz = _check(plan, files)
         _check_clock(plan, clock_mhz, reports.parse_clocks(target / scripts.TIMING))
+    elif files:
+        clock_mhz = _check_container(plan, files[f"{plan.name}.xclbin"])
     return Results(plan, clock_mhz, used, timing, power, hls, files, tools)
 
 
@@ -89,6 +94,22 @@ def _check(plan: Plan, files: Mapping[str, bytes]) -> float:
     if clock_mhz is None:
         raise BundleError(f"{name}: names no clock of the fabric; expected the processor's; build again")
     return clock_mhz
+
+
+def _check_container(plan: Plan, data: bytes) -> float:
+    """What v++ linked against the plan; the clock that the kernel runs at."""
+    found = xclbin.check(data, _platform(plan), plan.part, plan.build_id, f"{plan.name}.xclbin")
+    if found.clock_mhz > plan.clock_mhz:
+        raise BudgetError(
+            f"{plan.name}.xclbin: got {found.clock_mhz} MHz; expected at most {plan.clock_mhz:g}; link it again"
+        )
+    return float(found.clock_mhz)
+
+
+def _platform(plan: Plan) -> str:
+    """What the build's kernel is linked to; "" where nothing is."""
+    platform = boards.load(plan.board).platform
+    return platform.name if platform is not None and plan.result_files else ""
 
 
 def _check_clock(plan: Plan, clock_mhz: float, timed_mhz: Mapping[str, float]) -> None:
@@ -121,8 +142,9 @@ def estimate(base: Estimate, results: Results) -> Estimate:
         watts.value * interval.value, watts.low * interval.low, watts.high * interval.high, SOURCE
     )  # W times us is uJ
     counted = {name: Figure.exact(used[name], SOURCE) for name in RESOURCE_NAMES if name in used}
+    how = "with the DMA and what joins it" if results.plan.has_bitstream else "by itself"
     notes = (
-        f"resources, clock and power: {results.tools['vivado']}, placed and routed, with the DMA and what joins it",
+        f"resources, clock and power: {results.tools['vivado']}, placed and routed, {how}",
         "power: of the chip, not of the board; vectorless",
     )
     return replace(
@@ -135,7 +157,7 @@ def bundle(
     results: Results, files: Mapping[str, bytes], inputs: IntArray, outputs: IntArray, path: Path | str,
     latency_cycles: int | None = None, interval_cycles: int | None = None,
 ) -> Bundle:  # fmt: skip
-    """Pack a build with a bitstream for its board.
+    """Pack a build with a bitstream for its board, or with a linked kernel for its card.
 
     Args:
         files: what else the board shall have, a driver among it.
@@ -148,8 +170,8 @@ def bundle(
     plan = results.plan
     manifest = Manifest(
         plan.name, boards.load(plan.board).name, plan.part, plan.flow, plan.network_hash, plan.build_id,
-        results.clock_mhz, results.timing.wns_ns, plan.input, plan.output, results.tools, latency_cycles,
-        interval_cycles, DMA, ACCELERATOR,
+        results.clock_mhz, results.timing.wns_ns if plan.has_bitstream else None, plan.input, plan.output,
+        results.tools, latency_cycles, interval_cycles, DMA, ACCELERATOR, _platform(plan),
     )  # fmt: skip
     return pack(manifest, {**files, **results.files}, inputs, outputs, path)
 

@@ -125,7 +125,7 @@ def _run_there(folder: Path, plan: Plan, machine: Machine, listen: Listen) -> No
         _follow([*_SSH, machine.host, f"{variables} bash {there}/{SCRIPT}"], dict(os.environ), listen, folder)
     finally:
         # Logs of a step that failed are wanted too; what is not there is left out.
-        wanted = f"{plan.name}.bit {plan.name}.hwh reports logs done {HLS_REPORT}"
+        wanted = f"{plan.name}.bit {plan.name}.hwh {plan.name}.xclbin reports logs done {HLS_REPORT}"
         _unpacked(_ssh(machine.host, f"cd {there} && tar -cf - $(ls -d {wanted} 2>/dev/null)"), folder, plan)
 
 
@@ -133,7 +133,15 @@ def _packed(folder: Path) -> bytes:
     """What another machine needs of a build folder, as a tar file."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for path in sorted([folder / RECORD, folder / SCRIPT, *folder.glob("*.tcl"), *(folder / "sources").rglob("*")]):
+        for path in sorted(
+            [
+                folder / RECORD,
+                folder / SCRIPT,
+                *folder.glob("*.tcl"),
+                *folder.glob("*.cfg"),
+                *(folder / "sources").rglob("*"),
+            ]
+        ):
             if path.is_file():
                 archive.add(path, path.relative_to(folder).as_posix())
     return buffer.getvalue()
@@ -141,7 +149,7 @@ def _packed(folder: Path) -> bytes:
 
 def _unpacked(data: bytes, folder: Path, plan: Plan) -> None:
     """Write what came back; only plain files that a build makes are taken."""
-    expected = re.compile(rf"{plan.name}\.(bit|hwh)|(reports|logs|done)/[\w.-]+|{re.escape(HLS_REPORT)}")
+    expected = re.compile(rf"{plan.name}\.(bit|hwh|xclbin)|(reports|logs|done)/[\w.-]+|{re.escape(HLS_REPORT)}")
     try:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             for member in archive:

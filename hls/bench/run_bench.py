@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Build and run the bench with cocotb's runner, in a process of its own: the runner ends the process where it fails.
 
-Called with a JSON job. The simulation runs in the emitted folder, from which the design reads its memories.
+Called with a JSON job: sources of a folder, top module and its parameters, and a cocotb module on Python's path. The
+simulation runs in that folder, from which emitted designs read their memories.
 """
 
 import json
@@ -22,6 +23,7 @@ def main(job: dict[str, Any]) -> None:
         sources=[folder / name for name in job["sources"]],
         hdl_toplevel=job["top"],
         build_args=job["build_args"],
+        parameters=job["parameters"],
         timescale=("1ns", "1ps"),
         build_dir=home / "build",
         log_file=home / "build.log",
@@ -29,7 +31,7 @@ def main(job: dict[str, Any]) -> None:
     )
     runner.test(
         hdl_toplevel=job["top"],
-        test_module="testbench",
+        test_module=job["module"],
         test_dir=folder,
         results_xml=str(home / "results.xml"),
         log_file=home / "run.log",

@@ -21,11 +21,7 @@ module fifo #(
   output wire             m_axis_tvalid,
   input  wire             m_axis_tready
 );
-`ifdef SLIMFAB_SIMULATION
-  localparam integer FEW = DEPTH;   // the short kind is the faster one to simulate
-`else
   localparam integer FEW = 32;
-`endif
 `ifndef SYNTHESIS
   initial if (DEPTH < 2) $fatal(1, "fifo: DEPTH=%0d; expected at least 2", DEPTH);
 `endif

@@ -52,36 +52,19 @@ module matrix_vector #(
   localparam integer NF    = MH / PE;
   localparam integer WORDS = MATRICES * NF * SF;
   localparam integer SFW   = (SF > 1) ? $clog2(SF) : 1;
-  localparam integer NFW   = (NF > 1) ? $clog2(NF) : 1;
   localparam integer AW    = (WORDS > 1) ? $clog2(WORDS) : 1;
   localparam integer XW    = PARALLEL * SIMD * IN_WIDTH;
 
-  // Which column block (s) of which row block (n) is issued.
-  reg  [SFW-1:0] s;
-  reg  [NFW-1:0] n;
-  reg  [AW-1:0]  address;
-  wire           advance, fetch;
-  wire           loads  = (n == '0);
-  wire           issue  = ~loads | s_axis_tvalid;
-  wire           s_last = (s == SFW'(SF - 1));
-  wire           n_last = (n == NFW'(NF - 1));
-  assign s_axis_tready = advance & loads;
-
-  always_ff @(posedge aclk) begin
-    if (!aresetn) begin
-      s       <= '0;
-      n       <= '0;
-      address <= '0;
-    end else if (advance & issue) begin
-      s       <= s_last ? '0 : s + 1'b1;
-      address <= (address == AW'(WORDS - 1)) ? '0 : address + 1'b1;
-      if (s_last) n <= n_last ? '0 : n + 1'b1;
-    end
-  end
+  wire           advance, issue, loads, first, last;
+  wire [SFW-1:0] place;
+  wire [AW-1:0]  block;
+  dense_order #(.SF(SF), .NF(NF), .MATRICES(MATRICES)) order (
+    .aclk(aclk), .aresetn(aresetn), .s_axis_tvalid(s_axis_tvalid), .s_axis_tready(s_axis_tready), .advance(advance),
+    .issue(issue), .loads(loads), .first(first), .last(last), .place(place), .block(block));
 
   // The vector: from the stream while it is new, from the replay buffer afterwards.
   reg [XW-1:0] new1, new2, x;
-  always_ff @(posedge aclk) if (fetch) begin
+  always_ff @(posedge aclk) if (advance) begin
     new1 <= s_axis_tdata;
     new2 <= new1;
   end
@@ -90,28 +73,29 @@ module matrix_vector #(
       wire [XW-1:0] replayed;
       reg  [1:0]    is_new;
       ram #(.WIDTH(XW), .DEPTH(SF), .BANK(VECTOR_BANK)) vector (
-        .aclk(aclk), .write(advance & issue & loads), .write_address(s), .write_data(s_axis_tdata),
-        .read(fetch), .read_address(s), .read_data(replayed));
-      always_ff @(posedge aclk) if (fetch) begin
+        .aclk(aclk), .write(advance & issue & loads), .write_address(place), .write_data(s_axis_tdata),
+        .read(advance), .read_address(place), .read_data(replayed));
+      always_ff @(posedge aclk) if (advance) begin
         is_new <= {is_new[0], loads};
         x      <= is_new[1] ? new2 : replayed;
       end
     end else begin : g_once
-      always_ff @(posedge aclk) if (fetch) x <= new2;
+      wire unused = &{1'b0, loads, place};
+      always_ff @(posedge aclk) if (advance) x <= new2;
     end
   endgenerate
 
   wire [PE*SIMD*W_WIDTH-1:0] w;
   rom #(
     .WIDTH(PE * SIMD * W_WIDTH), .DEPTH(WORDS), .BANK(WEIGHT_BANK), .CYCLES(3), .STYLE(MEMORY), .FILE(WEIGHT_FILE)
-  ) weights (.aclk(aclk), .enable(fetch), .address(address), .data(w));
+  ) weights (.aclk(aclk), .enable(advance), .address(block), .data(w));
 
   multiply_accumulate #(
     .PE(PE), .SIMD(SIMD), .PARALLEL(PARALLEL), .IN_WIDTH(IN_WIDTH), .IN_SIGNED(IN_SIGNED), .W_WIDTH(W_WIDTH),
     .W_SIGNED(W_SIGNED), .ACC_WIDTH(ACC_WIDTH), .SHIFT(SHIFT), .ROWS_PER_DSP(ROWS_PER_DSP), .SPACING(SPACING),
     .ROW_BLOCKS(MATRICES * NF), .BIAS_FILE(BIAS_FILE)
   ) rows (
-    .aclk(aclk), .aresetn(aresetn), .advance(advance), .fetch(fetch), .issue(issue), .first(s == '0), .last(s_last),
+    .aclk(aclk), .aresetn(aresetn), .advance(advance), .issue(issue), .first(first), .last(last),
     .x(x), .w(w),
     .m_axis_tdata(m_axis_tdata), .m_axis_tvalid(m_axis_tvalid), .m_axis_tready(m_axis_tready));
 endmodule

@@ -12,8 +12,6 @@
 //
 // A stalled output stops the whole pipeline: `advance` is low. It enables thousands of registers, so it comes straight
 // out of one: the ready of a FIFO with room for what is under way when the output stalls.
-//
-// A fast simulation (SLIMFAB_SIMULATION) has no registers between operands and sums; all that leaves is the same.
 `default_nettype none
 module multiply_accumulate #(
   parameter integer PE           = 2,
@@ -33,7 +31,6 @@ module multiply_accumulate #(
   input  wire                              aclk,
   input  wire                              aresetn,
   output wire                              advance,
-  output wire                              fetch,     // enables what brings the operands of issued blocks
   input  wire                              issue,
   input  wire                              first,
   input  wire                              last,
@@ -73,58 +70,6 @@ module multiply_accumulate #(
     last_q  <= {last_q[STEPS-2:0], last};
   end
 
-`ifdef SLIMFAB_SIMULATION
-  // Sums are computed as soon as their operands are there, and wait for the cycle in which the registers give them.
-  // Signed weights count from the lowest one up: w x = (w + 2**OFFSET) x - 2**OFFSET x, with one bit of w inverted.
-  localparam integer RING   = 1 << $clog2(STEPS);
-  localparam integer QW     = $clog2(RING);
-  localparam integer WIDE   = (SUM >= 32 || ACC_WIDTH > 32) ? 64 : 32;
-  localparam integer OFFSET = W_WIDTH - 1;
-  reg  [PE*ACC_WIDTH-1:0]    sums;
-  reg  [PE*ACC_WIDTH-1:0]    biases  [0:ROW_BLOCKS-1];
-  reg  [PE*ACC_WIDTH-1:0]    waiting [0:RING-1];
-  reg  [ACC_WIDTH-1:0]       total   [0:PE-1];
-  reg  [WIDE-1:0]            operand [0:PARALLEL*SIMD-1];
-  reg  [WIDE-1:0]            lowest  [0:PARALLEL-1];         // what a vector gives with the lowest weight
-  reg  [WIDE-1:0]            sum;
-  reg  [BW-1:0]              row;
-  reg  [QW-1:0]              put, get;
-  wire [PE*SIMD*W_WIDTH-1:0] raised    = (W_SIGNED != 0) ? w ^ {PE*SIMD{W_WIDTH'(1) << OFFSET}} : w;
-  wire                       completes = valid_q[2] & last_q[2];
-  wire                       leaves    = valid_q[STEPS-1] & last_q[STEPS-1];
-  assign fetch = advance & (issue | valid_q[0] | valid_q[1]);
-  initial if (BIAS_FILE != "none") $readmemh(BIAS_FILE, biases);
-  always_ff @(posedge aclk) begin
-    if (!aresetn) begin
-      row <= '0;
-      put <= '0;
-      get <= '0;
-    end else if (advance) begin
-      if (completes) row <= (row == BW'(ROW_BLOCKS - 1)) ? '0 : row + 1'b1;
-      if (completes) put <= put + 1'b1;
-      if (leaves) get <= get + 1'b1;
-    end
-  end
-  always_ff @(posedge aclk) if (advance) begin
-    if (leaves) sums <= waiting[get];
-    if (valid_q[2]) begin
-      for (int g = 0; g < PARALLEL; g = g + 1) begin
-        lowest[g] = '0;
-        for (int i = g * SIMD; i < (g + 1) * SIMD; i = i + 1) begin
-          operand[i] = (IN_SIGNED != 0) ? WIDE'($signed(x[i*IN_WIDTH +: IN_WIDTH])) : WIDE'(x[i*IN_WIDTH +: IN_WIDTH]);
-          if (W_SIGNED != 0) lowest[g] = lowest[g] - (operand[i] << OFFSET);
-        end
-      end
-      for (int p = 0; p < PE; p = p + 1) begin
-        sum = lowest[p/ROWS];
-        for (int i = 0; i < SIMD; i = i + 1)
-          sum = sum + WIDE'(raised[(p*SIMD+i)*W_WIDTH +: W_WIDTH]) * operand[p/ROWS*SIMD+i];
-        total[p] = (first_q[2] ? biases[row][p*ACC_WIDTH +: ACC_WIDTH] : total[p]) + (ACC_WIDTH'(sum) << SHIFT);
-        if (last_q[2]) waiting[put][p*ACC_WIDTH +: ACC_WIDTH] = total[p];
-      end
-    end
-  end
-`else
   // Biases take turns; the next one is looked up as late as two registers allow.
   reg  [BW-1:0]           row;
   wire [PE*ACC_WIDTH-1:0] bias;
@@ -137,7 +82,6 @@ module multiply_accumulate #(
 
   wire [PE*ACC_WIDTH-1:0] sums;
   wire [STEPS-1:0]        moves = {STEPS{advance}};
-  assign fetch = advance;
   wire unused = &{1'b0, moves};
   generate
     for (genvar g = 0; g < PARALLEL; g = g + 1) begin : g_vector
@@ -163,7 +107,6 @@ module multiply_accumulate #(
       end
     end
   endgenerate
-`endif
 
   fifo #(.WIDTH(PE * ACC_WIDTH), .DEPTH(2)) out (
     .aclk(aclk), .aresetn(aresetn), .s_axis_tdata(sums), .s_axis_tvalid(done), .s_axis_tready(advance),

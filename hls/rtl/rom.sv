@@ -34,21 +34,6 @@ module rom #(
     $fatal(1, "rom: BANK=%0d; expected a power of two above 1", BANK);
   initial if (CYCLES != 2 && CYCLES != 3) $fatal(1, "rom: CYCLES=%0d; expected 2 or 3", CYCLES);
 `endif
-`ifdef SLIMFAB_SIMULATION
-  // Instead of the word, its address waits; nothing else moves.
-  reg [BANKS*WIDTH-1:0] lines [0:LINES-1];
-  reg [WIDTH-1:0]       word;
-  reg [AW-1:0]          waiting1, waiting2;
-  wire [AW-1:0]         now  = (CYCLES == 3) ? waiting2 : waiting1;
-  wire [AW-1:0]         bank = (BANKS > 1) ? now >> LW : '0;
-  initial if (FILE != "none") $readmemh(FILE, lines);
-  always_ff @(posedge aclk) if (enable) begin
-    waiting1 <= address;
-    waiting2 <= waiting1;
-    word     <= lines[now[LW-1:0]][bank*WIDTH +: WIDTH];
-  end
-  assign data = word;
-`else
   wire [LW-1:0]          line;
   reg  [BANKS*WIDTH-1:0] first, second;
   generate
@@ -102,6 +87,5 @@ module rom #(
       assign data = second;
     end
   endgenerate
-`endif
 endmodule
 `default_nettype wire

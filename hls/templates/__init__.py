@@ -18,6 +18,9 @@
     shape.py            concatenation, padding, upsampling
     streams.py          FIFO, width converter, fork, addition
 
+Others stand around a design: ``control`` and ``axi_lite`` (:mod:`hls.registers`), and ``data_mover``, which joins its
+streams to memory where no AXI DMA engine does.
+
 Cycles come from :mod:`hwsim.fpga.dataflow`. A new module is a ``.sv`` file, a function that makes its
 :class:`~hls.templates.unit.Unit`, and a formula; lint finds it by its file.
 """

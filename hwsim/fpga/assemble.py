@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hwsim.coverage import remarks, uncovered
 from hwsim.design import MEMORIES, Design, Folding
 from hwsim.device import Device
 from hwsim.errors import InputError
@@ -103,7 +104,9 @@ def _estimate(
         energy_uj=energy, power_w=power, bytes_moved=Figure.exact(moved),
         resources=resources, capacity=capacity,
         layers=_layers(stages, cost, clock, energy),
+        uncovered=uncovered(network),
         notes=(
+            *remarks(uncovered(network)),
             *_notes(stages, chosen, choice, mapping, resources, capacity),
             *_timing_notes(mapping, counted, weights is not None),
             *_weight_notes(stages, foldings, known),

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from hwsim.columns import Prediction
 from hwsim.fpga import constant_products
+from hwsim.fpga.hls4ml_constants import ACTIVATED
 from hwsim.fpga.resources import Array
 
 METRICS = ("dsp", "bram18", "cycles", "ii")
@@ -26,7 +27,6 @@ TABLES = ("elu", "selu", "sigmoid", "silu", "softplus", "softsign", "tanh")
 FORMULAS = ("leaky_relu", "linear", "prelu", "relu", "thresholded_relu")
 FRACTION_BITS = 10.0  # ap_fixed<16,6>
 SLOWER_TABLES = 2023.1  # version of Vitis HLS
-BARS = {"dsp": 0.05, "bram18": 0.0, "cycles": 0.5, "ii": 0.0}
 Mask = npt.NDArray[np.bool_]
 
 
@@ -58,6 +58,6 @@ def cost(layers: ActivatedLayers) -> dict[str, Prediction]:
     found = {}
     for metric, value in values.items():
         whole = np.rint(value)
-        bar = BARS[metric] * np.maximum(whole, 1.0)
+        bar = ACTIVATED.bars[metric] * np.maximum(whole, 1.0)
         found[metric] = Prediction(whole, np.maximum(whole - bar, 0.0), whole + bar)
     return found

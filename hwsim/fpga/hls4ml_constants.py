@@ -14,6 +14,9 @@ MLP_PRUNING, from the same designs, is for those whose zero weights are not coun
 STREAMED (hwsim/fpga/hls4ml_streamed.py): 341 layers with reuse of github:HeRCLab/N-TORC, MIT (Vivado HLS 2019.1
 estimates before logic synthesis, xczu7ev, 4 ns), shapes left out. STREAMED_UNROLLED has the error bars of ten layers
 without reuse of the same reports, which had no part in any fit.
+
+ACTIVATED (hwsim/fpga/hls4ml_activation.py) and RESOURCE_MLP (hwsim/fpga/hls4ml_resource_mlp.py) have the error bars of
+28 regression baselines of hls4ml and of a published project; nothing in these formulas is fitted.
 """
 
 from hwsim.fpga.linear import Calibration
@@ -148,5 +151,17 @@ STREAMED: dict[str, Calibration] = {
 STREAMED_UNROLLED = Calibration(
     constants={},
     bars={"lut": 0.2674, "ff": 0.438, "dsp": 0.1875, "bram18": 0.0, "cycles": 0.1328},
+    range={},
+)
+
+ACTIVATED = Calibration(
+    constants={},
+    bars={"dsp": 0.05085, "bram18": 0.0, "cycles": 0.5, "ii": 0.0},
+    range={"n_in": (1.0, 1.0), "n_out": (2.0, 64.0)},
+)
+
+RESOURCE_MLP = Calibration(
+    constants={},
+    bars={"lut": 0.1995, "ff": 0.1849, "dsp": 0.05457, "bram18": 0.159, "cycles": 0.06122, "ii": 0.0},
     range={},
 )

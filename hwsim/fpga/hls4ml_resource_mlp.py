@@ -5,7 +5,8 @@ The parts are known from other designs and only put together here: weight ROMs, 
 folded dense layers (hwsim/fpga/hls4ml_dense.py), multipliers in LUTs, ReLU and softmax of perceptrons in the latency
 strategy (hwsim/fpga/hls4ml_mlp.py). Nothing was fitted: one such project is published
 (github:Gabriele-bot/ALVEO-PYNQ_ML, Qkeras_pruned_Dense; Vivado HLS 2020.1), of which interval and DSP blocks are exact,
-cycles, LUT and flip-flops within 5 % and block RAM within 20 %. The error bars are no narrower than that.
+cycles, LUT and flip-flops within 5 % and block RAM within 20 %. The error bars (hwsim/fpga/calibrate_fixed.py) are no
+narrower than that, nor than those of the parts.
 """
 
 from collections.abc import Mapping
@@ -14,13 +15,14 @@ import numpy as np
 
 from hwsim.columns import Prediction
 from hwsim.fpga.hls4ml import nearest_legal_reuse
-from hwsim.fpga.hls4ml_constants import DENSE
+from hwsim.fpga.hls4ml_constants import DENSE, MLP, RESOURCE_MLP
 from hwsim.fpga.hls4ml_dense import DSP_BITS, DenseLayers, counts, terms
 from hwsim.fpga.hls4ml_mlp import LUT_PRODUCT, METRICS, SUM_BITS, Mlps, around
 from hwsim.fpga.linear import evaluate
 from hwsim.fpga.resources import Array
 
-BARS: Mapping[str, float] = {"lut": 0.2, "ff": 0.2, "dsp": 0.1, "bram18": 0.2, "cycles": 0.1, "ii": 0.0}
+#: The error bars of what the parts are known from: sums around multipliers from perceptrons, the others from layers.
+PARTS: Mapping[str, float] = {**MLP.bars, **{name: DENSE["folded"].bars[name] for name in ("bram18", "ii")}}
 
 
 def cost(mlps: Mlps) -> dict[str, Prediction]:
@@ -29,7 +31,7 @@ def cost(mlps: Mlps) -> dict[str, Prediction]:
     found = {}
     for metric in METRICS:
         whole = np.rint(values[metric])
-        bar = BARS[metric] * np.maximum(whole, 1.0)
+        bar = RESOURCE_MLP.bars[metric] * np.maximum(whole, 1.0)
         found[metric] = Prediction(whole, np.maximum(whole - bar, 0.0), whole + bar)
     return found
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pipeline of a network: one record per hardware stage, with the numbers all formulas need.
 
-Layers that cost no hardware of their own (input, output, flatten, requantise) vanish; the padding of a convolution
+Layers that cost no hardware of their own (input, output, flatten, requantise) vanish, and so do opaque ones, whose
+hardware nobody knows and which estimates list (hwsim/coverage.py); the padding of a convolution
 or pooling is part of its stage.  Tensors without a number format are costed as 16 bits, hls4ml's default type.
 """
 
@@ -19,7 +20,7 @@ from hwsim.network import Layer, Network
 FLOAT_BITS = 16  # hls4ml's default ap_fixed<16,6> (hls4ml 1.3, config_from_*_model)
 KINDS = ("matrix", "depthwise", "window", "global", "pointwise")  # pointwise: element by element, no reduction
 WINDOWED = ("conv2d", "max_pool2d", "avg_pool2d")
-INVISIBLE = ("input", "output", "flatten", "requantise")
+INVISIBLE = ("input", "output", "flatten", "requantise", ops.OPAQUE)
 GLOBAL = ("global_avg_pool", "global_max_pool")
 
 
@@ -76,13 +77,17 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Pipeline:
-    """All stages in topological order; `column` gives one number of every stage, shape (stages,)."""
+    """All stages in topological order; `column` gives one number of every stage, shape (stages,).
+
+    ``input_readers`` are the places of the stages that read the network's input; one that reads it twice stands twice.
+    """
 
     stages: tuple[Stage, ...]
     input_bits: int
     output_bits: int
     has_float: bool
     has_images: bool
+    input_readers: tuple[int, ...] = ()
 
     def column(self, name: str) -> Array:
         """One number of every stage as a float array."""
@@ -97,6 +102,7 @@ class Pipeline:
 def pipeline(network: Network) -> Pipeline:
     """The stages of a network, remembered by the network's hash."""
     stages: list[Stage] = []
+    input_readers: list[int] = []
     formatted = _with_formats(network)
     position: dict[str, int] = {}  # tensor -> index of the stage that produces it; -1 for the network's inputs
     format_of: dict[str, str] = {}  # tensor -> the tensor whose format the hardware gives it
@@ -109,6 +115,7 @@ def pipeline(network: Network) -> Pipeline:
         else:
             position.update(dict.fromkeys(layer.outputs, len(stages)))
             sources = tuple(position[tensor] for tensor in layer.inputs)
+            input_readers += [len(stages)] * sources.count(-1)
             stages.append(_stage(network, layer, sources, stage_formats(formatted, layer)))
     return Pipeline(
         tuple(stages),
@@ -116,6 +123,7 @@ def pipeline(network: Network) -> Pipeline:
         sum(network.tensors[t].size * _bits(network, t) for t in network.outputs),
         has_float=any(t.format is None and t.storage_bits is None for t in network.tensors.values()),
         has_images=any(stage.padded_rows * stage.padded_columns > 1 for stage in stages),
+        input_readers=tuple(input_readers),
     )
 
 

@@ -5,12 +5,14 @@ onnx_file       protobuf -> plain records, damaged and foreign files refused
 onnx_fold       constant subgraphs -> arrays
 onnx_lowering   names -> constants, views of activations, layers
 onnx_views, onnx_elementwise, onnx_layers, onnx_pools, onnx_resample, onnx_quant    one handler per operator
+onnx_opaque     what is refused -> opaque layers, of the shapes that onnx_shapes finds
 settle          quantisers -> the format of every tensor
 levels          quantisers of any scale -> layers that say what they do
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,8 @@ from hwsim.importers.levels import spell_out
 from hwsim.importers.onnx_file import Graph, Node, read_graph
 from hwsim.importers.onnx_fold import fold
 from hwsim.importers.onnx_lowering import Lowering
+from hwsim.importers.onnx_opaque import keep_opaque
+from hwsim.importers.onnx_shapes import stated_shapes
 from hwsim.importers.onnx_values import Value
 from hwsim.importers.onnx_views import Handler
 from hwsim.importers.settle import settle_formats
@@ -96,8 +100,27 @@ def import_onnx(
         WeightsError: a weight is NaN or infinite.
         FormatError: an exact accumulator needs more than 63 bits.
     """
-    low = lower(read_graph(path))
-    network, weights = _network(low, Path(path).stem, input_format)
+    return _settled(lower(read_graph(path)), Path(path).stem, input_format, fold)
+
+
+def import_partly(
+    path: Path | str, *, input_format: FixedPoint | None = None, fold: bool = True
+) -> tuple[Network, Weights]:
+    """Read an ONNX or QONNX file for estimates: as :func:`import_onnx`, but what that refuses becomes opaque.
+
+    Every node that has no layer of ours is kept as an ``opaque`` layer with its shapes, which estimates list as not
+    covered (:mod:`hwsim.coverage`). A network with such layers can be neither executed nor quantised nor built.
+
+    Raises:
+        UnsupportedError: as :func:`import_onnx`, where the shapes around a refused node are not known.
+        FormatError, ModelFileError, ToolMissing, WeightsError: as :func:`import_onnx`.
+    """
+    otherwise = partial(keep_opaque, stated=stated_shapes(path))
+    return _settled(lower(read_graph(path), otherwise), Path(path).stem, input_format, fold)
+
+
+def _settled(low: Lowering, name: str, input_format: FixedPoint | None, fold: bool) -> tuple[Network, Weights]:
+    network, weights = _network(low, name, input_format)
     if fold and all(tensor.format is None and tensor.storage_bits is None for tensor in network.tensors.values()):
         return fold_batch_norm(network, weights)
     return settle_formats(network, weights)
@@ -133,8 +156,12 @@ def _network(low: Lowering, name: str, input_format: FixedPoint | None) -> tuple
     return network, {name: low.weights[name] for name in network.parameter_names}
 
 
-def lower(graph: Graph) -> Lowering:
-    """Turn a graph's nodes into layers, those that no output needs left out."""
+def lower(graph: Graph, otherwise: Callable[[Lowering, Node, UnsupportedError], None] | None = None) -> Lowering:
+    """Turn a graph's nodes into layers, those that no output needs left out.
+
+    Args:
+        otherwise: what to do with a node that is refused; by default the refusal is raised.
+    """
     low = Lowering(_needed(graph))
     for name, shape in low.graph.inputs.items():
         if not low.uses[name]:
@@ -151,8 +178,14 @@ def lower(graph: Graph) -> Lowering:
         low.tensors[name] = Tensor(shape[1:])
         low.values[name] = Value(name, shape[1:])
     for node in low.graph.nodes:
+        state = low.saved() if otherwise is not None else {}
         try:
             _lower_node(low, node)
+        except UnsupportedError as error:
+            if otherwise is None:
+                raise
+            low.restore(state)
+            otherwise(low, node, error)
         except SlimfabError:
             raise
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

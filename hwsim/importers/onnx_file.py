@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Open an ONNX file and turn its protobuf into plain records.
 
-Only this module and the constant folder touch the ``onnx`` package, and only inside functions. The bytes are parsed
-as protobuf and nothing else: an archive or a pickle is recognised by its first bytes and refused unopened.
+Only this module, the reader of shapes and the constant folder touch the ``onnx`` package, inside functions. The bytes
+are parsed as protobuf and nothing else: an archive or a pickle is recognised by its first bytes and refused unopened.
 """
 
 from collections.abc import Mapping
@@ -70,7 +70,7 @@ def read_graph(path: Path | str) -> Graph:
         UnsupportedError: an input has symbolic dimensions besides the batch.
     """
     path = Path(path)
-    model = _parse(path)
+    model = parse(path)
     graph = model.graph
     constants = {init.name: _to_array(path, init) for init in graph.initializer}
     opsets = {entry.domain: entry.version for entry in model.opset_import}
@@ -100,7 +100,12 @@ def _datatypes(graph: "onnx.GraphProto") -> dict[str, str]:
     }
 
 
-def _parse(path: Path) -> "onnx.ModelProto":
+def parse(path: Path) -> "onnx.ModelProto":
+    """The file as protobuf, external data loaded and functions inlined.
+
+    Raises:
+        ToolMissing, ModelFileError: as :func:`read_graph`.
+    """
     try:
         import onnx
         from google.protobuf.message import DecodeError

@@ -8,6 +8,7 @@ An operator's handler (see the tables in :mod:`hwsim.importers.onnx_layers`, :mo
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -40,6 +41,7 @@ class Lowering:
         self.weights: Weights = {}
         self.affine: dict[str, tuple[Array, Array]] = {}  # batch norms' scale and shift in float64, by output tensor
         self.quantisers: dict[str, Quantiser | Thresholds] = {}  # of activations and parameters, by tensor
+        self.foreign: set[str] = set()  # values whose first axis is not the batch; only opaque layers read them
         self.codes: dict[str, Any] = {}  # names between QuantizeLinear and DequantizeLinear
         self._weights: dict[str, str] = {}  # initialiser -> the weight tensor it became
 
@@ -48,6 +50,8 @@ class Lowering:
     def value(self, node: Node, index: int = 0) -> Value:
         """An activation a node reads."""
         name = node.input(index)
+        if name in self.foreign:
+            raise UnsupportedError(f"{node.name}: {node.op} of data without a batch; expected it as the first axis")
         if name in self.values:
             return self.values[name]
         if name in self.constants:
@@ -248,6 +252,14 @@ class Lowering:
         return f"{node.name}_{len(taken)}"
 
     # Changing what was written
+
+    def saved(self) -> dict[str, Any]:
+        """The state to return to by :meth:`restore` when a node is refused halfway."""
+        return {name: copy(part) for name, part in vars(self).items() if isinstance(part, dict | set)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Forget everything since :meth:`saved`."""
+        vars(self).update(state)
 
     def is_exclusive(self, value: Value) -> bool:
         """Whether nothing but the node now being handled will ever read the tensor behind ``value``."""

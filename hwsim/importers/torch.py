@@ -19,6 +19,7 @@ import numpy as np
 
 from hwsim.errors import InputError, UnsupportedError
 from hwsim.importers.aten import ALIASES, ATEN, COPIES, REMEDIES, Call, Draft
+from hwsim.importers.torch_opaque import keep_opaque
 from hwsim.network import Layer, Network, Tensor, Weights, check_weights
 from hwsim.passes import fold_batch_norm
 
@@ -52,6 +53,39 @@ def import_torch(
     draft = Draft(title, _parameters(program))
     for node in program.graph.nodes:
         _translate(draft, node)
+    return _finished(draft, fold)
+
+
+def import_torch_partly(
+    module: "torch.nn.Module", example_shape: Sequence[int], *, fold: bool = True, name: str | None = None
+) -> tuple[Network, Weights]:
+    """Import a module for estimates: as :func:`import_torch`, but calls that it refuses become opaque layers.
+
+    Estimates list them as not covered (:mod:`hwsim.coverage`); a network with such layers can be neither executed nor
+    quantised nor built.
+
+    Raises:
+        UnsupportedError: torch.export refuses the module, or it has several inputs or outputs.
+        WeightsError: a weight is NaN or infinite.
+    """
+    title = name or type(module).__name__
+    program = _export(module, tuple(example_shape), title)
+    draft = Draft(title, _parameters(program))
+    parts: dict[str, dict[int, str]] = {}
+    for node in program.graph.nodes:
+        known = len(draft.layers), dict(draft.tensors), dict(draft.weights)
+        try:
+            _translate(draft, node)
+        except UnsupportedError as error:
+            if node.op != "call_function":
+                raise
+            draft.layers, draft.tensors, draft.weights = draft.layers[: known[0]], known[1], known[2]
+            keep_opaque(draft, node, _layer_name(draft, node), error, _BATCH, parts)
+    return _finished(draft, fold)
+
+
+def _finished(draft: Draft, fold: bool) -> tuple[Network, Weights]:
+    title = draft.title
     network = Network(title, tuple(draft.layers), draft.used_tensors(), ("input",), ("output",))
     weights = {n: draft.weights[n] for n in network.parameter_names}
     check_weights(network, weights)

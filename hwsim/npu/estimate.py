@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwsim.columns import Column
+from hwsim.coverage import remarks as uncovered_remarks
+from hwsim.coverage import uncovered
 from hwsim.design import Design
 from hwsim.device import Device
 from hwsim.errors import InputError
@@ -127,7 +129,8 @@ def estimate(
         clock_mhz=device["clock_mhz"], latency_us=latency, interval_us=latency.scaled(1 / batch),
         cycles=latency.scaled(device["clock_mhz"]), ii=None, energy_uj=energy, power_w=power,
         bytes_moved=Figure.within(moved, device["error.traffic"]), layers=_layers(work, found, device, batch),
-        notes=(*_notes(network, device, flow), *remarks), energy_parts=parts,
+        notes=(*uncovered_remarks(uncovered(network)), *_notes(network, device, flow), *_beside(work), *remarks),
+        energy_parts=parts, uncovered=uncovered(network),
     )  # fmt: skip
 
 
@@ -161,6 +164,17 @@ def _layers(work: Problem, found: Cost, device: Device, batch: int) -> tuple[Lay
             moved[index], names[limits[index]], None, kernel.fused, parts,
         ))  # fmt: skip
     return tuple(layers)
+
+
+def _beside(work: Problem) -> list[str]:
+    """A line that names the operators that no array computes, and how they are costed."""
+    streamed = sorted({kernel.op for kernel in work.kernels if not kernel.macs})
+    fused = sorted({op for kernel in work.kernels for op in kernel.epilogue} - {"requantise"})
+    return [
+        f"{', '.join(found)}: 0 % of the MACs, not computed by the array; {how}"
+        for found, how in ((streamed, "costed as data moved"), (fused, "costed as nothing beside the layer before"))
+        if found
+    ]
 
 
 def _notes(network: Network, device: Device, flow: str) -> list[str]:

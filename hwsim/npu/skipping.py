@@ -54,6 +54,8 @@ def _obstacle(pattern: Pattern, device: Device, dataflow: str) -> str:
             pattern.rows, "columns", "outputs")  # fmt: skip
         wide = int(device[side])
         return "" if spans % wide == 0 else f"blocks must span {wide} {what}, the {side} of the array"
+    if pattern.kind == "pattern":
+        return "filters of a fold keep different positions"
     if pattern.kind == "unstructured":
         return "elements of a column work in step"
     has = (int(device.get("sparsity.n", 0)), int(device.get("sparsity.m", 0)))

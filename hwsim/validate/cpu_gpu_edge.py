@@ -13,6 +13,7 @@ import numpy as np
 
 from hwsim.kernel_fit import error_bar, prices
 from hwsim.validate.edge_networks import canonical, read_topologies, uncovered
+from hwsim.validate.edge_noise import possible_share, repeat_spread
 from hwsim.validate.edge_setups import Setup, counts_of, dtypes_of, predict_left_out, setups
 from hwsim.validate.rows import Numbers, Rows, Texts
 from hwsim.validate.table import Prediction, Table
@@ -79,7 +80,7 @@ def _report(rows: Rows) -> Iterator[str]:
     name = [f"{row} {dtype}" for row, dtype in zip(counts_of(rows)[1].tolist(), dtypes_of(rows).tolist(), strict=True)]
     networks, slices = np.array(name, dtype=np.str_), np.char.replace(_slices(rows), "cpu_gpu_edge/", "")
     yield f"held-out networks within {WITHIN:.0%}, devices with {FEWEST_NETWORKS} networks and more:"
-    yield f"  {'device':60} networks  within  median  rows  within  energy p90/min  fastest"
+    yield f"  {'device':60} networks  within  median  rows  within possible  energy p90/min  fastest  repeats"
     for device in np.unique(slices):
         chosen = (slices == device) & np.isfinite(latency) & np.isfinite(truth["latency"])
         error = _error_by_network(networks[chosen], latency[chosen] / truth["latency"][chosen])
@@ -88,14 +89,18 @@ def _report(rows: Rows) -> Iterator[str]:
         row_error = np.abs(latency[chosen] / truth["latency"][chosen] - 1)
         known = chosen & np.isfinite(best)
         spread = float(np.nanmedian(unsteady[chosen]))
+        own = [setup for setup in found if setup.device == device]
+        possible = f"{100 * possible_share(own, WITHIN):.1f}%"
         yield (
             f"  {device:60} {len(error):8} {_share(error):>7} {_percent(error):>7} {len(row_error):5} "
-            f"{_share(row_error):>7} {_percent(energy[chosen & np.isfinite(energy)]):>7} {spread:7.2f} "
-            f"{_share(_error_by_network(networks[known], best[known] / fastest[known])):>8}"
+            f"{_share(row_error):>7} {possible:>8} {_percent(energy[chosen & np.isfinite(energy)]):>7} {spread:7.2f} "
+            f"{_share(_error_by_network(networks[known], best[known] / fastest[known])):>8} {_repeats(own):>8}"
             + ("  its runs are unsteady" if spread > MOST_UNSTEADY else "")
         )
     yield "networks: what held-out predictions are off, median over a device's set-ups; energy: median error of rows;"
     yield "p90/min: 90th percentile over the fastest of a run's queries; fastest: share within, of the fastest queries"
+    yield "possible: rows that any model can have within in which more work never takes less time; others contradict"
+    yield "repeats: how far apart, median/95 %, two rounds under one runtime put a network, less their common factor"
     yield from _left_out_devices(found)
     yield from _uncovered(rows)
 
@@ -130,6 +135,11 @@ def _left_out_devices(found: Sequence[Setup]) -> Iterator[str]:
         if ratios:
             off = np.exp(np.abs(np.log(np.concatenate(ratios))))
             yield f"  {device:60} median factor {np.median(off):.2f}, 95 % of rows within {np.quantile(off, 0.95):.2f}"
+
+
+def _repeats(found: Sequence[Setup]) -> str:
+    median, most = repeat_spread(found)
+    return f"{100 * median:.0f}/{100 * most:.0f}%" if np.isfinite(median) else "-"
 
 
 def _share(error: Numbers) -> str:

@@ -7,6 +7,7 @@ multipliers were forced into LUTs stands in the project's name only, as ``LUT_re
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -28,6 +29,7 @@ TRUTH = {
     "cycles": "lat_max",
     "ii": "ii_max",
 }
+OTHERS = ("conv1d", "conv2d", "gru", "lstm")  # layers of projects for which there are no formulas
 
 
 def strategies(rows: Rows) -> Texts:
@@ -82,6 +84,17 @@ def _predict(rows: Rows) -> Mapping[str, Prediction]:
     return result
 
 
+def _unpredicted(rows: Rows) -> list[str]:
+    """A line on how many rows no formula is for, and why."""
+    whole = MlpRows.misfiled(rows.text("project"))
+    left = ~(mlps(rows)[0] | mlps(rows, "resource")[0] | whole)
+    kinds = [[kind for kind in OTHERS if kind in text] for text in rows.text("topology")[left].tolist()]
+    named = Counter(" and ".join(found) or "layers in another notation" for found in kinds)
+    reasons = [f"{count} with {kind}" for kind, count in sorted(named.items())]
+    reasons += [f"{int(whole.sum())} whose report is a copy of another's"] if whole.any() else []
+    return [f"not predicted: {', '.join(reasons)}; formulas are those of dense networks"] if reasons else []
+
+
 def _label(rows: Rows) -> Texts:
     return np.array(["/".join(text.split("/")[1:2] + text.split("/")[-1:]) for text in rows.text("project").tolist()])
 
@@ -96,5 +109,5 @@ HLS4ML_PROJECTS = Table(
     predict=_predict,
     slices=slices,
     label=_label,
-    report=lambda rows: outside(hls4ml_mlp.outside(mlps(rows)[1]), "networks"),
+    report=lambda rows: [*outside(hls4ml_mlp.outside(mlps(rows)[1]), "networks"), *_unpredicted(rows)],
 )  # fmt: skip

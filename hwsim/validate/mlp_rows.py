@@ -47,7 +47,7 @@ class MlpRows:
             for found, typed, read in zip(layers, types, inputs, strict=True)
         ])  # fmt: skip
         known &= (self.strategy == strategy) & (self.io_type == "io_parallel")
-        known &= ~np.char.endswith(self.name, MISFILED) & (self.clock_ns > 0) & (self.clock_ns < np.inf)
+        known &= ~self.misfiled(self.name) & (self.clock_ns > 0) & (self.clock_ns < np.inf)
         chosen = np.flatnonzero(known).tolist()
         design = np.repeat(np.arange(len(chosen)), [len(layers[row]) for row in chosen])
         n_in, n_out, reuse = _columns([layers[row] for row in chosen], 3)
@@ -61,6 +61,11 @@ class MlpRows:
             design, n_in, n_out, nonzero, width, width - whole_bits, input_bits[design], reuse, self.clock_ns[known],
             np.char.find(self.name[known], FORCED) >= 0,
         )  # fmt: skip
+
+    @staticmethod
+    def misfiled(names: Texts) -> Mask:
+        """Whether a project's report is known to be another's, by its name."""
+        return np.char.endswith(names, MISFILED)
 
     def counts(self) -> list[list[str]]:
         """Numbers of weights that are not zero, by row and layer."""

@@ -17,6 +17,7 @@ from prune.search.features import STATE, Layers
 from prune.search.space import Point
 
 Reward = Callable[[float, Point], float]
+FADED = 0.02  # of the noise that a search ends with
 EPISODES_PER_EVALUATION = 4  # after so many the agent only repeats itself, and the search ends
 
 
@@ -57,8 +58,14 @@ def amc(
 
 
 def quarter_warmup(env: Environment) -> Hyper:
-    """AMC's settings with a quarter of the evaluations as random episodes."""
-    return Hyper(warmup=max(1, env.evaluations // 4))
+    """AMC's settings with a quarter of the evaluations as random episodes, and noise that lasts for the others.
+
+    The published decay leaves a fiftieth of the noise after 76 episodes. An agent is updated once per layer and
+    episode, so that on a network of few layers it has learned little by then; a longer search explores for longer.
+    """
+    warmup = max(1, env.evaluations // 4)
+    lasting = FADED ** (1 / max(1, env.evaluations - warmup))
+    return Hyper(warmup=warmup, decay=max(Hyper().decay, lasting))
 
 
 def walk(env: Environment, agent: Agent, reward: Reward | None = None) -> None:

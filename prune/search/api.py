@@ -18,10 +18,11 @@ import torch
 from torch import nn
 
 from hwsim import serial
+from hwsim.design import Design
 from hwsim.errors import InputError
 from hwsim.network import Network
 from hwsim.registry import Registry
-from prune.budget import Bounds, Budget, Cost, Counts, read_budget
+from prune.budget import Bounds, Budget, Cost, Limit, read_budget
 from prune.choice import Choice, widths
 from prune.criteria import score
 from prune.hardware import hardware_cost
@@ -29,14 +30,17 @@ from prune.methods import METHODS as PRUNING_METHODS
 from prune.methods import Method
 from prune.samples import Samples, observe
 from prune.search import agmc, amc, classic, evolve, exact, rivals
-from prune.search.costs import Asked, PointCost
+from prune.search.costs import Asked
 from prune.search.environment import Environment, PointLimit, Scored
 from prune.search.evaluator import Evaluator, Repair, batch_norm_repair
 from prune.search.features import Layers, describe
+from prune.search.folded import FoldedField
 from prune.search.journal import Journal
 from prune.search.layer_costs import tabulated_cost
 from prune.search.profile import Profile
 from prune.search.space import Space, channel_counts, channel_space
+from prune.search.tabled import Tabled, is_fpga, of_target, with_paces
+from prune.take import Evidence
 from prune.view import View, look
 
 Array = npt.NDArray[Any]
@@ -56,6 +60,7 @@ METHODS.register("amc")(lambda env, layers, seed: amc.amc(env, layers, seed))
 METHODS.register("amc_guaranteed")(lambda env, layers, seed: amc.accuracy_guaranteed(env, layers, seed))
 METHODS.register("agmc")(lambda env, layers, seed: agmc.agmc(env, layers, seed))
 METHODS.register("agmc_frozen")(lambda env, layers, seed: agmc.agmc(env, layers, seed, frozen=True))
+FPGA_WIDTHS = 16  # per layer, evenly spread
 OF_LAYERS = ("amc", "amc_guaranteed", "agmc", "agmc_frozen")  # methods whose states are features of layers
 
 
@@ -144,6 +149,11 @@ class Problem:
         _, choice = self.evaluator.cut(best.values)
         return Found(method, best, choice, limits, self.whole, tuple(env.history), env.dropped, seed)
 
+    def designs(self, found: Found) -> dict[str, Design]:
+        """The design by FPGA target of the budget: the one that all its limits are kept by."""
+        folded = {limit.cost.folded for limit in self.limits if isinstance(limit.cost, FoldedField)}
+        return {one.target: one.design(self.space.indices(found.best.values)) for one in folded}
+
     def module(self, found: Found) -> nn.Module:
         """The network cut to what was found, repaired as it was scored, not trained further."""
         return self.evaluator.cut(found.best.values)[0]
@@ -175,7 +185,8 @@ def pose(
             and updates of the method are computed; None repairs nothing.
         method: decides which channels of a layer stay and what becomes of the weights behind them, as in
             :func:`prune.prune`; the search decides how many.
-        bounds, options: widths allowed (by default the method's), and how many of them per layer at most.
+        bounds, options: widths allowed (by default the method's), and how many of them per layer at most: by default
+            all of them, and FPGA_WIDTHS where the budget is an FPGA's, whose designs are looked up.
         bits: width of all tensors when the network is costed; None costs it in float32.
         skip: layers whose channels stay.
         cost: ``(network, field) -> cost``; :func:`prune.hardware.hardware_cost` by default.
@@ -188,24 +199,33 @@ def pose(
     deployed = view.deployed(bits)
     ask = cost or hardware_cost(deployed)
     limits = read_budget(budget, lambda field: ask(deployed, field))
+    if cost is None:
+        limits = with_paces(limits, lambda field: ask(deployed, field))
     if not limits:
         raise InputError("search: got no budget; expected one such as {'macs': 0.5}")
-    space = channel_space(view.groups, bounds or Bounds(plan.floor, plan.cap), options)
+    boards = {limit.field.rpartition(".")[0] for limit in limits if is_fpga(limit.field)} if cost is None else set()
+    most = options or (FPGA_WIDTHS if boards else None)
+    space = channel_space(view.groups, bounds or Bounds(plan.floor, plan.cap), most)
 
-    def resize(counts: Counts) -> Network:
-        return deployed.with_widths(widths(view.groups, counts))
+    def resize(values: Mapping[str, int]) -> Network:
+        return deployed.with_widths(widths(view.groups, channel_counts(view.groups, values)))
 
-    def point_cost(field: str) -> PointCost:
-        asked = Asked(lambda values: ask(resize(channel_counts(view.groups, values)), field), space)
-        table = tabulated_cost(field, space, view.groups, deployed, asked) if cost is None else None
-        return table or asked
+    folded = {target: Tabled(target, of_target(limits, target), space, resize) for target in boards}
+
+    def point_limit(limit: Limit) -> PointLimit:
+        target, _, name = limit.field.rpartition(".")
+        if target in folded:
+            return folded[target].limit(name)
+        asked = Asked(lambda values: ask(resize(values), limit.field), space)
+        table = tabulated_cost(limit.field, space, view.groups, deployed, asked) if cost is None else None
+        return PointLimit(limit.field, limit.value, table or asked)
 
     scorer = evaluator(view, plan, val, calibration, seed)
     return Problem(
         scorer,
         space,
         describe(view.network, view.groups),
-        tuple(PointLimit(limit.field, limit.value, point_cost(limit.field)) for limit in limits),
+        tuple(point_limit(limit) for limit in limits),
         {limit.field: limit.before for limit in limits},
         fingerprint(scorer, space, calibration),
     )
@@ -221,7 +241,7 @@ def evaluator(
         context = observe(context, view.model, view.groups, samples)
     scores = score(view.groups, plan.criterion, context)
     repair = None if calibration is None else batch_norm_repair(calibration)
-    return Evaluator(view, plan, scores, val, samples, repair, seed)
+    return Evaluator(view, plan, scores, val, Evidence(view.model, samples), repair, seed)
 
 
 def fingerprint(scorer: Evaluator, space: Space, calibration: Array | None, rest: str = "") -> str:

@@ -18,17 +18,22 @@ TRIES = 50  # proposals per evaluation after which random search takes the space
 
 def uniform(env: Environment) -> None:
     """The same share everywhere, as large as the budget allows."""
-    env.rate([_scaled(env, np.ones(len(env.space.variables)))])
+    env.rate([even(env)])
+
+
+def even(env: Environment) -> Point:
+    """The point of :func:`uniform`."""
+    return env.keep(_scaled(env, np.ones(len(env.space.variables))))
 
 
 def deep_heavy(env: Environment) -> None:
     """Later layers lose more: removed shares rise linearly with depth."""
-    env.rate([_scaled(env, np.linspace(0.25, 1.75, len(env.space.variables)))])
+    env.rate([env.keep(_scaled(env, np.linspace(0.25, 1.75, len(env.space.variables))))])
 
 
 def shallow_heavy(env: Environment) -> None:
     """Earlier layers lose more: removed shares fall linearly with depth."""
-    env.rate([_scaled(env, np.linspace(1.75, 0.25, len(env.space.variables)))])
+    env.rate([env.keep(_scaled(env, np.linspace(1.75, 0.25, len(env.space.variables))))])
 
 
 def random_search(env: Environment, seed: int = 0) -> None:

@@ -4,9 +4,12 @@
 What the agent sees is made by an encoder: a module that turns the actions of episodes (episodes, variables) into states
 (episodes, variables, features), where the state of a variable knows the actions before it and no others. Episodes are
 kept as actions and states are made anew for every update, so that an encoder that learns gets its gradients from the
-actor's and the critic's losses alike.
+actor's and the critic's losses alike: from the critic's through its state, from the actor's through the action that it
+chooses. The critic judges that action in a state that stands still, or the encoder would learn states that flatter it;
+and targets come from a slow copy of the encoder as from one of actor and critic.
 """
 
+import copy
 from collections import deque
 from dataclasses import dataclass
 
@@ -49,7 +52,7 @@ class Agent:
         self._rng = np.random.default_rng(seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.encoder = encoder
+            self.encoder, self._encoder_slow = encoder, copy.deepcopy(encoder)
             self._actor, self._actor_slow = _actor(features, hyper.hidden), _actor(features, hyper.hidden)
             self._critic, self._critic_slow = _Critic(features, hyper.hidden), _Critic(features, hyper.hidden)
         _follow(self._actor_slow, self._actor, 1.0)
@@ -96,13 +99,17 @@ class Agent:
         actions, rewards = self._batch()
         states = self.encoder(actions)
         with torch.no_grad():
-            following = self._critic_slow(states, self._share(self._actor_slow(states)[..., 0]))[:, 1:]
+            later = self._encoder_slow(actions) if self._learns else states
+            following = self._critic_slow(later, self._share(self._actor_slow(later)[..., 0]))[:, 1:]
             target = rewards + self.hyper.gamma * nn.functional.pad(following, (0, 1))
         loss = nn.functional.mse_loss(self._critic(states, actions), target)
         _descend(self._critic_step, loss)
         if self._learns:
             states = self.encoder(actions)
-        _descend(self._actor_step, -self._critic(states, self._share(self._actor(states)[..., 0])).mean())
+        value = self._critic(states.detach(), self._share(self._actor(states)[..., 0]))
+        _descend(self._actor_step, -value.mean())
+        if self._learns:
+            _follow(self._encoder_slow, self.encoder, self.hyper.tau)
         _follow(self._actor_slow, self._actor, self.hyper.tau)
         _follow(self._critic_slow, self._critic, self.hyper.tau)
 

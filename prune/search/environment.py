@@ -23,6 +23,8 @@ from prune.search.space import Point, Points, Space
 Array = npt.NDArray[np.float64]
 Score = Callable[[Mapping[str, int]], float]
 GOOD_USE = 0.97  # of the tightest limit, up to which clipped wishes get back what is left
+PROOFS = 5  # of one point that is clipped
+AIM = 0.995  # share of a limit that the next of them aims at
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,18 @@ class PointLimit:
     """At most ``value`` of a cost; ``field`` names it in messages and results.
 
     ``rises``: whether no variable's larger option ever costs less. The time of the fastest folding does not quite.
+    ``proof``: what decides, where ``cost`` is only near it and quicker; asked of a point before it is scored.
     """
 
     field: str
     value: float
     cost: PointCost
     rises: bool = True
+    proof: PointCost | None = None
+
+    def true(self, point: Point) -> float:
+        """What the point costs in the end."""
+        return float((self.proof or self.cost)(point[None])[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,7 @@ class Environment:
     merit: Callable[[Scored], float] | None = None
     history: list[Scored] = field(default_factory=list)
     _known: dict[bytes, float] = field(default_factory=dict)
+    _room: float = 1.0  # share of a limit that may be taken by what is only near its proof
 
     def __post_init__(self) -> None:
         if self.evaluations < 1:
@@ -86,15 +95,27 @@ class Environment:
     # The budget
 
     def fits(self, points: Points) -> npt.NDArray[np.bool_]:
-        """Which of the points (N, variables) keep every limit."""
+        """Which of the points (N, variables) keep every limit, as far as can be told without a proof."""
         kept = np.ones(len(points), dtype=bool)
         for limit in self.limits:
-            kept &= limit.cost(points) <= limit.value
+            kept &= limit.cost(points) <= self._allowed(limit)
         return kept
+
+    def _allowed(self, limit: PointLimit) -> float:
+        """The limit, for a cost that is only near its proof as :meth:`keep` has found out."""
+        return limit.value if limit.proof is None else limit.value * self._room
+
+    def holds(self, point: Point) -> bool:
+        """Whether the point keeps every limit, proven."""
+        return bool(self.fits(point[None])[0]) and self._proven(point) <= 1
+
+    def _proven(self, point: Point) -> float:
+        """The largest share of a limit that needs a proof; 0 where none does."""
+        return max((limit.true(point) / limit.value for limit in self.limits if limit.proof is not None), default=0.0)
 
     def use(self, point: Point) -> float:
         """The largest used share of a limit; 0 without limits."""
-        return max((float(limit.cost(point[None])[0]) / limit.value for limit in self.limits), default=0.0)
+        return max((float(limit.cost(point[None])[0]) / self._allowed(limit) for limit in self.limits), default=0.0)
 
     def clip(self, point: Point, variable: int, wish: int) -> int:
         """The largest option up to ``wish`` that keeps the budget with the cheapest options behind ``variable``.
@@ -117,11 +138,40 @@ class Environment:
         """The point nearest to what is wished that keeps the budget.
 
         Wishes are clipped in order; then those that were clipped get back, last first, what is still left over. Where
-        a cost does not rise with every variable, as the time of the fastest folding, that may miss the budget: the
-        cheapest point is taken then.
+        limits need a proof, that is repeated with less room, or with more, until one is found that uses them well.
+
+        Raises:
+            BudgetError: not even the cheapest point keeps the budget.
         """
-        point = np.minimum(np.maximum(wishes, 0), self.space.widest)
-        asked = point.copy()
+        asked = np.minimum(np.maximum(wishes, 0), self.space.widest)
+        point = self._walked(asked)
+        if all(limit.proof is None for limit in self.limits):
+            return point
+        best, most = None, 0.0
+        try:
+            for _ in range(PROOFS):
+                taken = self._proven(point)
+                if most < taken <= 1:
+                    best, most = point, taken
+                if taken <= 1 and (taken >= GOOD_USE or np.array_equal(point, asked)):
+                    break
+                self._room *= AIM / taken
+                again = self._walked(asked)
+                if np.array_equal(again, point):
+                    break
+                point = again
+        except BudgetError:  # too little room
+            pass
+        finally:
+            self._room = 1.0
+        if best is None:
+            self._expect_reachable(self.limits)
+            return self.space.narrowest
+        return best
+
+    def _walked(self, asked: Point) -> Point:
+        """The wishes clipped in order, with what is left over given back."""
+        point = asked.copy()
         for variable in range(len(point)):
             point[variable] = max(self.clip(point, variable, int(point[variable])), 0)
         if not self.fits(point[None])[0]:
@@ -132,7 +182,7 @@ class Environment:
     def _expect_reachable(self, limits: Iterable[PointLimit]) -> None:
         """Refuse limits that the cheapest point breaks."""
         for limit in limits:
-            found = float(limit.cost(self.space.narrowest[None])[0])
+            found = limit.true(self.space.narrowest)
             if not found <= limit.value:
                 raise BudgetError(
                     f"budget {limit.field}: asked for at most {limit.value:.6g}; the smallest reachable is "
@@ -204,8 +254,8 @@ class Environment:
         new = list(fresh.values())[: self.left]
         for point, found in zip(new, self._scores(new), strict=True):
             self._known[point.tobytes()] = found
-            costs = {limit.field: float(limit.cost(point[None])[0]) for limit in self.limits}
-            within = bool(self.fits(point[None])[0])
+            costs = {limit.field: limit.true(point) for limit in self.limits}
+            within = all(costs[limit.field] <= limit.value for limit in self.limits)
             self.history.append(Scored(self.space.values(point), found, costs, within))
             if self.progress:
                 self.progress(self)

@@ -18,9 +18,8 @@ from prune.allocate import Scores
 from prune.choice import Choice
 from prune.methods import Method
 from prune.recalibrate import recalibrate
-from prune.samples import Samples
 from prune.search.space import channel_counts
-from prune.take import take
+from prune.take import Evidence, take
 from prune.view import View
 from quant.train import evaluate
 
@@ -38,6 +37,7 @@ class Evaluator:
             training are not used.
         scores: of all units by the method's criterion.
         val: inputs (N, …) and labels (N,) that no training saw and no result is reported on.
+        evidence: what the method's selector and update look at.
         repair: of the cut network, in place; see :func:`batch_norm_repair`.
     """
 
@@ -45,7 +45,7 @@ class Evaluator:
     method: Method
     scores: Scores
     val: tuple[Array, Array]
-    samples: Samples | None = None
+    evidence: Evidence
     repair: Repair | None = None
     seed: int = 0
 
@@ -56,7 +56,7 @@ class Evaluator:
     def cut(self, values: Mapping[str, int]) -> tuple[nn.Module, Choice]:
         """The network with these widths, repaired and not trained, and which units stayed."""
         counts = channel_counts(self.view.groups, values)
-        small, choice = take(self.view, counts, self.method, self.scores, self.samples, self.seed)
+        small, choice = take(self.view, counts, self.method, self.scores, self.evidence, self.seed)
         module = small.model.eval().to(memory_format=torch.channels_last)  # a third faster on CPUs
         return self.repair(module) if self.repair else module, choice
 

@@ -75,7 +75,7 @@ class _Generation:
         if len(self.points) >= size:
             return
         for point in points:
-            if point.tobytes() not in self._inside and not self._env.known(point) and self._env.fits(point[None])[0]:
+            if point.tobytes() not in self._inside and not self._env.known(point) and self._env.holds(point):
                 self._inside.add(point.tobytes())
                 self.points.append(point)
                 if len(self.points) >= size:

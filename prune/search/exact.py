@@ -1,51 +1,106 @@
 # SPDX-License-Identifier: Apache-2.0
 """The exact allocator: measured drops of single choices, and the best sum of them under the budget.
 
-Each option of each variable is scored alone, everything else at its widest. If drops add up - which the prediction's
-error on the result tells - the best point is that of a multiple-choice knapsack: one option per variable, least sum of
-drops, every limit kept. Costs may couple two variables (a layer's input and output width), which makes it a mixed
-integer programme; HiGHS solves it and proves the bound. Where the budget is an FPGA's, the folding is a part of the
-programme (fold.py).
+Some options of each variable are scored alone, everything else at its widest. If drops add up, the best point is that
+of a multiple-choice knapsack: one option per variable, least sum of drops, every limit kept. Costs may couple two
+variables (a layer's input and output width), which makes it a mixed integer programme; HiGHS solves it and proves the
+bound. What the point really scores corrects the drops (refit.py), and the programme is solved again, until the
+evaluations are spent. Where the budget is an FPGA's, the folding is a part of the programme (fold.py).
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 
 from hwsim.errors import InputError
 from prune.search import fold
+from prune.search.classic import even
 from prune.search.costs import Switched, Tabulated
 from prune.search.environment import Environment, PointLimit
 from prune.search.folded import FoldedField
 from prune.search.profile import Profile
 from prune.search.programme import Programme
+from prune.search.refit import refit
 from prune.search.space import Point
 
 MOST_OPTIONS = 9  # measured per variable; more only refine what is noise
-SOLUTIONS = 8  # of the programme, from the best one down, that are scored
+SOLUTIONS = 8  # that are scored where the folding is a part of the programme
+MEASURED = 3  # of so many evaluations one is a measured drop, the others are solutions
 
 
 def knapsack(env: Environment) -> Profile:
-    """Measure drops, solve, and score the solution and the next best ones; says what was predicted and proven.
+    """Measure drops, solve, score the solution, correct the drops by it, and solve again; says what was predicted.
 
     Raises:
         InputError: a limit is neither a table (:func:`prune.search.costs.tabulate`) nor of one folded FPGA, or too few
             evaluations.
     """
-    profile = measure(env, env.evaluations - min(SOLUTIONS, env.evaluations // 4))
     folded = {limit.cost.folded for limit in env.limits if isinstance(limit.cost, FoldedField)}
+    if len(folded) > 1:
+        raise InputError(
+            f"knapsack: got limits of {' and '.join(sorted(one.target for one in folded))}; expected one FPGA, whose "
+            "folding it chooses; choose another method"
+        )
     if folded:
+        profile = measure(env, env.evaluations - min(SOLUTIONS, env.evaluations // 4))
         return replace(profile, remark=fold.solve_and_score(env, profile, *folded))
-    tried: list[Point] = []
-    while env.left and len(tried) < SOLUTIONS:
-        point = solve(env, profile, tried)
-        if point is None:
-            break
-        tried.append(point)
-        env.rate([env.topped_up(point, env.space.shares(point))])
-    said = f"predicted {profile.predict(tried[0]):.4f}, the most if drops add up" if tried else ""
-    return replace(profile, remark=said)
+    for limit in env.limits:
+        _table(limit)
+    measured = measure(env, _to_measure(env))
+    point = solve(env, measured)
+    if point is None:
+        return measured
+    profile, said = measured, f"predicted {measured.predict(point):.4f}, the most if drops add up"
+    count = env.spent
+    env.rate([even(env)])  # where drops do not add up, the better place to start from
+    while point is not None and env.left:
+        env.rate([point])
+        profile = refit(env, measured)
+        point = _next(env, profile)
+    return replace(profile, remark=f"{said}; {env.spent - count} solutions scored, drops corrected by each")
+
+
+def _to_measure(env: Environment) -> int:
+    """A part of the evaluations, or what all options take where half of the evaluations are enough for them."""
+    sizes = np.minimum(env.space.sizes, MOST_OPTIONS)
+    every = 1 + len(sizes) * int(sizes.max() - 1)
+    least = every if 2 * every <= env.evaluations else min(len(sizes) + 1, env.evaluations - 1)
+    return max(env.evaluations // MEASURED, least)
+
+
+def _next(env: Environment, profile: Profile) -> Point | None:
+    """A solution that was not scored yet: the programme's, or the best one that differs from it in two variables."""
+    found = solve(env, profile)
+    if found is None:
+        return None
+    found = env.keep(env.topped_up(found, env.space.shares(found)))
+    if not env.known(found):
+        return found
+    near = _neighbour(env, profile, found)
+    return _neighbour(env, profile, env.space.indices(env.best().values)) if near is None else near
+
+
+def _neighbour(env: Environment, profile: Profile, point: Point) -> Point | None:
+    """Of the points within the budget with one or two variables changed, the unknown one with the best prediction.
+
+    A variable may take its measured options and those beside its own.
+    """
+    steps = point[:, None] + np.array([-1, 0, 1])
+    options = [
+        np.unique(np.clip(np.append(measured, near), 0, last))
+        for measured, near, last in zip(profile.options, steps, env.space.widest, strict=True)
+    ]
+    moves = [point[None]]
+    for first, second in combinations(range(len(point)), 2):
+        pairs = np.stack(np.meshgrid(options[first], options[second]), axis=-1).reshape(-1, 2)
+        moves.append(np.repeat(point[None], len(pairs), axis=0))
+        moves[-1][:, [first, second]] = pairs
+    found = np.unique(np.concatenate(moves), axis=0)
+    found = found[env.fits(found)]
+    fresh = [one for one in found[np.argsort(-profile.predict(found), kind="stable")] if not env.known(one)]
+    return fresh[0] if fresh else None
 
 
 def measure(env: Environment, evaluations: int) -> Profile:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hwsim.errors import BudgetError
+from prune.search.costs import Tabulated
 from prune.search.environment import Environment
 from prune.search.folded import Folded
 from prune.search.profile import Profile
@@ -31,18 +32,18 @@ def solve_and_score(env: Environment, profile: Profile, folded: Folded) -> str:
     Raises:
         BudgetError: no point keeps the limits.
     """
-    first = _solve(profile, folded, folded.longest_cycles)
+    first = _solve(env, profile, folded, folded.longest_cycles)
     if first is None:
         raise BudgetError(_nothing(env, folded, []))
     pace, tried = _slowest_pace(env, profile, folded, first)
     best = max(profile.predict(point) for point in tried)
     env.rate(sorted(tried, key=profile.predict, reverse=True)[: min(SOLUTIONS, env.left)])
     while env.left and len(tried) < SOLUTIONS:
-        found = _solve(profile, folded, pace, tried)
+        found = _solve(env, profile, folded, pace, tried)
         if found is None:
             break
         tried.append(found.point)
-        if env.fits(found.point[None])[0]:
+        if env.holds(found.point):
             env.rate([found.point])
     most = profile.top - first.bound
     return f"predicted {best:.4f}; no widths, bits and folding within the budget are predicted more than {most:.4f}"
@@ -61,7 +62,7 @@ def _slowest_pace(env: Environment, profile: Profile, folded: Folded, first: Sol
     for _ in range(STEPS):
         if found is None:
             early = pace
-        elif env.fits(found.point[None])[0]:
+        elif env.holds(found.point):
             early = good = pace
             fitting[found.point.tobytes()] = found.point
         else:
@@ -73,15 +74,24 @@ def _slowest_pace(env: Environment, profile: Profile, folded: Folded, first: Sol
         if early > 0:
             pace = late if is_close else float(np.sqrt(late * early))
         elif found is not None:
-            pace = late / max(env.use(found.point), CLOSE)
-        found = _solve(profile, folded, pace, missing)
+            # Below the pace that the point already has: above it the programme would find its like again.
+            pace = min(late / max(env.use(found.point), CLOSE), folded.cycles(found.point) / CLOSE)
+        found = _solve(env, profile, folded, pace, missing)
     if good is None:
-        raise BudgetError(_nothing(env, folded, missing))
+        narrowest = folded.space.narrowest
+        if not env.holds(narrowest):
+            raise BudgetError(_nothing(env, folded, missing))
+        return folded.cycles(narrowest), [narrowest]
     return good, list(fitting.values())
 
 
-def _solve(profile: Profile, folded: Folded, pace: float, excluded: Sequence[Point] = ()) -> Solution | None:
+def _solve(
+    env: Environment, profile: Profile, folded: Folded, pace: float, excluded: Sequence[Point] = ()
+) -> Solution | None:  # fmt: skip
     programme = Programme(profile.options)
+    for limit in env.limits:
+        if isinstance(limit.cost, Tabulated):  # of the network, such as its weights, beside what the FPGA has
+            programme.limit(limit.cost, limit.value)
     programme.fold(folded.cells, folded.shares, pace, folded.longest_cycles)
     for point in excluded:
         programme.exclude(point)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim import targets
+from hwsim.design import Design
 from hwsim.estimate import Estimate
 from hwsim.fpga.folding import RESOURCES, Goal, Menu, always_used, choose, menus
 from hwsim.fpga.stages import Stage, pipeline
@@ -23,6 +24,7 @@ from hwsim.network import Network
 from prune.search.space import Point, Points, Space
 
 Array = npt.NDArray[np.float64]
+Variants = dict[tuple[int, ...], Stage]  # of one stage, by the numbers of the options that shape it
 NEAR = 1.5  # times the limit of a latency, up to which the folding with the shortest one is tried
 
 
@@ -34,6 +36,14 @@ class Cells:
     variables: tuple[int, ...]
     numbers: npt.NDArray[np.int64]
     menu: Menu
+
+
+@dataclass(frozen=True, eq=False)
+class Designed:
+    """A point's design and what it costs."""
+
+    design: Design
+    estimate: Estimate
 
 
 class Folded:
@@ -56,7 +66,7 @@ class Folded:
         self.mapping = "folded" if target.endswith("/folded") else "hls4ml"
         self.resources = {name: value for name, value in limits.items() if name in RESOURCES}
         self._network_of = network_of
-        self._estimates: dict[bytes, Estimate] = {}
+        self._known: dict[bytes, Designed] = {}
 
     def network(self, point: Point) -> Network:
         """The network of a point."""
@@ -64,22 +74,38 @@ class Folded:
 
     def estimate(self, point: Point) -> Estimate:
         """What a point costs, each asked for once."""
-        key = point.astype(np.int64).tobytes()
-        if key not in self._estimates:
-            self._estimates[key] = self._estimate(self.network(point))
-        return self._estimates[key]
+        return self._of(point).estimate
 
-    def _estimate(self, network: Network) -> Estimate:
+    def design(self, point: Point) -> Design:
+        """The one design that all costs of a point are of."""
+        return self._of(point).design
+
+    def _of(self, point: Point) -> Designed:
+        key = point.astype(np.int64).tobytes()
+        if key not in self._known:
+            self._known[key] = self._designed(point)
+        return self._known[key]
+
+    def costs(self, points: Points, field: str) -> Array:
+        """One field of the estimates of points (N, variables), shape (N,)."""
+        return np.array([self.estimate(point).field(field) for point in points])
+
+    def cycles(self, point: Point) -> float:
+        """The interval of a point's design in cycles."""
+        return float(self.costs(point[None], "interval_us")[0]) * float(self.device["clock_mhz"])
+
+    def _designed(self, point: Point) -> Designed:
+        network = self.network(point)
         found = self._folded(network, "interval_us")
         limit = self.limits.get("latency_us", np.inf)
-        if not limit < found.field("latency_us") <= NEAR * limit:
+        if not limit < found.estimate.field("latency_us") <= NEAR * limit:
             return found
         other = self._folded(network, "latency_us")
-        return min(found, other, key=lambda one: one.field("latency_us"))
+        return min(found, other, key=lambda one: one.estimate.field("latency_us"))
 
-    def _folded(self, network: Network, objective: str) -> Estimate:
+    def _folded(self, network: Network, objective: str) -> Designed:
         design = choose(network, self.device, self.mapping, goal=Goal(objective, self.resources)).design
-        return targets.estimate(network, self.target, design=design)
+        return Designed(design, targets.estimate(network, self.target, design=design))
 
     @cached_property
     def shares(self) -> Array:
@@ -99,8 +125,7 @@ class Folded:
     def cells(self) -> tuple[Cells, ...]:
         """What every stage can be made of; some hundred networks are looked at."""
         template = pipeline(self.network(self.space.widest))
-        touched = self._touched()
-        variants = self._variants(touched)
+        touched, variants = self.variants
         io_type = "io_stream" if template.has_images or self.mapping == "folded" else "io_parallel"
         found = menus(template, [list(one.values()) for one in variants], self.device, self.mapping, io_type)
         return tuple(
@@ -124,19 +149,42 @@ class Folded:
                         touched[stage].add(variable)
         return [sorted(one) for one in touched]
 
-    def _variants(self, touched: Sequence[Sequence[int]], seed: int = 0) -> list[dict[tuple[int, ...], Stage]]:
-        """Per stage the records by option numbers; every network that is looked at serves all stages."""
-        rng = np.random.default_rng(seed)
-        found: list[dict[tuple[int, ...], Stage]] = [{} for _ in touched]
+    @cached_property
+    def variants(self) -> tuple[list[list[int]], list[Variants]]:
+        """Per stage the variables that shape it, and its records; every network that is looked at serves all stages."""
+        touched = self._touched()
+        found: list[Variants] = [{} for _ in touched]
+        for point in pairwise_points(self.space):
+            self._look(point, touched, found)
+        rng = np.random.default_rng(0)
         for stage, variables in enumerate(touched):
             for numbers in product(*(range(int(self.space.sizes[v])) for v in variables)):
-                if numbers in found[stage]:
-                    continue
-                point = rng.integers(0, self.space.sizes)
-                point[list(variables)] = numbers
-                for own, other, record in zip(found, touched, self._stages(point), strict=True):
-                    own.setdefault(tuple(point[list(other)].tolist()), record)
-        return found
+                if numbers not in found[stage]:  # of three variables and more
+                    point = rng.integers(0, self.space.sizes)
+                    point[variables] = numbers
+                    self._look(point, touched, found)
+        return touched, found
+
+    def _look(self, point: Point, touched: Sequence[Sequence[int]], found: Sequence[Variants]) -> None:
+        keys = [tuple(point[list(own)].tolist()) for own in touched]
+        if any(key not in own for key, own in zip(keys, found, strict=True)):
+            for key, own, record in zip(keys, found, self._stages(point), strict=True):
+                own.setdefault(key, record)
+
+
+def pairwise_points(space: Space) -> Points:
+    """Points in which every pair of variables meets with every pair of options, (points, variables).
+
+    As many as the square of a prime: lines of all slopes through a plane of so many options meet once (an orthogonal
+    array of strength 2; Bose, Sankhya 1938).
+    """
+    prime = int(max([2, *space.sizes, len(space.variables) - 1]))
+    while any(prime % number == 0 for number in range(2, int(prime**0.5) + 1)):
+        prime += 1
+    along, across = np.divmod(np.arange(prime * prime), prime)
+    slopes = np.arange(len(space.variables))
+    points = np.where(slopes == prime, across[:, None], (along[:, None] + slopes * across[:, None]) % prime)
+    return np.asarray(points % space.sizes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,4 +196,4 @@ class FoldedField:
 
     def __call__(self, points: Points) -> Array:
         """Costs of points (N, variables), shape (N,)."""
-        return np.array([self.folded.estimate(point).field(self.field) for point in points])
+        return self.folded.costs(points, self.field)

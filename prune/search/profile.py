@@ -2,11 +2,12 @@
 """What single choices lose: the data of the exact allocator."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from prune.search.space import Point
+from prune.search.space import Points
 
 Array = npt.NDArray[np.float64]
 Options = npt.NDArray[np.int64]
@@ -24,7 +25,8 @@ class Profile:
     drops: tuple[Array, ...]
     remark: str = ""
 
-    def predict(self, point: Point) -> float:
-        """The score of a point if drops add up; between measured options they are interpolated."""
-        found = [np.interp(k, o, d) for k, o, d in zip(point, self.options, self.drops, strict=True)]
-        return self.top - float(sum(found))
+    def predict(self, points: Points) -> Any:
+        """The scores of points (..., variables) if drops add up; between measured options they are interpolated."""
+        columns = np.moveaxis(np.asarray(points), -1, 0)
+        found = [np.interp(k, o, d) for k, o, d in zip(columns, self.options, self.drops, strict=True)]
+        return self.top - np.sum(found, axis=0)

@@ -63,6 +63,10 @@ class Space:
         """The chosen number of every variable, by name."""
         return {v.name: v.options[int(index)] for v, index in zip(self.variables, point, strict=True)}
 
+    def indices(self, values: Mapping[str, int]) -> Point:
+        """The point of these values, the opposite of :meth:`values`."""
+        return np.array([v.options.index(values[v.name]) for v in self.variables], dtype=np.int64)
+
     def shares(self, points: Points) -> npt.NDArray[np.float64]:
         """Chosen numbers as shares of the largest, in the shape of ``points``."""
         columns = [np.asarray(v.options, dtype=np.float64)[points[..., i]] for i, v in enumerate(self.variables)]

@@ -25,7 +25,7 @@ def list_boards() -> None:
         power = ", ".join(sensor.driver for sensor in board.sensors) or "not measurable"
         versions = ", ".join(image.pynq for image in board.images) or "none"
         counts = [console.count_text(round(board.device[key])) for key in ("lut", "dsp")]
-        built = "yes" if board.has_bitstream else "no"
+        built = ".bit" if board.has_bitstream else ".xclbin" if board.platform else "no"
         table.add_row(name, board.part, board.processor, *counts, built, power, versions)
     console.out.print(table)
 
@@ -39,6 +39,10 @@ def check_board(
     console.say(f"{board.title}: {board.part}\n{board.shell}: {boards.SHELLS[board.shell]}")
     if board.board_part:
         console.say(f"Vivado's board part {board.board_part}, {board.board_files or 'comes with Vivado'}")
+    if board.platform:
+        console.say(
+            f"platform {board.platform.name}, with releases since {board.platform.since}, {board.platform.source}"
+        )
     table = Table("number", "value", "source", box=box.SIMPLE_HEAD)
     quantities = {**{f"device.{key}": one for key, one in board.device.quantities.items()}, **board.quantities}
     for key, quantity in quantities.items():
@@ -97,6 +101,9 @@ def build(
         built = run_build(exact.network, exact.weights, request, output, listen=bars.advanced)
     found = built.results
     console.say(f"{found.plan.board} occupies  {console.occupation(built.estimate)}\n{built.folding}")
-    console.say(f"timing is met at {found.clock_mhz:g} MHz with {found.timing.wns_ns:g} ns to spare")
+    if found.plan.has_bitstream or not found.files:
+        console.say(f"timing is met at {found.clock_mhz:g} MHz with {found.timing.wns_ns:g} ns to spare")
+    else:
+        console.say(f"v++ linked the kernel for {found.clock_mhz:g} MHz")
     console.say(f"power of the chip {found.power.total_w:g} W, as {found.tools['vivado']} estimates it", style="dim")
     console.say(f"bundle  {built.bundle.path}" if built.bundle else f"reports  {output / 'build' / 'reports'}")

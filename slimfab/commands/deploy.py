@@ -39,7 +39,7 @@ def deploy(
     ] = False,
     board: Annotated[str, typer.Option("--board", "-b", help="emulated board; see 'slimfab board list'")] = "pynq-z2",
     images: Annotated[int, typer.Option(help="inputs for the emulated board: the format's ends, then random")] = 100,
-    pynq: Annotated[str, typer.Option(help="pynq of the emulated board: 4.0.0 or 3.1.2")] = "4.0.0",
+    pynq: Annotated[str, typer.Option(help="pynq of the emulated board: 4.0.0, 3.1.2 or 3.0.1")] = "4.0.0",
     budget: Annotated[str, typer.Option(help="limits of the folding such as dsp=100,lut=20000")] = "",
 ) -> None:
     """Run a bundle on a board, or a network on the emulated board; compare every integer, and measure."""

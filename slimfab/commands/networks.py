@@ -53,7 +53,8 @@ def compare(
     width: Annotated[int | None, typer.Option(help="cost it with so many bits per value, 2 to 16")] = None,
     options: Annotated[str, typer.Option("--set", help="options of the builder, e.g. width=0.5")] = "",
     sparsity: Annotated[
-        str | None, typer.Option(help="zeros in all weights: 2:4, blocks such as 16x8@0.5, or a share kept such as 0.1")
+        str | None,
+        typer.Option(help="zeros in weights: 2:4, 4/9 of every kernel, blocks such as 16x8@0.5, or a share kept"),
     ] = None,
     card: Annotated[bool, typer.Option("--card", help="also show the metric card of every target")] = False,
     layers: Annotated[bool, typer.Option("--layers", help="also show every layer")] = False,
@@ -64,13 +65,16 @@ def compare(
     json_file: Annotated[Path | None, typer.Option("--json", help="write the estimates to this file")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", help="write a page with plots to this file")] = None,
 ) -> None:
-    """Estimate latency, energy and occupation of a network on CPUs, GPUs, NPUs and FPGAs, and say which is best."""
+    """Estimate latency, energy and occupation of a network on CPUs, GPUs, NPUs and FPGAs, and say which is best.
+
+    Operators that no model knows are listed with their share of the MACs; figures are then those of the other layers.
+    """
     from hwsim.sparsity import everywhere, parse_pattern
     from hwsim.targets import parse
     from slimfab.compare import compare as compare_targets
     from slimfab.compare import parse_options
     from slimfab.comparison_tables import show
-    from slimfab.models import is_torch, load_model
+    from slimfab.models import is_torch, load_for_estimates
 
     names = [target.strip() for target in targets.split(",") if target.strip()]
     if not names:
@@ -81,7 +85,7 @@ def compare(
         parse(name)  # before the network is built
     if options and not is_torch(model):
         raise InputError(f"--set: got '{options}' for {model}, which is a file; expected a network that Python builds")
-    loaded = load_model(model, parse_shape(input_shape), parse_options(options))
+    loaded = load_for_estimates(model, parse_shape(input_shape), parse_options(options))
     network = loaded.network if width is None else loaded.network.with_bits(width)
     zeros = {} if sparsity is None else everywhere(network, parse_pattern(sparsity))
     found = compare_targets(network, names, batch, accuracy, dataset, zeros)

@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks measured on a CUDA GPU under torch: launched one kernel after another, or as one recorded graph."""
 
+import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
+from hwsim.columns import Column
 from hwsim.errors import InputError, ToolMissing
 from hwsim.network import Network
 from slimfab.measure.runtimes import torch_steps
 from slimfab.measure.timing import time_call
 
-if TYPE_CHECKING:
-    pass
-
 MODES = ("eager", "graph")
 SECONDS = 0.1
+DRIVER = Path("/proc/driver/nvidia/version")  # "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar …"
 
 
 def require_gpu() -> str:
-    """The name and driver of the GPU that torch sees.
+    """The GPU that torch sees, with the versions of torch, CUDA and the driver.
 
     Raises:
         ToolMissing: torch is not installed.
@@ -34,10 +34,20 @@ def require_gpu() -> str:
             "cuda: torch sees no GPU; expected one with a driver and a CUDA build of torch; use --target cpu, or run "
             "this where the GPU is"
         )
-    return f"{torch.cuda.get_device_name()}, torch {torch.__version__}, CUDA {torch.version.cuda}"
+    versions = f"torch {torch.__version__}, CUDA {torch.version.cuda}, driver {driver_version()}"
+    return f"{torch.cuda.get_device_name()}, {versions}"
 
 
-def measure(networks: Sequence[Network], mode: str, listen: Callable[[float, str], None]) -> np.ndarray:  # type: ignore[type-arg]
+def driver_version(file: Path = DRIVER) -> str:
+    """Version of NVIDIA's kernel driver, or that it is not known."""
+    try:
+        found = re.search(r"Kernel Module.*?\s(\d+(?:\.\d+)+)\s", file.read_text(encoding="utf-8"))
+    except OSError:
+        found = None
+    return found[1] if found else "not known"
+
+
+def measure(networks: Sequence[Network], mode: str, listen: Callable[[float, str], None]) -> Column:
     """Latency of every network in fp32 at batch 1 in us, (networks,), from inputs on the GPU to results on the GPU.
 
     Raises:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 FASTEST = 0.25  # share of undisturbed repetitions that counts, by its median
 DISTURBED = 1.12  # times the probe's shortest time
 BETWEEN_NS = 300_000  # calls between two probes take about that long
-PATIENCE = 4.0  # times the budget, until disturbed repetitions have to do
+PATIENCE = 3.0  # times the budget, until disturbed repetitions have to do
 WARM_UPS = 3
 PROBE_SIDE, PROBE_REPEATS = 64, 4  # 50 kB and some 25 us on a current core
 

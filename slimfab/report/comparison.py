@@ -3,6 +3,7 @@
 
 from typing import TYPE_CHECKING
 
+from hwsim.coverage import remarks
 from slimfab.comparison_tables import card_rows
 from slimfab.report.page import template
 
@@ -34,7 +35,7 @@ def render_comparison(found: "Comparison") -> str:
     ]
     return page.render(
         network=found.network,
-        verdicts=[verdict.text() for verdict in found.verdicts],
+        verdicts=[*remarks(found.estimates[0].uncovered), *(verdict.text() for verdict in found.verdicts)],
         cards=[card_rows(one) for one in found.cards],
         targets=[one.target for one in found.cards],
         notes=[(one.target, note) for one in found.estimates for note in one.notes],

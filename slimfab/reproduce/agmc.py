@@ -4,11 +4,13 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from prune.search import METHODS
 from prune.search.agmc import GraphState, agmc
+from prune.search.ddpg import Agent
 from slimfab.models import build_module
 from slimfab.reproduce.card import Bar, Row
 from slimfab.reproduce.lab import Lab
-from slimfab.reproduce.searches import AREA, CONTROLS, area, problem, settings, solved
+from slimfab.reproduce.searches import AREA, CONTROLS, measured, problem, settings
 
 
 def run(lab: Lab) -> tuple[tuple[Row, ...], tuple[Bar, ...]]:
@@ -17,16 +19,21 @@ def run(lab: Lab) -> tuple[tuple[Row, ...], tuple[Bar, ...]]:
     share = search.budgets[0]
     model = lab.train(lab.new_model(), lab.scale.train, "train")
     base, posed = lab.accuracy(model), problem(lab, model, share)
-    rows, areas, best = [], {}, None
-    for row, found in solved(lab, posed, search.methods, share):
+    rows, areas, winners, encoder = [], {}, [], None
+    for method in search.methods:
+        lab.say(f"{method} at {share:.0%}")
+        env = posed.environment(search.evaluations)
+        agent = METHODS[method](env, posed.layers, lab.seed)
+        found = posed.result(method, env, lab.seed)
+        row = measured(lab, posed, found, f"{method}, {share:.0%}", method in CONTROLS)
         rows.append(replace(row, base=base))
-        areas[found.method] = row.figures[AREA]
-        if found.method not in CONTROLS and (best is None or found.best.score > best.best.score):
-            best = found
-    assert best is not None
+        areas[method] = row.figures[AREA]
+        if method not in CONTROLS:
+            winners.append(found)
+        if method == "agmc" and isinstance(agent, Agent) and isinstance(agent.encoder, GraphState):
+            encoder = agent.encoder
+    best = max(winners, key=lambda found: found.best.score)
     rows.append(lab.from_scratch(posed.module(best), lab.scale.train.epochs))
-    encoder = agmc(posed.environment(search.evaluations), posed.layers, lab.seed).encoder
-    assert isinstance(encoder, GraphState)
     rows += _moved(lab, encoder, share)
     bars = (
         Bar("AGMC over AMC, mean of the best score so far", areas["agmc"] - areas["amc"], ">=", lab.scale.bars["amc"]),
@@ -36,10 +43,10 @@ def run(lab: Lab) -> tuple[tuple[Row, ...], tuple[Bar, ...]]:
     return tuple(rows), bars
 
 
-def _moved(lab: Lab, encoder: GraphState, share: float) -> Iterable[Row]:
+def _moved(lab: Lab, encoder: GraphState | None, share: float) -> Iterable[Row]:
     """The encoder on a deeper network, where only actor and critic learn, beside a random encoder."""
     search = settings(lab)
-    if search.deeper is None:
+    if search.deeper is None or encoder is None:
         return
     source, options = search.deeper.source, search.deeper.options
     model = build_module(source, lab.data.shape, options, lab.data.classes, lab.seed)[0]
@@ -50,6 +57,4 @@ def _moved(lab: Lab, encoder: GraphState, share: float) -> Iterable[Row]:
         env = posed.environment(search.evaluations)
         agmc(env, posed.layers, lab.seed, frozen=True, encoder=moved)
         found = posed.result("agmc", env, lab.seed)
-        module = posed.module(found)
-        row = replace(lab.row(name, module, moved is None), base=base, recalibrated=lab.accuracy(module))
-        yield replace(row, figures={"on validation": found.best.score, AREA: area(lab, found)})
+        yield replace(measured(lab, posed, found, name, moved is None), base=base)

@@ -22,14 +22,25 @@ class GeneratorSection(Section):
     lr: float = Field(default=0.1, gt=0)
 
 
+class AgainstSection(Section):
+    """Another cost, searched under shares of its own: such that accuracies are about those under the first one's."""
+
+    field: str
+    budgets: list[float] = Field(min_length=1)
+    align: int | None = Field(default=None, ge=1)  # of widths in the control that only fills tiles, if there is one
+
+
 class SearchSection(Section):
     """A search of widths. ``budgets`` are shares of ``field``; the first is looked at most closely."""
 
     methods: list[str]  # names in prune.search.METHODS
+    method: str = "magnitude"  # which channels of a layer stay and what becomes of weights: prune.methods.METHODS
     budgets: list[float] = Field(default=[0.5], min_length=1)
     field: str = "macs"
+    against: AgainstSection | None = None
     evaluations: int = Field(default=80, ge=1)
     val_images: int = Field(default=1000, ge=1)
+    confirmed: int = Field(default=1, ge=1)  # best points of a search, of which all validation images choose one
     cap: float = Field(default=0.8, ge=0, le=1)  # largest share that a layer may lose
     bits: int | None = Field(default=None, ge=2)  # width of tensors when the network is costed
     deeper: ModelSection | None = None  # to which a trained encoder is moved

@@ -59,12 +59,15 @@ def _table(cards: Sequence[Card]) -> list[str]:
 
 def _bars(cards: Sequence[Card]) -> list[str]:
     lines = ["| claim | per seed | bar | |", "|---|---|---|---|"]
-    for number, bar in enumerate(cards[0].bars):
-        found = [card.bars[number] for card in cards]
+    claims = dict.fromkeys(bar.claim for card in cards for bar in card.bars)  # older cards may lack the newest
+    for claim in claims:
+        found = [bar for card in cards for bar in card.bars if bar.claim == claim]
         held = sum(one.passed for one in found)
-        verdict = "reproduced" if held == len(found) else f"**not reproduced** ({held} of {len(found)} seeds)"
+        verdict = "reproduced" if held == len(cards) else f"**not reproduced** ({held} of {len(cards)} seeds)"
+        if held == len(found) < len(cards):
+            verdict = f"held on {held} of {len(cards)} seeds, not measured on the others"
         values = ", ".join(f"{one.value:.3g}" for one in found)
-        lines.append(f"| {bar.claim} | {values} | {bar.relation} {bar.bound:g} | {verdict} |")
+        lines.append(f"| {claim} | {values} | {found[0].relation} {found[0].bound:g} | {verdict} |")
     return lines
 
 

@@ -8,7 +8,7 @@ import torch
 
 from hwsim.registry import Registry
 from slimfab import datasets
-from slimfab.reproduce import agmc, ascp, budgets, joint, metapruning, searches, slimming, thinet
+from slimfab.reproduce import agmc, ascp, budgets, cycles, joint, metapruning, searches, slimming, thinet
 from slimfab.reproduce.card import Bar, Card, Row
 from slimfab.reproduce.experiment import Experiment
 from slimfab.reproduce.lab import Lab, Say
@@ -23,6 +23,7 @@ KINDS.register("agmc")(agmc.run)
 KINDS.register("metapruning")(metapruning.run)
 KINDS.register("joint")(joint.run)
 KINDS.register("budgets")(budgets.run)
+KINDS.register("cycles")(cycles.run)
 
 
 def run_seed(experiment: Experiment, scale: str, seed: int, say: Say = lambda text: None) -> Card:

@@ -2,7 +2,8 @@
 """Resources of what stands between PE x SIMD stages and around them: width converters, registers for the processor.
 
 Unlike the units of a stage they depend on two foldings at a time: converters on the lanes of both their ends, the block
-of registers and counters on those of the first and the last stage. So their cells are tables over kinds of lanes.
+of registers and counters on those of the first and the last stage. So their cells are tables over kinds of lanes. Where
+several stages read the network's input, it is forked, and each of them has a FIFO for a whole image.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from itertools import pairwise, product
 import numpy as np
 
 from hwsim.design import Folding
-from hwsim.fpga.dataflow import conversion_steps
+from hwsim.fpga.dataflow import MIN_DEPTH, conversion_steps
 from hwsim.fpga.folded import COUNTED
 from hwsim.fpga.folding.lanes import Converter, converters, lanes_in, lanes_out
 from hwsim.fpga.folding.relaxation import Index
@@ -81,9 +82,13 @@ def joints(stages: Pipeline, stage: Index, foldings: Sequence[Folding], between:
     for one in between:
         key = one.gives.tobytes(), one.takes.tobytes(), one.value_bits
         if key not in tables:
-            tables[key] = _conversions(one)
+            tables[key] = conversions(one.gives, one.takes, one.value_bits)
         parts.append(Joint(one.giver, one.taker, one.given, one.taken, *tables[key]))
-    return Joints((*parts, _around(stages, stage, foldings)))
+    parts.append(_around(stages, stage, foldings))
+    if len(stages.input_readers) > 1:
+        source = next(one for one in between if one.of_input)
+        parts.append(_fork(stages, source))
+    return Joints(tuple(parts))
 
 
 def joints_of_design(network: Network, stages: Pipeline, foldings: Sequence[Folding]) -> Joints:
@@ -92,19 +97,40 @@ def joints_of_design(network: Network, stages: Pipeline, foldings: Sequence[Fold
     return joints(stages, every, foldings, converters(network, stages, every, foldings))
 
 
-def _conversions(one: Converter) -> tuple[Array, Array]:
-    """Cells and their errors of the steps from every kind of lanes given to every kind taken."""
-    lanes = list(product(one.gives.tolist(), one.takes.tolist()))
-    steps = [(place, *step) for place, (gives, takes) in enumerate(lanes)
-             for step in pairwise(conversion_steps(gives, takes))]  # fmt: skip
+def conversions(gives: Index, takes: Index, value_bits: int) -> tuple[Array, Array]:
+    """Cells and their errors of the steps from every kind of lanes to every other, (given, taken, COUNTED)."""
+    lanes = list(product(gives.tolist(), takes.tolist()))
+    steps = [(place, *step) for place, (lanes_given, lanes_taken) in enumerate(lanes)
+             for step in pairwise(conversion_steps(lanes_given, lanes_taken))]  # fmt: skip
     place, given, taken = np.array(steps, dtype=np.intp).reshape(-1, 3).T
-    width = np.full(len(place), float(one.value_bits))
+    width = np.full(len(place), float(value_bits))
     single, errors = _cells("width_converter", {"WIDTH": width, "IN_LANES": given, "OUT_LANES": taken})
     total = np.zeros((2, len(lanes), len(COUNTED)))
     np.add.at(total[0], place, single)
     np.add.at(total[1], place, errors)
-    shape = len(one.gives), len(one.takes), len(COUNTED)
+    shape = len(gives), len(takes), len(COUNTED)
     return total[0].reshape(shape), total[1].reshape(shape)
+
+
+def _fork(stages: Pipeline, source: Converter) -> Joint:
+    cells, errors = fork(stages, source.taker, source.gives, source.value_bits)
+    taken = np.zeros_like(source.taken)
+    return Joint(source.giver, source.taker, source.given, taken, cells[:, None], errors[:, None])
+
+
+def fork(stages: Pipeline, reader: int, lanes: Index, value_bits: int) -> tuple[Array, Array]:
+    """Cells of the fork of the network's input and the FIFOs behind it and their errors, (lanes, COUNTED).
+
+    Args:
+        reader: one of the stages that read the input.
+        lanes: in which the input comes.
+    """
+    one, readers, wide = stages.stages[reader], float(len(stages.input_readers)), lanes.astype(np.float64)
+    values = float(one.rows_in * one.columns_in * one.channels_in)
+    split = _cells("stream_fork", {"COUNT": np.full(wide.shape, readers)})
+    fifos = _cells("fifo", {"WIDTH": wide * value_bits, "DEPTH": np.maximum(values / wide, MIN_DEPTH)})
+    cells, errors = (own + readers * each for own, each in zip(split, fifos, strict=True))
+    return cells, errors
 
 
 def _around(stages: Pipeline, stage: Index, foldings: Sequence[Folding]) -> Joint:
@@ -112,21 +138,33 @@ def _around(stages: Pipeline, stage: Index, foldings: Sequence[Folding]) -> Join
     pairs = [(stages.stages[index], folding) for index, folding in zip(stage.tolist(), foldings, strict=True)]
     gives, given = np.unique([lanes_out(one, folding) for one, folding in pairs], return_inverse=True)
     takes, taken = np.unique([lanes_in(one, folding) for one, folding in pairs], return_inverse=True)
-    first, last = stages.stages[0], stages.stages[-1]
+    last = stages.stages[-1]
+    values = last.pixels_out * last.channels_out
+    cells, errors = around(stages, gives, takes, last.output_bits, values)
+    return Joint(len(stages.stages) - 1, 0, given, taken, cells, errors)
+
+
+def around(stages: Pipeline, gives: Index, takes: Index, output_bits: int, values: int) -> tuple[Array, Array]:
+    """Cells of control and frame_last and their errors, (given by the last stage, taken by the first, COUNTED).
+
+    Args:
+        output_bits, values: of the network's result.
+    """
+    first = stages.stages[0]
     lanes = np.broadcast_arrays(gives[:, None].astype(np.float64), takes.astype(np.float64))
     out, into = lanes[0].ravel(), lanes[1].ravel()
     stamps = min(1 << (UNITS_PER_STAGE * len(stages.stages)).bit_length(), MOST_STAMPS)
-    around = {
+    units = {
         "control": {
             "BEATS_IN": np.maximum(np.ceil(first.rows_in * first.columns_in * first.channels_in / into), 1.0),
-            "OUT_BYTES": np.ceil(out * last.output_bits / 8), "STAMPS": np.full(out.shape, float(stamps)),
+            "OUT_BYTES": np.ceil(out * output_bits / 8), "STAMPS": np.full(out.shape, float(stamps)),
         },
-        "frame_last": {"BEATS": np.maximum(np.ceil(last.pixels_out * last.channels_out / out), 1.0)},
+        "frame_last": {"BEATS": np.maximum(np.ceil(values / out), 1.0)},
     }  # fmt: skip
-    found = [_cells(module, parameters) for module, parameters in around.items()]
+    found = [_cells(module, parameters) for module, parameters in units.items()]
     shape = len(gives), len(takes), len(COUNTED)
     cells, errors = (np.sum([one[side] for one in found], axis=0).reshape(shape) for side in (0, 1))
-    return Joint(len(stages.stages) - 1, 0, given, taken, cells, errors)
+    return cells, errors
 
 
 def _cells(module: str, parameters: Parameters) -> tuple[Array, Array]:

