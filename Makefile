@@ -79,8 +79,8 @@ test-all: install pynq ## run the default suite and the tests marked slow
 	@.ci/system-packages --optional dataset-fashion-mnist chromium iverilog yosys python3-tk
 	$(BIN)/python -m pytest -m "slow or not slow" $(PARALLEL) $(PYTEST_ARGS)
 
-# Whatever simulates or checks SystemVerilog with Verilator.
-RTL_TESTS = $(shell grep -l verilator tests/test_hls_*.py)
+# Whatever simulates or checks SystemVerilog with Verilator, and the kernel and shells around it.
+RTL_TESTS = $(shell grep -l verilator tests/test_hls_*.py tests/test_boards_vivado_*.py)
 
 test-rtl: install ## run all tests of the SystemVerilog, slow ones too: every template, whole networks, the benches
 	@.ci/system-packages --optional iverilog yosys

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from boards.manifest import Port
 from boards.vivado.accelerator import Accelerator
+from boards.vivado.block_design import LENGTH_BITS
 from boards.vivado.shell import NAME as SHELL
 from hls.templates import sources
 
@@ -18,7 +19,6 @@ NAME = "slimfab_kernel"
 CONTROL, SEND, RECEIVE = "s_axi_control", "m_axi_send", "m_axi_receive"
 MOVER = 0x1000  # where the data mover's registers begin
 RANGE = 2 * MOVER
-LENGTH_BITS = 26  # as AXI DMA has at most
 MAX_BURST_BYTES, MAX_BURST_BEATS = 4096, 64
 #: Register → offset, bits, and the memory port that it is an address for.
 ARGUMENTS: Mapping[str, tuple[int, int, str]] = {
