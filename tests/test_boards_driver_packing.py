@@ -66,5 +66,16 @@ def test_numbers_beyond_the_format_are_saturated_and_no_numbers_refused() -> Non
         packing.check(one, np.zeros((1, 1, 1, 1), complex))
 
 
+@pytest.mark.parametrize("width", [16, 24, 25, 32, 53, 54, 63])
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_the_ends_of_wide_formats_are_no_floats(width: int, signed: bool, kind: type) -> None:
+    one = port(FixedPoint(width, 4, signed), 1, (1, 1, 1), 8)
+    far = 6e4 if kind is np.float16 else 1e30
+    reals = np.array([-far, far], kind).reshape(-1, 1, 1, 1)
+    expected = [min(max(round(16 * float(real)), one.low), one.high) for real in reals.ravel()]
+    assert packing.quantise(one, reals).ravel().tolist() == expected
+
+
 def test_the_driver_knows_the_registers_of_the_design() -> None:
     assert {register.name: register.offset for register in REGISTERS} == DESIGN

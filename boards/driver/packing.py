@@ -41,12 +41,16 @@ def quantise(port: Port, reals: Array) -> Array:
     Raises:
         DataError: a number is not finite.
     """
-    scaled = np.asarray(reals) / np.float32(port.scale) if _is_exact(port, reals) else np.asarray(reals) / port.scale
+    floats: Array = np.asarray(reals, np.float32 if _is_exact(port, reals) else np.float64)
+    scaled = floats / port.scale
     # A sum is finite if all its terms are; it may overflow only where a term is already out of every format's range.
     if not np.isfinite(scaled.sum(dtype=np.float64)) and not np.isfinite(scaled).all():
         raise DataError(f"input: got {np.count_nonzero(~np.isfinite(scaled))} values that are not finite; clean them")
     rounded = _rounded(scaled, port.rounding)
-    return np.clip(rounded, port.low, port.high, out=rounded).astype(container(port))
+    integers: Array = np.clip(rounded, port.low, port.high, out=rounded).astype(container(port))
+    if port.width > np.finfo(np.float64).nmant:  # the upper end was rounded up to a power of two
+        np.minimum(integers, port.high, out=integers)
+    return integers
 
 
 def _is_exact(port: Port, reals: Array) -> bool:
