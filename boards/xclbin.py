@@ -14,7 +14,8 @@ from boards import bitfile
 from hwsim.errors import BundleError
 
 _MAGIC = b"xclbin2\0"
-_HEADER = struct.Struct("<QQQHBBI16s64s16s16sI")  # axlf_header: length, …, platform, uuid, …, how many sections
+_HEADER = struct.Struct("<QQQHBBHH16s64s16s16sI")  # axlf_header: length, …, mode, …, platform, uuid, …, sections
+_EMULATIONS = (4, 5, 6)  # modes XCLBIN_HW_EMU, XCLBIN_SW_EMU, XCLBIN_HW_EMU_PR
 _HEADER_AT = 304  # behind magic, cipher, key block and an identifier
 _SECTION = struct.Struct("<I16s4xQQ")  # kind, name, offset, size
 _SECTIONS_AT = _HEADER_AT + _HEADER.size + 4  # aligned to eight bytes
@@ -26,7 +27,11 @@ MAX_SECTIONS = 64
 
 @dataclass(frozen=True)
 class Xclbin:
-    """What the container says of itself; ``instances`` are the kernels' names by the names of their instances."""
+    """What the container says of itself; ``instances`` are the kernels' names by the names of their instances.
+
+    ``has_bitstream`` is whether a card can be configured with it: what v++ makes for emulation carries a simulation in
+    the same section.
+    """
 
     platform: str
     part: str
@@ -43,7 +48,7 @@ def read(data: bytes, where: str) -> Xclbin:
     """
     if not data.startswith(_MAGIC) or len(data) < _SECTIONS_AT:
         raise BundleError(f"{where}: is no .xclbin file; expected the container that v++ writes; build it again")
-    length, *_, platform, _, _, count = _HEADER.unpack_from(data, _HEADER_AT)
+    length, _, _, _, _, _, mode, _, _, platform, _, _, count = _HEADER.unpack_from(data, _HEADER_AT)
     if length != len(data) or not 1 <= count <= MAX_SECTIONS or _SECTIONS_AT + count * _SECTION.size > len(data):
         raise BundleError(f"{where}: got {len(data)} bytes, {count} sections; expected {length} bytes; it is damaged")
     sections = {}
@@ -55,7 +60,7 @@ def read(data: bytes, where: str) -> Xclbin:
     part, instances = _kernels(sections.get(METADATA, b""), where)
     name = platform.rstrip(b"\0").decode("ascii", "replace")
     clock_mhz = _clock_mhz(sections.get(CLOCKS, b""), where)
-    return Xclbin(name, part, instances, clock_mhz, bool(sections.get(BITSTREAM)))
+    return Xclbin(name, part, instances, clock_mhz, mode not in _EMULATIONS and bool(sections.get(BITSTREAM)))
 
 
 def _kernels(text: bytes, where: str) -> tuple[str, dict[str, str]]:
@@ -117,7 +122,7 @@ def check(data: bytes, platform: str, part: str, build_id: str, where: str) -> X
 
 
 def write(
-    platform: str, part: str, instances: Mapping[str, str], clock_mhz: int, payload: bytes = b"\xff" * 64
+    platform: str, part: str, instances: Mapping[str, str], clock_mhz: int, payload: bytes = b"\xff" * 64, mode: int = 0
 ) -> bytes:
     """An ``.xclbin`` file around a payload: what a stand-in for v++ makes."""
     device, package, *speed = part.split("-")
@@ -133,5 +138,5 @@ def write(
     for kind, content in sections.items():
         table += _SECTION.pack(kind, b"", place + len(body), len(content))
         body += content
-    header = _HEADER.pack(place + len(body), 0, 0, 0, 0, 0, 0, b"", platform.encode(), b"", b"", len(sections))
+    header = _HEADER.pack(place + len(body), 0, 0, 0, 0, 0, mode, 0, b"", platform.encode(), b"", b"", len(sections))
     return (_MAGIC.ljust(_HEADER_AT, b"\0") + header).ljust(_SECTIONS_AT, b"\0") + table + body

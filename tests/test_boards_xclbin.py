@@ -33,6 +33,14 @@ def test_what_a_container_says():
     assert xclbin.check(DATA, PLATFORM, PART, "1a2b3c4d", "x.xclbin") == found
 
 
+@pytest.mark.parametrize("mode", [4, 5, 6])
+def test_an_emulation_is_no_configuration(mode):
+    """XCLBIN_HW_EMU, XCLBIN_SW_EMU and XCLBIN_HW_EMU_PR (XRT's xclbin.h) hold a simulation, and no bitstream."""
+    data = xclbin.write(PLATFORM, PART, {"slimfab_1a2b3c4d": "slimfab_kernel"}, 300, mode=mode)
+    with pytest.raises(BundleError, match="holds no configuration; expected one of a card, no emulation"):
+        xclbin.check(data, PLATFORM, PART, "1a2b3c4d", "x.xclbin")
+
+
 def test_pynqs_own_reader_finds_the_same_and_its_container_is_read(tmp_path):
     require_pynq()
     (tmp_path / "x.xclbin").write_bytes(DATA)
