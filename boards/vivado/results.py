@@ -142,14 +142,16 @@ def estimate(base: Estimate, results: Results) -> Estimate:
         watts.value * interval.value, watts.low * interval.low, watts.high * interval.high, SOURCE
     )  # W times us is uJ
     counted = {name: Figure.exact(used[name], SOURCE) for name in RESOURCE_NAMES if name in used}
-    how = "with the DMA and what joins it" if results.plan.has_bitstream else "by itself"
-    notes = (
-        f"resources, clock and power: {results.tools['vivado']}, placed and routed, {how}",
-        "power: of the chip, not of the board; vectorless",
-    )
+    tool, power_note = results.tools["vivado"], "power: of the chip, not of the board; vectorless"
+    if results.plan.has_bitstream:
+        notes = [f"resources, clock and power: {tool}, placed and routed, with the DMA and what joins it"]
+    else:
+        notes = [f"resources and power: {tool}, placed and routed for {results.plan.clock_mhz:g} MHz, by itself"]
+    if results.plan.result_files and not results.plan.has_bitstream:
+        notes.append("clock: the one that v++ linked the kernel for")
     return replace(
         base, clock_mhz=results.clock_mhz, latency_us=base.latency_us.scaled(scale), interval_us=interval,
-        energy_uj=energy, power_w=watts, resources=Resources(**counted), layers=(), notes=notes,
+        energy_uj=energy, power_w=watts, resources=Resources(**counted), layers=(), notes=(*notes, power_note),
     )  # fmt: skip
 
 
