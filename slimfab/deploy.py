@@ -15,11 +15,9 @@ from boards.fleet import Verdict, everywhere
 from boards.measurement import Comparison, Measurement, compare
 from boards.session import Session
 from boards.transports import BOARD_PYTHON, Host, local, ssh
-from hwsim import device as devices
 from hwsim import reference, serial
 from hwsim.errors import InputError, UnsupportedError, VerifyError
 from hwsim.network import Network, Weights
-from hwsim.targets import estimate
 from slimfab import onnx_bundle
 
 if TYPE_CHECKING:
@@ -80,13 +78,15 @@ def emulate(
         VerifyError: an integer or a counter is wrong.
     """
     from boards.emulated.environment import EmulatedSession, find_pynq
-    from boards.emulated.project import write_emulated
+    from boards.emulated.project import emulated_board, write_emulated
     from hls.rtl_compile import FAST
     from hls.rtl_sim import RtlExecutor
+    from hwsim.fpga.assemble import estimate_folded
     from hwsim.fpga.folding import choose
 
     find_pynq(pynq)  # before anything is written
-    choice = choose(network, devices.load(board), "folded", clock_mhz, goal=goal)
+    device = emulated_board(board).device
+    choice = choose(network, device, "folded", clock_mhz, goal=goal)
     design = (choice.require() if goal is not None and goal.budgets else choice).design
     listen(0.0, "Verilator and g++")
     executor = RtlExecutor(network, weights, design, folder / "design", cache=cache, optimise=FAST)
@@ -114,7 +114,7 @@ def emulate(
                 )
         found = None if effort is None else measure(session, bundle, images, expected, "emulated", effort)
         about = session.about
-    expected_cost = estimate(network, f"fpga:{board}/folded", 1, design, weights=weights)
+    expected_cost = estimate_folded(network, device, 1, design, weights)
     serial.write_json(folder / ESTIMATE, expected_cost)
     rows = () if found is None else compare(found, expected_cost)
     if found is not None:

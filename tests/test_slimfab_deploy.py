@@ -10,6 +10,7 @@ import pytest
 from board_runs import require_pynq, small_bundle, small_network
 from command_line import slimfab
 
+from boards import board
 from boards.bundle import pack
 from boards.deploy import Effort, driver_files
 from boards.emulated.environment import RemoteBoard, remote
@@ -46,6 +47,20 @@ def test_a_network_runs_on_the_emulated_board(tmp_path: Path, monkeypatch: pytes
     assert (found.mismatches, len(found.latency_s), found.transport) == (0, 5, "emulated")
 
 
+@pytest.mark.needs("g++", "verilator")
+def test_a_board_of_the_users_own_is_emulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    require_pynq()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    save(*small_network(), tmp_path / "net")
+    mine = tmp_path / "mine.yaml"
+    mine.write_text((board.FOLDER / "pynq-z2.yaml").read_text().replace("name: pynq-z2", "name: mine"))
+    outcome = slimfab(
+        "deploy", tmp_path / "net", "--emulate", "--board", mine, "--images", 2, "--output", tmp_path / "out"
+    )
+    assert outcome.code == 0, outcome.err
+    assert "10 integers of 2 images equal the golden executor's" in " ".join(outcome.out.split())
+
+
 def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
     outcome = slimfab("deploy", "resnet8", "--output", tmp_path)
     text = " ".join(outcome.err.split())
@@ -63,13 +78,35 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
     [
         (("--emulate", "--host", "xilinx@pynq"), "--emulate: got a board's address, too; expected one of them"),
         (("--emulate", "--remote", "pynq"), "--emulate: got a board's address, too; expected one of them"),
-        (("--emulate", "--measure", "--meter"), "--meter: expected --measure, on a board with a supply to meter"),
-        (("--meter",), "--meter: expected --measure, on a board with a supply to meter"),
+        (("--emulate", "--measure", "--meter"), "--meter: expected a board with a supply to meter"),
+        (("--meter",), "--meter: does nothing without --measure; add that, or leave it out"),
+        (("--runs", "5"), "--runs: does nothing without --measure"),
+        (("--board", "pynq-z2"), "--board: does nothing without --emulate"),  # even where it is the default
+        (("-b", "kv260"), "--board: does nothing without --emulate"),
+        (("--images", "5"), "--images: does nothing without --emulate"),
+        (("--pynq", "3.1.2"), "--pynq: does nothing without --emulate"),
+        (("--budget", "dsp=10"), "--budget: does nothing without --emulate"),
+        (("--python", "python3", "--remote", "pynq"), "--python: does nothing without --host"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(options: tuple[str, ...], message: str, tmp_path: Path) -> None:
     outcome = slimfab("deploy", "x.zip", "--output", tmp_path / "out", *options)
     assert (outcome.code, message in outcome.err) == (2, True)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("u50", "u50: has no processor that pynq runs on; expected a Zynq board, such as pynq-z2"),
+        ("cortex-a9", "unknown board 'cortex-a9'"),
+    ],
+)
+def test_what_cannot_be_emulated_is_refused_before_anything_is_written(name: str, message: str, tmp_path: Path) -> None:
+    require_pynq()
+    save(*small_network(), tmp_path / "net")
+    outcome = slimfab("deploy", tmp_path / "net", "--emulate", "--board", name, "--output", tmp_path / "out")
+    assert (outcome.code, message in " ".join(outcome.err.split())) == (2, True)
     assert not (tmp_path / "out").exists()
 
 
@@ -83,8 +120,8 @@ def test_a_bundle_runs_where_it_is_sent(tmp_path: Path, rtl_cache: Path) -> None
     golden = (np.load(made / "golden" / f"{end}.npy") for end in ("inputs", "outputs"))
     files["estimate.json"] = json.dumps(serial.to_json(expected)).encode()
     bundle = pack(manifest, {**files, **driver_files()}, *golden, tmp_path / "small.zip")
-    with RemoteBoard(made) as board:
-        here = Place("pynq-remote", lambda folder: remote(folder, "127.0.0.1", board.port))
+    with RemoteBoard(made) as served:
+        here = Place("pynq-remote", lambda folder: remote(folder, "127.0.0.1", served.port))
         gone = Place("pynq-remote", lambda folder: remote(folder, "127.0.0.1", 9))
         there = {"a board": here, "no board": gone}
         good, bad = deploy_everywhere(bundle.path, tmp_path / "out", there, Effort(1, 3, 1, 0))

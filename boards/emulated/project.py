@@ -47,6 +47,19 @@ def word_bytes(port: EmittedPort) -> int:
     )
 
 
+def emulated_board(name: str) -> Board:
+    """A board that can be emulated.
+
+    Raises:
+        UnknownNameError, DeviceError: there is none of that name, or its file is not right.
+        InputError: it has no processor that pynq runs on.
+    """
+    found = load(name)
+    if found.shell not in _ARCHITECTURES:
+        raise InputError(f"{name}: has no processor that pynq runs on; expected a Zynq board, such as pynq-z2")
+    return found
+
+
 def write_emulated(
     network: Network,
     weights: Mapping[str, Array],
@@ -74,10 +87,9 @@ def write_emulated(
     design = load_manifest(emitted)
     if design.network_hash != network.hash:
         raise InputError(f"{emitted}: is of network {design.network_hash}; expected {network.hash}; emit it anew")
+    known = emulated_board(board)
     library = compile_design(emitted, design, cache, optimise)
-    name, target, known = NAME, Path(folder), load(board)
-    if known.shell not in _ARCHITECTURES:
-        raise InputError(f"{board}: has no processor that pynq runs on; expected a Zynq board, such as pynq-z2")
+    name, target = NAME, Path(folder)
     arch = _ARCHITECTURES[known.shell]
     words = word_bytes(design.input), word_bytes(design.output)
     if (target / DESCRIPTION).exists():

@@ -14,8 +14,15 @@ from slimfab import console
 from slimfab.deploy import RESULT, Deployed, deploy_bundle, deploy_everywhere, emulate, places
 from slimfab.measurement_tables import show, verdicts_table
 
+#: Options that another one makes sense of, and which one that is.
+_NEEDS = {
+    "board": "emulated", "images": "emulated", "pynq": "emulated", "budget": "emulated", "runs": "measure",
+    "meter": "measure", "python": "host",
+}  # fmt: skip
+
 
 def deploy(
+    context: typer.Context,
     source: Annotated[
         str, typer.Argument(help="bundle (.zip); with --emulate a QONNX file or folder with network.json")
     ],
@@ -45,8 +52,9 @@ def deploy(
     """Run a bundle on a board, or a network on the emulated board; compare every integer, and measure."""
     if emulated and (host or remote):
         raise InputError("--emulate: got a board's address, too; expected one of them; leave out --host and --remote")
-    if meter and (emulated or not measure):
-        raise InputError("--meter: expected --measure, on a board with a supply to meter; change one of them")
+    _refuse_useless(context)
+    if meter and emulated:
+        raise InputError("--meter: expected a board with a supply to meter; leave out --emulate, or --meter")
     # Every run takes the same cycles on the emulated board: a few are as good as many.
     effort = (Effort(2, runs, 1) if emulated else Effort(runs=runs, meter=meter)) if measure else None
     if emulated:
@@ -65,6 +73,16 @@ def deploy(
     if found.measurement is not None:
         show(found.measurement, found.comparison)
         console.say(f"samples  {output / RESULT}")
+
+
+def _refuse_useless(context: typer.Context) -> None:
+    """Raises InputError where an option was given that does nothing without another one."""
+    flags = {parameter.name: parameter.opts[0] for parameter in context.command.params}
+    for name, wanted in _NEEDS.items():
+        source = context.get_parameter_source(name)
+        given = source is not None and source.name != "DEFAULT"
+        if given and not context.params[wanted]:
+            raise InputError(f"{flags[name]}: does nothing without {flags[wanted]}; add that, or leave it out")
 
 
 def _judge_all(verdicts: "tuple[Verdict[Deployed], ...]", output: Path) -> None:
