@@ -5,6 +5,7 @@
 """
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import board_designs
@@ -255,6 +256,13 @@ def test_the_model_finds_mistakes_of_kernels(script, old, new, message, tmp_path
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises((tkinter.TclError, SystemExit), match=message):
         run(tmp_path, "2022.2", monkeypatch)
+
+
+def test_a_clock_that_v_plus_plus_cannot_be_asked_for(tmp_path):
+    slow = replace(board_designs.fixed(RTL), clock_mhz=0.5)
+    with pytest.raises(InputError, match=r"clock: got 0.5 MHz; expected 1 or more, as v\+\+ takes whole MHz"):
+        plan.write(board.load("u50"), "u50", slow, Release.parse("2022.2"), tmp_path / "build", "tiny")
+    assert not (tmp_path / "build").exists()
 
 
 def test_a_release_that_is_older_than_the_platform(tmp_path):

@@ -13,7 +13,7 @@ from boards.board import Platform
 from boards.vivado.kernel import ARGUMENTS, CONTROL, NAME, RANGE, RECEIVE, SEND
 from boards.vivado.releases import ALTERNATIVES, Release
 from boards.vivado.tcl import listed, word
-from hwsim.errors import ToolMissing
+from hwsim.errors import InputError, ToolMissing
 
 STEP = "60_link"
 
@@ -74,7 +74,13 @@ close_project
 
 
 def configuration(platform: Platform, clock_mhz: float, name: str, build_id: str) -> str:
-    """What v++ reads: the platform, the clock, and which memory each port reaches."""
+    """What v++ reads: the platform, the clock, and which memory each port reaches.
+
+    Raises:
+        InputError: the clock is below 1 MHz; v++ takes whole ones.
+    """
+    if clock_mhz < 1:
+        raise InputError(f"clock: got {clock_mhz:g} MHz; expected 1 or more, as v++ takes whole MHz; ask for more")
     unit = xclbin.instance(build_id)
     return f"""\
 # One kernel on {platform.name}; {name}.xo becomes {name}.xclbin.
