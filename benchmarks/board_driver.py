@@ -18,6 +18,7 @@ import numpy as np
 
 from boards.emulated.environment import EmulatedSession
 from boards.emulated.project import write_emulated
+from boards.emulated.trials import PLACES
 from hls.emit import emit
 from hwsim.design import Design, Folding
 from hwsim.fixed import FixedPoint
@@ -27,7 +28,6 @@ from hwsim.ops import complete_attrs
 CHANNELS, SIDE = 16, 8
 ROUNDS, RUNS = 20, 20
 BUDGET_US = 50.0  # of the driver per transfer, whatever its size
-PARTS = ("driver", "pynq", "copies", "checksum", "board")
 
 
 def wide() -> Network:
@@ -50,12 +50,12 @@ def main() -> None:
         emit(network, {}, design, home / "design")
         bundle = write_emulated(network, {}, images[:4], home / "design", home / "bundle")
         with EmulatedSession(bundle, answer_s=7200.0) as session:
-            print("µs per transfer   " + "".join(f"{part:>10}" for part in PARTS))
+            print("µs per transfer   " + "".join(f"{part:>10}" for part in PLACES))
             slowest = 0.0
             for count in (1, 16, 256, 1024):
                 asked = {"runs": RUNS}
                 rounds = [session.ask("overhead", asked, images[:count])[0]["seconds"] for _ in range(ROUNDS)]
-                best = [1e6 * min(one[part] for one in rounds) for part in PARTS]
+                best = [1e6 * min(one[part] for one in rounds) for part in PLACES]
                 print(f"{count:>6} images      " + "".join(f"{value:>10.1f}" for value in best))
                 slowest = max(slowest, best[0])
             print(f"driver: {slowest:.1f} µs at most; the budget is {BUDGET_US:g}")
