@@ -206,7 +206,7 @@ def _image(item: Any, where: str) -> Image:
 def _platform(item: Any, shell: str, where: str) -> Platform | None:
     if (item is not None) != (shell == "xrt"):
         raise DeviceError(
-            f"{where}: platform: got {item!r} for shell {shell}; expected one with the shell xrt, and only"
+            f"{where}: platform: got {item!r} for shell {shell}; expected one with the shell xrt, and none with others"
         )
     return None if item is None else Platform(**_fields(item, Platform, f"{where}: platform"))
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One AXI4-Lite port (Arm IHI 0022, part B) for two subordinates: the highest address bit says for which of them.
 //
-//   latency  2 cycles more than the subordinate has, for what comes and 1 for the answer
-//   II       2 cycles more than the subordinate's, one access of each kind at a time
+//   latency  3 cycles more than the subordinate's for a write, 2 for a read: the last of them for the answer
+//   II       one access of each kind at a time; the next is taken from the cycle after the answer was
 //
 // A write goes on when both its address and its data have come.  Port 0 of the vectors is the lower half.
 `default_nettype none
