@@ -17,6 +17,7 @@ Adding a board is adding a file here, or anywhere else: a board may also be name
 hwsim knows of the FPGA is not said twice; a board with an FPGA that hwsim does not know brings a device file along.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -208,7 +209,12 @@ def _platform(item: Any, shell: str, where: str) -> Platform | None:
         raise DeviceError(
             f"{where}: platform: got {item!r} for shell {shell}; expected one with the shell xrt, and none with others"
         )
-    return None if item is None else Platform(**_fields(item, Platform, f"{where}: platform"))
+    if item is None:
+        return None
+    found = Platform(**_fields(item, Platform, f"{where}: platform"))
+    if re.fullmatch(r"20\d\d\.[1-9]", found.since) is None:
+        raise DeviceError(f"{where}: platform.since: got '{found.since}'; expected a release such as 2022.1")
+    return found
 
 
 def _fields(item: Any, cls: type, where: str) -> dict[str, Any]:

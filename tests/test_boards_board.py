@@ -98,6 +98,13 @@ def test_a_mistake_is_named(changes, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_platform_since_no_release():
+    data = yaml.safe_load((board.FOLDER / "u50.yaml").read_text())
+    data["platform"]["since"] = "soon"
+    with pytest.raises(DeviceError, match="mine.yaml: platform.since: got 'soon'; expected a release such as 2022.1"):
+        board.parse(data, "mine.yaml")
+
+
 def test_a_key_that_is_missing():
     data = content()
     del data["images"]
